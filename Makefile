@@ -1,0 +1,56 @@
+# The two commands of the README are `make run` and `make test`; each does all of its own set-up.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+HOST ?= 127.0.0.1
+PORT ?= 8080
+DATA ?= data
+
+.PHONY: help run setup dev check fmt test e2e chaos soak fuzz bench golden docs lock prices clean
+
+help: ## list the verbs
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/.run ## set up and start on 127.0.0.1:8080 (PORT=…, HOST=…, DATA=…, CONFIG=…)
+	@exec $(BIN)/switchgear serve --host $(HOST) --port $(PORT) --data $(DATA) $(if $(CONFIG),--config $(CONFIG))
+
+setup: $(VENV)/.run ## make the virtual environment with the locked dependencies
+
+dev: $(VENV)/.dev ## the same with what checks and tests need
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Switchgear needs Python 3.11 or newer; set PYTHON=…")'
+	@echo "Setting up .venv …"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements/run.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing locked dependencies (about 400 MB, once) …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/run.lock
+	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "switchgear.pth").write_text(str(pathlib.Path("src").resolve()))'
+	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m switchgear.cli "$$@"\n' > $(BIN)/switchgear && chmod +x $(BIN)/switchgear
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.run
+	@echo "Installing what checks and tests need …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.lock
+	@touch $@
+
+check: $(VENV)/.dev ## lint, types, import rules
+	@$(BIN)/ruff check src tests bench
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+fmt: $(VENV)/.dev ## sort imports and fix what can be fixed
+	@$(BIN)/ruff check --fix src tests bench
+
+test: $(VENV)/.dev ## everything that must hold at every change
+	@$(BIN)/pytest -m "not slow" $(ARGS)
+
+lock: ## resolve requirements/*.in again into hash-locked files
+	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install -q uv
+	@for f in run dev; do .venv-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --upgrade -q requirements/$$f.in -o requirements/$$f.lock; done
+
+clean: ## remove the environment and caches, keep data
+	@rm -rf $(VENV) .venv-lock .mypy_cache .ruff_cache .pytest_cache .hypothesis

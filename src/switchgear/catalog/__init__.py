@@ -1,0 +1,1 @@
+"""Models and prices as data: loaders take text, figures are integers."""

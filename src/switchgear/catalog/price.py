@@ -1,0 +1,72 @@
+"""Prices as integers, and the one function that turns usage into a charge."""
+
+import hashlib
+
+import msgspec
+
+from switchgear.kernel.charge import Charge, ChargeLine
+from switchgear.kernel.money import PPM, UNITS_PER_RATE, divide_half_up
+from switchgear.kernel.usage import PARENT_UNIT, Usage
+
+
+class Tier(msgspec.Struct, frozen=True):
+    """Rates that apply to the whole call once its input has more than ``above_input_tokens`` tokens."""
+
+    above_input_tokens: int
+    rates: dict[str, int]
+
+
+class Price(msgspec.Struct, frozen=True):
+    """What one model costs, in nanos per million units by unit of ``Usage`` (``calls``: per million calls)."""
+
+    model: str
+    rates: dict[str, int]
+    tiers: tuple[Tier, ...] = ()
+    """Ascending by ``above_input_tokens``."""
+    since: str = ""
+    """ISO date from which the figure holds."""
+    source: str = ""
+    """Where the figure is from: a data file and its origin, or the operator."""
+    id: str = ""
+    """Content hash of model, rates and tiers; see ``with_id``."""
+
+
+def with_id(price: Price) -> Price:
+    """The same price with its content hash, 16 hex digits over model, rates and tiers."""
+    content = msgspec.json.encode(
+        [price.model, sorted(price.rates.items()), [[t.above_input_tokens, sorted(t.rates.items())] for t in price.tiers]]
+    )
+    return msgspec.structs.replace(price, id=hashlib.blake2b(content, digest_size=8).hexdigest())
+
+
+def rates_for(price: Price, input_tokens: int) -> dict[str, int]:
+    """The rates of the highest tier that the input reaches; a tier without a unit takes it from the base."""
+    rates = price.rates
+    for tier in price.tiers:
+        if input_tokens > tier.above_input_tokens:
+            rates = {**price.rates, **tier.rates}
+    return rates
+
+
+def rate_of(rates: dict[str, int], unit: str) -> int | None:
+    """A unit's own rate, else its nearest parent's, else None."""
+    name: str | None = unit
+    while name is not None:
+        rate = rates.get(name)
+        if rate is not None:
+            return rate
+        name = PARENT_UNIT.get(name)
+    return None
+
+
+def charge(price: Price, usage: Usage, ratio_ppm: int) -> Charge:
+    """Sum of count × rate × group ratio: one exact division, half up, at least 1 nano when anything priced was used.
+
+    A ratio of 0 is the operator's word for free and charges 0. Counts without any rate (a tool call on a model that
+    prices none) stand in the lines with rate 0, so they are seen.
+    """
+    rates = rates_for(price, usage.input_total)
+    lines = tuple(ChargeLine(unit, count, rate_of(rates, unit) or 0) for unit, count in usage.counts())
+    total = sum(line.count * line.rate_nanos for line in lines) * ratio_ppm
+    nanos = max(1, divide_half_up(total, UNITS_PER_RATE * PPM)) if total else 0
+    return Charge(nanos, price.id, ratio_ppm, lines)

@@ -1,0 +1,1 @@
+"""The control plane: owns the database, secrets, leases and ingest."""

@@ -1,0 +1,1 @@
+"""Words shared by every part. Imports the standard library and msgspec only."""

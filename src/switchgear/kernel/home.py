@@ -1,0 +1,36 @@
+"""Where things lie in the data folder. Paths only; who needs a file makes it."""
+
+import os
+from pathlib import Path
+
+UNIX_PATH_BYTES_MAX = 100
+"""Linux takes 107; some room is left for a temporary name."""
+
+
+class Home:
+    """The data folder: ``switchgear.db``, ``journals/<epoch>/``, ``run/`` (sockets, rate table), ``secrets/``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.database = path / "switchgear.db"
+        self.journals = path / "journals"
+        self.run = path / "run"
+        self.secrets = path / "secrets"
+        self.master_key = self.secrets / "master.key"
+        self.pepper = self.secrets / "pepper.key"
+        self.link_socket = self.run / "link.sock"
+        self.rates = self.run / "rates.bin"
+        self.lock = self.run / "lock"
+
+    def create(self) -> None:
+        """Makes the folders, readable by their owner only. Raises OSError."""
+        for folder in (self.path, self.journals, self.run, self.secrets):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def link_address(self) -> str:
+        """A name for the link socket that a unix socket address can hold, however deep the folder lies."""
+        plain = str(self.link_socket.absolute())
+        if len(os.fsencode(plain)) <= UNIX_PATH_BYTES_MAX:
+            return plain
+        folder = os.open(self.run, os.O_PATH | os.O_DIRECTORY)
+        return f"/proc/self/fd/{folder}/{self.link_socket.name}"

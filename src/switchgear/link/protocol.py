@@ -1,0 +1,227 @@
+"""Frames between a relay worker and the controller: four-byte length, then msgpack.
+
+A worker opens with ``Hello`` and gets ``Welcome``. Then either side sends ``Call`` (wants an ``Answer`` with the same
+``seq``) or ``Notice`` (wants nothing). Money figures are cumulative per lease, so a frame that is lost with its
+connection or sent twice changes nothing: both sides say their totals again in the next ``Hello`` and ``Welcome``.
+"""
+
+import msgspec
+
+from switchgear.link.snapshot import Principal, Snapshot
+
+
+class LeaseTotals(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Cumulative nanos moved into and out of one lease of one worker epoch."""
+
+    account: str
+    granted: int
+    returned: int
+
+
+# --- worker → controller -------------------------------------------------------------------------------------------
+
+
+class Hello(msgspec.Struct, frozen=True, tag="hello"):
+    """First frame of a worker connection, again after each reconnect."""
+
+    epoch: str
+    """Identifier of this worker process's life; names its journal and its leases."""
+    worker_index: int
+    pid: int
+    snapshot_version: int
+    leases: tuple[LeaseTotals, ...] = ()
+    """``returned`` is the worker's truth; ``granted`` what it has seen."""
+
+
+class LookupKey(msgspec.Struct, frozen=True, tag="lookup_key"):
+    """Call: who is the key with this digest? Answer: ``KeyFound`` or ``KeyUnknown``."""
+
+    digest: bytes
+
+
+class Acquire(msgspec.Struct, frozen=True, tag="acquire"):
+    """Call: extend leases so that ``need`` nanos more are free in each. Answer: ``Acquired``.
+
+    ``need`` is what is missing for the waiting call (the lease must come to cover it); the controller may grant more,
+    up to its lease size. ``wait`` is true when a call waits; false for a refill at the low-water mark, which never
+    recalls from other workers.
+    """
+
+    needs: tuple[tuple[str, int], ...]
+    """(account, nanos missing)."""
+    wait: bool
+
+
+class Returned(msgspec.Struct, frozen=True, tag="returned"):
+    """Notice: given back after a recall or at drain. The worker has already taken it out of its book."""
+
+    totals: tuple[LeaseTotals, ...]
+
+
+class CountTokens(msgspec.Struct, frozen=True, tag="count_tokens"):
+    """Call: how many tokens are in this text? Answer: ``TokenCount``."""
+
+    text: str
+    model: str
+
+
+class LocalEndpoint(msgspec.Struct, frozen=True, tag="local_endpoint"):
+    """Call: start the embedded model if need be, and say where it listens. Answer: ``LocalAddress`` or ``Failed``."""
+
+    model: str
+
+
+class Stats(msgspec.Struct, frozen=True, tag="stats"):
+    """Notice, once a second: cumulative counters, gauges and histogram buckets of this epoch, by metric series."""
+
+    counters: dict[str, int]
+    gauges: dict[str, int]
+    histograms: dict[str, tuple[int, ...]]
+    """Bucket counts (not cumulative), then the sum in microseconds."""
+
+
+class MetricsPage(msgspec.Struct, frozen=True, tag="metrics_page"):
+    """Call: the Prometheus text of the node. Answer: ``Text``."""
+
+
+class CheckAdmin(msgspec.Struct, frozen=True, tag="check_admin"):
+    """Call: is this the admin login? Answer: ``Ok`` or ``Failed``."""
+
+    name: str
+    password: str
+
+
+class ChannelFault(msgspec.Struct, frozen=True, tag="channel_fault"):
+    """Notice: the upstream refuses a channel's credential; for the operator's log and metrics."""
+
+    channel_id: str
+    kind: str
+    detail: str
+
+
+class JournalGrew(msgspec.Struct, frozen=True, tag="journal_grew"):
+    """Notice: there is something to ingest."""
+
+    bytes_total: int
+
+
+class Refresh(msgspec.Struct, frozen=True, tag="refresh"):
+    """Call, from the command line on its own connection: configuration changed in the database; push it now.
+    Answer: ``Refreshed`` once every connected worker has it."""
+
+
+# --- controller → worker -------------------------------------------------------------------------------------------
+
+
+class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
+    """Answer to ``Hello``: what the worker must know before it serves."""
+
+    pepper: bytes
+    snapshot: Snapshot
+    leases: tuple[LeaseTotals, ...]
+    """What the database says; ``granted`` is the controller's truth."""
+
+
+class NewSnapshot(msgspec.Struct, frozen=True, tag="new_snapshot"):
+    """Call: swap to this; cached keys are forgotten. Answer: ``Ok``."""
+
+    snapshot: Snapshot
+
+
+class Recall(msgspec.Struct, frozen=True, tag="recall"):
+    """Call: give back up to ``nanos`` of what is free now (Answer: ``Returned``), and what becomes free within
+    ``hold_ms`` until ``nanos`` is reached (``Returned`` notices)."""
+
+    account: str
+    nanos: int
+    hold_ms: int
+
+
+# --- answers -------------------------------------------------------------------------------------------------------
+
+
+class KeyFound(msgspec.Struct, frozen=True, tag="key_found"):
+    principal: Principal
+
+
+class KeyUnknown(msgspec.Struct, frozen=True, tag="key_unknown"):
+    pass
+
+
+class Acquired(msgspec.Struct, frozen=True, tag="acquired"):
+    """New totals of the asked accounts. ``covered`` false: even after recall the accounts do not cover the need."""
+
+    totals: tuple[LeaseTotals, ...]
+    covered: bool
+    short: str = ""
+    """The account that does not cover it."""
+    available: int = 0
+    """Nanos that ``short`` could still give, for the refusal's text: unleased plus free in all leases."""
+
+
+class TokenCount(msgspec.Struct, frozen=True, tag="token_count"):
+    tokens: int
+
+
+class LocalAddress(msgspec.Struct, frozen=True, tag="local_address"):
+    base_url: str
+    """``http://127.0.0.1:PORT/v1``"""
+    secret: str
+
+
+class Text(msgspec.Struct, frozen=True, tag="text"):
+    text: str
+
+
+class Ok(msgspec.Struct, frozen=True, tag="ok"):
+    pass
+
+
+class Refreshed(msgspec.Struct, frozen=True, tag="refreshed"):
+    version: int
+    workers: int
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """The call could not be done; ``reason`` is for a person."""
+
+    reason: str
+
+
+WorkerCall = LookupKey | Acquire | CountTokens | LocalEndpoint | MetricsPage | CheckAdmin | Refresh
+WorkerNotice = Returned | Stats | ChannelFault | JournalGrew
+ControllerCall = NewSnapshot | Recall
+Result = (
+    KeyFound | KeyUnknown | Acquired | TokenCount | LocalAddress | Text | Ok | Refreshed | Failed | Returned
+)
+
+
+class Call(msgspec.Struct, frozen=True, tag="call"):
+    seq: int
+    body: WorkerCall | ControllerCall
+
+
+class Answer(msgspec.Struct, frozen=True, tag="answer"):
+    seq: int
+    body: Result
+
+
+class Notice(msgspec.Struct, frozen=True, tag="notice"):
+    body: WorkerNotice
+
+
+Frame = Hello | Welcome | Call | Answer | Notice
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Frame)
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """Length prefix and body, ready to write."""
+    body = _encoder.encode(frame)
+    return len(body).to_bytes(4, "big") + body
+
+
+def decode_frame(body: bytes) -> Frame:
+    """One frame's body, without its prefix. Raises ``msgspec.DecodeError`` or ``ValidationError``."""
+    return _decoder.decode(body)

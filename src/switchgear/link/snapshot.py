@@ -1,0 +1,91 @@
+"""What a worker knows: the immutable, versioned view that the controller compiles from live configuration."""
+
+import msgspec
+
+from switchgear.catalog.price import Price
+
+
+class ChannelView(msgspec.Struct, frozen=True):
+    """One upstream as the relay needs it. Secrets are in the clear here: a snapshot only crosses the 0600 socket."""
+
+    id: str
+    name: str
+    vendor: str
+    endpoints: dict[str, str]
+    """Operation (``openai_chat``, ``openai_completions``, ``openai_embeddings``) → absolute URL."""
+    auth_header: str
+    auth_prefix: str
+    """``authorization`` and ``Bearer ``, for instance."""
+    secrets: tuple[str, ...]
+    models: dict[str, str]
+    """Model as clients name it → model as the upstream names it."""
+    groups: tuple[str, ...]
+    priority: int = 0
+    weight: int = 1
+    headers: tuple[tuple[str, str], ...] = ()
+    """Fixed request headers of the vendor or channel."""
+    drop: dict[str, tuple[str, ...]] = {}
+    """Operation → top-level request keys that this upstream refuses."""
+    rename: dict[str, dict[str, str]] = {}
+    """Operation → top-level keys to rename."""
+    asks_usage: bool = True
+    """Whether it understands ``stream_options.include_usage``."""
+    concurrency_max: int = 0
+    """Calls in flight per worker; 0 = no cap."""
+    timeouts: dict[str, float] = {}
+    """Overrides of ``connect_s``, ``first_byte_stream_s``, ``first_byte_json_s``, ``idle_chunk_s``, ``total_s``."""
+    local_model: str = ""
+    """Set for the embedded channel: endpoints are asked of the controller when first used."""
+    allow_private: bool = True
+    finish_on_client_gone: bool = False
+    """Read on, for a bounded time, after the client left, to learn the exact usage."""
+
+
+class ModelView(msgspec.Struct, frozen=True):
+    """What is told of a model in lists, and what an estimate needs."""
+
+    id: str
+    owned_by: str
+    created: int = 0
+    output_tokens_max: int = 0
+    """0 = unknown."""
+    context_tokens: int = 0
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """Everything but keys."""
+
+    version: int
+    groups: dict[str, int]
+    """Group → ratio in parts per million."""
+    channels: tuple[ChannelView, ...]
+    models: dict[str, ModelView]
+    prices: dict[str, Price]
+    """By the model name that clients use."""
+    trusted_proxies: tuple[str, ...] = ()
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Who a key is and what it may do."""
+
+    key_id: str
+    key_name: str
+    key_masked: str
+    user_id: str
+    user_name: str
+    group: str
+    wallet: str
+    budget: str = ""
+    """Empty: bounded by the wallet only."""
+    status: str = "active"
+    """``active``, ``key_disabled`` or ``user_disabled``."""
+    expires_at_ms: int = 0
+    models: tuple[str, ...] = ()
+    """Empty: all."""
+    allow_ips: tuple[str, ...] = ()
+    """CIDR; empty: all."""
+    rpm: int = 0
+    tpm: int = 0
+    concurrency: int = 0
+    slot: int = 0
+    """Row of the shared rate table; unique for the life of the key."""

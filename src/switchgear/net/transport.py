@@ -1,0 +1,92 @@
+"""The slot for upstream HTTP clients: what the relay asks of one, and how it says that something failed.
+
+Implementations: ``transport_lean`` (our HTTP/1.1 pool on httptools) and ``transport_pyreqwest`` (everything else).
+Both pass ``tests/net/test_transport_conformance.py``.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Literal, Protocol
+
+import msgspec
+
+FaultStage = Literal["not_sent", "maybe_served", "answered"]
+"""How far a failed exchange got. ``not_sent``: the upstream can't have acted. ``maybe_served``: bytes of the request
+left, no status came back. ``answered``: the status line and headers came, the body did not end well."""
+
+FaultKind = Literal[
+    "connect", "connect_timeout", "tls", "first_byte_timeout", "idle_timeout", "total_timeout",
+    "reset", "truncated", "protocol", "header_too_large", "body_too_large", "encoding",
+]
+
+
+class TransportFault(Exception):
+    """An exchange that did not end as HTTP says it should."""
+
+    def __init__(self, kind: FaultKind, stage: FaultStage, detail: str = "") -> None:
+        super().__init__(f"{kind} ({stage}) {detail}".strip())
+        self.kind: FaultKind = kind
+        self.stage: FaultStage = stage
+        self.detail = detail
+
+
+class Timeouts(msgspec.Struct, frozen=True, gc=False):
+    """Deadlines of one exchange, in seconds."""
+
+    connect_s: float
+    first_byte_s: float
+    """From the last byte of the request to the status line."""
+    idle_chunk_s: float
+    """Between two body chunks, while the reader is waiting for one."""
+    total_s: float
+
+
+class UpstreamRequest(msgspec.Struct, frozen=True, gc=False):
+    """A request with every header it will have, except ``host``, ``content-length`` and ``connection``,
+    which the transport adds."""
+
+    method: str
+    url: str
+    """Absolute ``http`` or ``https`` URL."""
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = b""
+
+
+class UpstreamResponse(Protocol):
+    """A response whose headers have come. It must be closed; closing early stops the upstream at once."""
+
+    status: int
+    headers: dict[str, str]
+    """Lower-case names; repeated ones joined by ", "."""
+
+    async def next_chunk(self) -> bytes:
+        """The next piece of the decoded body, never empty; ``b""`` exactly at its proper end.
+
+        Raises TransportFault at a cut (``truncated``, ``reset``), an idle or total deadline, or a bad encoding.
+        Never more than one caller at a time.
+        """
+
+    async def read(self, bytes_max: int) -> bytes:
+        """The whole decoded body; ``body_too_large`` beyond ``bytes_max``."""
+
+    def close(self) -> None:
+        """Done with it. After the proper end the connection goes back to the pool, before it the connection is cut."""
+
+
+class Transport(Protocol):
+    """Opens exchanges; owns a pool."""
+
+    async def open(self, request: UpstreamRequest, timeouts: Timeouts) -> UpstreamResponse:
+        """Sends the request and waits for the headers. Cancelling it closes the connection within a second."""
+
+    async def close(self) -> None:
+        """Cuts what is left and frees the pool."""
+
+
+def iterate(response: UpstreamResponse) -> AsyncIterator[bytes]:
+    """The body of a response as an async iterator."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        while chunk := await response.next_chunk():
+            yield chunk
+
+    return chunks()
