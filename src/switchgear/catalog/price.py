@@ -17,7 +17,8 @@ class Tier(msgspec.Struct, frozen=True):
 
 
 class Price(msgspec.Struct, frozen=True):
-    """What one model costs, in nanos per million units by unit of ``Usage`` (``calls``: per million calls)."""
+    """What one model costs, in nanos per million units by unit of ``Usage`` (``calls``: per million
+    calls)."""
 
     model: str
     rates: dict[str, int]
@@ -34,7 +35,11 @@ class Price(msgspec.Struct, frozen=True):
 def with_id(price: Price) -> Price:
     """The same price with its content hash, 16 hex digits over model, rates and tiers."""
     content = msgspec.json.encode(
-        [price.model, sorted(price.rates.items()), [[t.above_input_tokens, sorted(t.rates.items())] for t in price.tiers]]
+        [
+            price.model,
+            sorted(price.rates.items()),
+            [[t.above_input_tokens, sorted(t.rates.items())] for t in price.tiers],
+        ]
     )
     return msgspec.structs.replace(price, id=hashlib.blake2b(content, digest_size=8).hexdigest())
 
@@ -60,10 +65,11 @@ def rate_of(rates: dict[str, int], unit: str) -> int | None:
 
 
 def charge(price: Price, usage: Usage, ratio_ppm: int) -> Charge:
-    """Sum of count × rate × group ratio: one exact division, half up, at least 1 nano when anything priced was used.
+    """Sum of count × rate × group ratio: one exact division, half up, at least 1 nano when anything priced
+    was used.
 
-    A ratio of 0 is the operator's word for free and charges 0. Counts without any rate (a tool call on a model that
-    prices none) stand in the lines with rate 0, so they are seen.
+    A ratio of 0 is the operator's word for free and charges 0. Counts without any rate (a tool call on a
+    model that prices none) stand in the lines with rate 0, so they are seen.
     """
     rates = rates_for(price, usage.input_total)
     lines = tuple(ChargeLine(unit, count, rate_of(rates, unit) or 0) for unit, count in usage.counts())

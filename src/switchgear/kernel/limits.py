@@ -63,6 +63,9 @@ STALE_MAX_S = 900.0
 """Known keys go on for so long without a controller."""
 WORKERS_MAX = 16
 
+RATE_LOCK_TRIES = 200
+"""Tries for a row of the shared rate table, each giving way to other processes."""
+
 # Journal and ledger.
 JOURNAL_BYTES_MAX = 256 * MIB
 """Not yet ingested, a worker; beyond it new calls get 503."""
@@ -93,3 +96,22 @@ ESTIMATE_TEXT_BYTES_MAX = 16 * KIB
 
 DRAIN_S = 30.0
 """Streams get so long to finish after SIGTERM."""
+PLAUSIBLE_TOKENS_MAX = 20_000_000
+"""A reply that reports more is not believed: its usage is estimated instead, and an alarm counts it."""
+CLOSE_WAIT_S = 0.5
+"""After the end marker, the connection's own end is awaited for so long, so that it can be used again."""
+CLIENT_GONE_READ_S = 30.0
+"""Where a channel is set to read on after the client left."""
+LOCAL_START_TIMEOUT_S = 60.0
+"""First start of the embedded model."""
+HOPS_MAX = 4
+"""Relays in a row, before it must be a loop."""
+REQUEST_LOG_LINES_MAX = 10_000
+"""Log lines that wait to be written; more are dropped and counted."""
+
+# The listener.
+LISTEN_BACKLOG = 1024
+CONNECTIONS_MAX = 16_384
+"""Open client connections of one worker; further ones wait in the backlog."""
+HEADER_READ_TIMEOUT_S = 30.0
+"""From a connection's opening, or its last reply, to the end of the next request's headers."""
