@@ -1,10 +1,9 @@
 """Frames between a relay worker and the controller: four-byte length, then msgpack.
 
 A worker opens with ``Hello`` and gets ``Welcome``. Then either side sends ``Call`` (wants an ``Answer`` with
-the same
-``seq``) or ``Notice`` (wants nothing). Money figures are cumulative per lease, so a frame that is lost with
-its connection or sent twice changes nothing: both sides say their totals again in the next ``Hello`` and
-``Welcome``.
+the same ``seq``) or ``Notice`` (wants nothing). Money figures are cumulative per lease, so a frame that is
+lost with its connection or sent twice changes nothing: both sides say their totals again in the next
+``Hello`` and ``Welcome``.
 """
 
 import msgspec

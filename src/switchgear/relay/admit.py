@@ -88,7 +88,7 @@ def terms_for(snapshot: Snapshot, caller: Caller, model: str) -> Terms:
     if price is None:
         raise ApiError(
             MODEL_UNPRICED,
-            f"The model '{model}' has no price yet, so it can't be called. Ask the operator to set one.",
+            f"The model '{model}' has no price, so it is refused until the operator sets one.",
             param="model",
         )
     return Terms(view, price, snapshot.groups.get(principal.group, 1_000_000))

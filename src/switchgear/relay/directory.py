@@ -107,14 +107,10 @@ def check_key(known: KnownKey, now_ms: int) -> None:
     if principal.status == "user_disabled":
         raise ApiError(USER_DISABLED, f"The account '{principal.user_name}' of this API key is disabled.")
     if principal.expires_at_ms and now_ms >= principal.expires_at_ms:
+        when = datetime.fromtimestamp(principal.expires_at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
         raise ApiError(
-            KEY_EXPIRED,
-            f"API key {principal.key_masked} ('{principal.key_name}') expired on {_utc(principal.expires_at_ms)}.",
+            KEY_EXPIRED, f"API key {principal.key_masked} ('{principal.key_name}') expired on {when}."
         )
-
-
-def _utc(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _bad_key(api_key: str) -> ApiError:

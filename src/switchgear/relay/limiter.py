@@ -27,6 +27,8 @@ COLUMNS = 2 * WORKERS_MAX
 _ROW = struct.Struct(f"<qq{COLUMNS}H")
 _GROWTH_ROWS = 4096
 _CALLS_MAX = 65_535
+_AHEAD_NS_MAX = 2 * MINUTE_NS
+"""A call that used more than its estimate can't block its key for longer."""
 
 
 class Permit(msgspec.Struct, frozen=True, gc=False):
@@ -106,7 +108,8 @@ class RateTable:
             requests_ns, tokens_ns, *calls = self._read(permit.slot)
             if permit.tokens_per_minute:
                 step = MINUTE_NS // permit.tokens_per_minute
-                tokens_ns = max(tokens_ns, now_ns) + (tokens - permit.tokens) * step
+                ahead_ns = _sane(tokens_ns, now_ns) + (tokens - permit.tokens) * step - now_ns
+                tokens_ns = now_ns + min(ahead_ns, _AHEAD_NS_MAX)
             if permit.counted_call and calls[self._column]:
                 calls[self._column] -= 1
             self._write(permit.slot, requests_ns, tokens_ns, calls)
@@ -116,9 +119,7 @@ class RateTable:
 
     def _admit(self, who: Principal, tokens: int, now_ns: int) -> State:
         requests_ns, tokens_ns, *calls = self._read(who.slot)
-        # The clock restarts with the machine; a row from before it would refuse for ages.
-        requests_ns = min(max(requests_ns, now_ns), now_ns + MINUTE_NS)
-        tokens_ns = min(max(tokens_ns, now_ns), now_ns + 2 * MINUTE_NS)
+        requests_ns, tokens_ns = _sane(requests_ns, now_ns), _sane(tokens_ns, now_ns)
         running = sum(calls)
         taken = min(tokens, who.tpm)
         refused = _refusal(who, running, requests_ns, tokens_ns, taken, now_ns)
@@ -184,6 +185,12 @@ class RateTable:
 
     def _unlock(self, slot: int) -> None:
         fcntl.lockf(self._file, fcntl.LOCK_UN, 1, slot * ROW_BYTES)
+
+
+def _sane(full_ns: int, now_ns: int) -> int:
+    """When a bucket is full again: not in the past, and not later than a row can say. The clock restarts with
+    the machine, so a figure far ahead is from before that."""
+    return now_ns if full_ns > now_ns + _AHEAD_NS_MAX else max(full_ns, now_ns)
 
 
 def _refusal(

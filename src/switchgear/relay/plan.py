@@ -1,6 +1,8 @@
 """Which channels to try for a call, in which order, and why the others were left out: one pure function."""
 
+from bisect import bisect_right
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Literal
 
 import msgspec
@@ -135,11 +137,7 @@ def _by_weight(tier: tuple[ChannelView, ...], draw: Callable[[], float]) -> list
         if total <= 0:
             index = int(draw() * len(remaining))
         else:
-            mark = draw() * total
-            index = 0
-            for index, channel in enumerate(remaining):
-                mark -= channel.weight
-                if mark < 0:
-                    break
+            marks = list(accumulate(channel.weight for channel in remaining))
+            index = min(bisect_right(marks, draw() * total), len(remaining) - 1)
         order.append(remaining.pop(index))
     return order

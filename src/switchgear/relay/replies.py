@@ -13,9 +13,10 @@ _EXPOSE = ("access-control-expose-headers", _EXPOSED)
 _ALLOWED = (
     "authorization, content-type, accept, x-api-key, api-key, anthropic-version, anthropic-beta, "
     "anthropic-dangerous-direct-browser-access, x-goog-api-key, x-goog-api-client, openai-beta, "
-    "openai-organization, openai-project, x-stainless-arch, x-stainless-async, x-stainless-lang, x-stainless-os, "
-    "x-stainless-package-version, x-stainless-retry-count, x-stainless-runtime, x-stainless-runtime-version, "
-    "x-stainless-timeout, x-stainless-helper-method, x-stainless-poll-helper, x-request-id, traceparent, idempotency-key"
+    "openai-organization, openai-project, x-stainless-arch, x-stainless-async, x-stainless-lang, "
+    "x-stainless-os, x-stainless-package-version, x-stainless-retry-count, x-stainless-runtime, "
+    "x-stainless-runtime-version, x-stainless-timeout, x-stainless-helper-method, x-stainless-poll-helper, "
+    "x-request-id, traceparent, idempotency-key"
 )
 _PASSED_BACK = ("openai-processing-ms", "openai-version")
 
