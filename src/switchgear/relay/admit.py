@@ -76,7 +76,7 @@ def terms_for(snapshot: Snapshot, caller: Caller, model: str) -> Terms:
     if caller.known.allowed_models and model not in caller.known.allowed_models:
         raise ApiError(
             MODEL_NOT_ALLOWED,
-            f"API key '{principal.key_name}' ({principal.key_masked}) is not allowed to use the model '{model}'.",
+            f"API key '{principal.key_name}' ({principal.key_masked}) may not use the model '{model}'.",
             param="model",
         )
     view = snapshot.models.get(model)
