@@ -95,6 +95,9 @@ class House:
         """
         legs = tuple((account, estimate) for account in (payers if self.budgets else payers[:1]))
         covered = all(self._reachable(worker, account, estimate) for account, _ in legs)
+        on_its_way = all(
+            self._reachable(worker, account, estimate, self._unanswered(worker, account)) for account, _ in legs
+        )
         request_id = f"r{self._next():06d}"
         shortfall = worker.book.reserve(request_id, legs)
         if shortfall is not None and worker.connected:
@@ -105,7 +108,8 @@ class House:
             shortfall = worker.book.reserve(request_id, legs)
         self.admissions += 1
         accepted = shortfall is None
-        require(accepted == covered, f"{request_id}: accepted {accepted}, but reachable money covers it: {covered}")
+        require(accepted or not covered, f"{request_id} was refused, though reachable money covers it")
+        require(not accepted or on_its_way, f"{request_id} was accepted, though no reachable money covers it")
         if accepted:
             worker.open[request_id] = legs
         return request_id if accepted else None
@@ -134,7 +138,7 @@ class House:
         raise Broken("a reservation ended twice")
 
     def refill(self, worker: Worker, account: str) -> None:
-        """The background request at the low-water mark; its answer comes late."""
+        """The background request at the low-water mark; its answer comes late, after those of later requests."""
         wanted = worker.book.refill_wanted(account)
         if wanted and worker.connected:
             self._grant(worker, account, self.parts.plan_grant(
@@ -142,7 +146,7 @@ class House:
             worker.late_answers.append((account, self.db.total(worker.epoch, account)[0]))
 
     def deliver_late(self, worker: Worker) -> None:
-        """The oldest answer that was overtaken arrives at last."""
+        """The oldest answer arrives once more, or at last."""
         if worker.late_answers:
             account, granted = worker.late_answers.pop(0)
             before = worker.book.totals((account,))
@@ -305,12 +309,17 @@ class House:
     def _others(self, worker: Worker) -> list[Worker]:
         return [other for other in self.workers if other.connected and other is not worker]
 
-    def _reachable(self, worker: Worker, account: str, estimate: int) -> bool:
+    def _unanswered(self, worker: Worker, account: str) -> int:
+        """Granted by a refill whose answer is not there yet. It comes with the next one: that is luck, no promise."""
+        known = sum(granted for _, granted, _ in worker.book.totals((account,)))
+        return self.db.total(worker.epoch, account)[0] - known if worker.connected else 0
+
+    def _reachable(self, worker: Worker, account: str, estimate: int, more: int = 0) -> bool:
         """Own free money; with a controller also what no lease has, and what connected others have free.
 
         A call that costs nothing needs nothing, even below zero.
         """
-        own = worker.book.free(account)
+        own = worker.book.free(account) + more
         others = sum(max(0, other.book.free(account)) for other in self._others(worker))
         return estimate == 0 or own >= estimate or (worker.connected and own + self.db.balance(account) + others >= estimate)
 
@@ -326,7 +335,9 @@ class House:
             if cut != "before":
                 self._grant(worker, account, plan.grant_nanos)
             if not cut:
-                worker.book.apply_grant(account, self.db.total(worker.epoch, account)[0])
+                granted = self.db.total(worker.epoch, account)[0]
+                worker.book.apply_grant(account, granted)
+                worker.late_answers.append((account, granted))
 
     def _plan(self, worker: Worker, account: str, missing: int) -> lease.GrantPlan:
         bounds = [(other.epoch, self.db.balance(chart.lease(account, other.epoch))) for other in self._others(worker)]

@@ -93,7 +93,7 @@ class Worker:
         self.owed: dict[str, tuple[int, int]] = {}
         """What a recall may still take: account → (nanos, until)."""
         self.late_answers: list[tuple[str, int]] = []
-        """Grants whose answers were overtaken: (account, granted total)."""
+        """Answers that come late, or a second time: (account, granted total)."""
 
     def write(self, record: UsageRecord) -> None:
         self.journal += journal.frame(encode_record(record))
