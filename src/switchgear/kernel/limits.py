@@ -74,6 +74,10 @@ LEASE_FRACTION = 4
 """A lease is at most wallet ÷ (LEASE_FRACTION × workers)."""
 LEASE_NANOS_MAX = 5_000_000_000
 LEASE_NANOS_MIN = 1_000_000
+LEASE_LOW_WATER_FRACTION = 4
+"""A lease is refilled in the background when less than a fourth of its last grant is free."""
+AUDIT_FINDINGS_MAX = 1000
+"""Reported by one audit; the rest is only counted."""
 RECALL_WAIT_S = 0.25
 """How long a grant waits for what other workers hold free."""
 HOLD_WAIT_S = 1.0

@@ -43,6 +43,10 @@ class StoreBusy(StoreError):
     """Another writer holds the database for longer than we wait."""
 
 
+class ApplyError(StoreError):
+    """A wanted change names an object that is not there, or clashes with one that is."""
+
+
 class Database:
     """One open database, for all threads of a process. Other processes may have it open as well."""
 
