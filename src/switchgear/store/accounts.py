@@ -1,21 +1,24 @@
 """Accounts, transfers and leases in the database.
 
-A transfer is inserted once and never changed; a balance is the sum of its account's transfers, kept beside them in
-the same transaction. A lease account is forgotten when its epoch is buried, as it is empty for good.
+A transfer is inserted once and never changed; a balance is the sum of its account's transfers, kept beside them
+in the same transaction. A lease account is forgotten when its epoch is buried, as it is empty for good.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from sqlalchemy import Column, Connection, delete, insert, select
+from sqlalchemy import Column, Connection, delete, select
 
 from switchgear.kernel.ids import new_id
 from switchgear.kernel.limits import STORE_ROWS_PER_STATEMENT_MAX
 from switchgear.ledger import chart
 from switchgear.ledger.recover import EpochBuried, plan_burial
 from switchgear.ledger.transfer import Transfer, fund, give_back, grant
-from switchgear.store.db import StoreError, insert_into
+from switchgear.store.db import StoreError, add_up, insert_into, insert_many
 from switchgear.store.epochs import epoch_state, mark_buried
 from switchgear.store.tables import accounts, epochs, grants_declared, leases, transfers
+
+
+_TRANSFER_COLUMNS = ("id", "debit", "credit", "nanos", "kind", "ref", "at_ms")
 
 
 class NotCovered(StoreError):
@@ -29,16 +32,21 @@ def post(connection: Connection, moves: Iterable[Transfer]) -> int:
         fresh.setdefault(move.id, move)
     for known in known_ids(connection, transfers.c.id, list(fresh)):
         del fresh[known]
-    if not fresh:
-        return 0
-    rows = [
-        {"id": m.id, "debit": m.debit, "credit": m.credit, "nanos": m.nanos, "kind": m.kind, "ref": m.ref,
-         "at_ms": m.at_ms}
-        for m in fresh.values()
-    ]
-    connection.execute(insert(transfers), rows)
-    _add_to_balances(connection, fresh.values())
-    return len(rows)
+    post_new(connection, list(fresh.values()))
+    return len(fresh)
+
+
+def post_new(connection: Connection, moves: Sequence[Transfer]) -> None:
+    """Books transfers that can't be known yet. An id that is, after all, raises IntegrityError."""
+    if not moves:
+        return
+    rows = [(m.id, m.debit, m.credit, m.nanos, m.kind, m.ref, m.at_ms) for m in moves]
+    insert_many(connection, transfers, _TRANSFER_COLUMNS, rows)
+    change: dict[str, int] = {}
+    for move in moves:
+        change[move.debit] = change.get(move.debit, 0) - move.nanos
+        change[move.credit] = change.get(move.credit, 0) + move.nanos
+    add_up(connection, accounts.c.balance, change)
 
 
 def balance(connection: Connection, account: str) -> int:
@@ -69,8 +77,8 @@ def fund_declared(connection: Connection, account: str, declared: int, ref: str,
     query = select(grants_declared.c.nanos).where(grants_declared.c.account == account)
     difference = declared - (connection.execute(query).scalar() or 0)
     if difference:
-        transfer_id = f"declared:{new_id()}"
-        post(connection, [fund(account, difference, chart.source("config"), transfer_id, ref=ref, at_ms=at_ms)])
+        source, transfer_id = chart.source("config"), f"declared:{new_id()}"
+        post(connection, [fund(account, difference, source, transfer_id, ref=ref, at_ms=at_ms)])
         statement = insert_into(connection, grants_declared).values(account=account, nanos=declared)
         connection.execute(
             statement.on_conflict_do_update(index_elements=["account"], set_={"nanos": declared})
@@ -81,7 +89,8 @@ def fund_declared(connection: Connection, account: str, declared: int, ref: str,
 def grant_lease(connection: Connection, account: str, epoch: str, nanos: int, at_ms: int) -> int:
     """Moves money into a worker's lease; returns the lease's cumulative grants.
 
-    Raises NotCovered if the account holds less, EpochBuried if the worker is buried, StoreError if it is unknown.
+    Raises NotCovered if the account holds less, EpochBuried if the worker is buried, StoreError if it is
+    unknown.
     """
     state = epoch_state(connection, epoch)
     if state is None:
@@ -123,10 +132,10 @@ def lease_totals(connection: Connection, epoch: str) -> list[tuple[str, int, int
 
 
 def leases_of(connection: Connection, account: str) -> list[tuple[str, int]]:
-    """(epoch, nanos) of each live lease on an account: granted − returned − what was ingested of its spending."""
+    """(epoch, nanos) of each live lease on an account: granted − returned − spent as far as ingested."""
     query = select(leases.c.epoch).join(epochs).where(leases.c.account == account, epochs.c.state == "live")
     names = {chart.lease(account, epoch): epoch for epoch in connection.execute(query).scalars()}
-    held = {name: 0 for name in names}
+    held = dict.fromkeys(names, 0)
     for chunk in _chunks(list(names)):
         rows = connection.execute(select(accounts.c.id, accounts.c.balance).where(accounts.c.id.in_(chunk)))
         held |= {row.id: row.balance for row in rows}
@@ -134,7 +143,7 @@ def leases_of(connection: Connection, account: str) -> list[tuple[str, int]]:
 
 
 def bury_epoch(connection: Connection, epoch: str, at_ms: int) -> int:
-    """Empties every lease of an ended worker back into its account and marks it buried; returns nanos moved back.
+    """Empties every lease of an ended worker back into its account and marks it buried; returns nanos moved.
 
     Final: call it once the journal is ingested to its end or written off. A repeat does nothing.
     """
@@ -160,19 +169,6 @@ def known_ids(connection: Connection, column: Column[str], ids: Sequence[str]) -
 def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
     for start in range(0, len(values), STORE_ROWS_PER_STATEMENT_MAX):
         yield values[start : start + STORE_ROWS_PER_STATEMENT_MAX]
-
-
-def _add_to_balances(connection: Connection, moves: Iterable[Transfer]) -> None:
-    change: dict[str, int] = {}
-    for move in moves:
-        change[move.debit] = change.get(move.debit, 0) - move.nanos
-        change[move.credit] = change.get(move.credit, 0) + move.nanos
-    statement = insert_into(connection, accounts)
-    statement = statement.on_conflict_do_update(
-        index_elements=["id"], set_={"balance": accounts.c.balance + statement.excluded.balance}
-    )
-    # In order of their names, so that two transactions never wait for each other crosswise.
-    connection.execute(statement, [{"id": name, "balance": nanos} for name, nanos in sorted(change.items())])
 
 
 def _totals(connection: Connection, account: str, epoch: str) -> tuple[int, int]:

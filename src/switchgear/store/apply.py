@@ -33,8 +33,8 @@ def apply_config(
     """Makes the database say what the file says; objects that the file does not name are left alone.
 
     Balances and quotas are declared totals: the difference to what configuration has funded before is booked.
-    Bumps the config version if anything changed. Raises ApplyError, naming the object, if a user or group is not
-    there, or a name or key is said twice; the caller's transaction must then be given up.
+    Bumps the config version if anything changed. Raises ApplyError, naming the object, if a user or group is
+    not there, or a name or key is said twice; the caller's transaction must then be given up.
     """
     for kind, names in _names(config):
         _require_distinct(kind, names)

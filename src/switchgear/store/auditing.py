@@ -19,8 +19,8 @@ from switchgear.store.tables import accounts, leases, transfers, usage
 def audit_database(connection: Connection) -> list[Finding]:
     """Recomputes everything from transfers and records; see ``ledger.audit`` for the kinds of finding.
 
-    Added here: ``row`` (a row that is no transfer or record, or whose columns differ from the record in it) and
-    ``lease_totals`` (cumulative lease figures that the transfers do not give).
+    Added here: ``row`` (a row that is no transfer or record, or whose columns differ from the record in it)
+    and ``lease_totals`` (cumulative lease figures that the transfers do not give).
     """
     unreadable: list[Finding] = []
     settles = transfers.c.kind == "settle"

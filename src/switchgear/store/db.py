@@ -1,4 +1,4 @@
-"""One database behind two verbs: ``write`` runs a function in a transaction, ``read`` on a view that it can't change.
+"""One database behind two verbs: ``write`` runs a function in a transaction, ``read`` on a fixed view.
 
 All that is particular to an engine is in this file. SQLite runs in WAL mode with full sync, so a commit that
 returned is on the disk; writers take the lock at BEGIN, so a transaction never fails half-way for being late.
@@ -9,12 +9,13 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
+from sqlalchemy import Column, Connection, Dialect, Engine, Table, create_engine, event, insert, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -30,6 +31,14 @@ from switchgear.kernel.limits import (
 
 SCHEMA_HEAD = "0001"
 """The newest migration; a test compares it with the files. Equal: a start needs no Alembic."""
+
+_SQLITE_PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "temp_store = MEMORY",
+    "wal_autocheckpoint = 4000",  # pages, 16 MB: a fifth faster at ingest than the usual 1000
+)
 
 T = TypeVar("T")
 Insert = sqlite.Insert | postgresql.Insert
@@ -119,7 +128,57 @@ def open_database(path: str | Path) -> Database:
 
 def insert_into(connection: Connection, table: Table) -> Insert:
     """An INSERT that can be told what to do on conflict; both engines say it alike."""
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    return _insert(connection.dialect, table)
+
+
+def insert_many(
+    connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Inserts plain rows, values in the order of ``names``.
+
+    Where the driver takes tuples, SQLAlchemy's work for each row is left out: it was a third of an ingest.
+    """
+    if not rows:
+        return
+    if connection.dialect.positional:
+        connection.exec_driver_sql(_insert_text(connection.dialect, table, names), list(rows))
+    else:
+        connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+
+
+def add_up(connection: Connection, column: Column[int], amounts: Mapping[str, int]) -> None:
+    """Adds to ``column`` of the rows with these primary keys; a row that is not there counts as 0 and is made."""
+    # In order of their names, so that two transactions never wait for each other crosswise.
+    rows = sorted(amounts.items())
+    if connection.dialect.positional:
+        connection.exec_driver_sql(_addition_text(connection.dialect, column), rows)
+    else:
+        id_name = column.table.primary_key.columns[0].name
+        values = [{id_name: name, column.name: amount} for name, amount in rows]
+        connection.execute(_addition(connection.dialect, column), values)
+
+
+@lru_cache(maxsize=32)
+def _insert_text(dialect: Dialect, table: Table, names: tuple[str, ...]) -> str:
+    return str(insert(table).compile(dialect=dialect, column_keys=list(names)))
+
+
+@lru_cache(maxsize=32)
+def _addition_text(dialect: Dialect, column: Column[int]) -> str:
+    names = [column.table.primary_key.columns[0].name, column.name]
+    return str(_addition(dialect, column).compile(dialect=dialect, column_keys=names))
+
+
+def _addition(dialect: Dialect, column: Column[int]) -> Insert:
+    statement = _insert(dialect, column.table)
+    return statement.on_conflict_do_update(
+        index_elements=[column.table.primary_key.columns[0].name],
+        set_={column.name: column + statement.excluded[column.name]},
+    )
+
+
+def _insert(dialect: Dialect, table: Table) -> Insert:
+    return sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
 
 
 def backup_sqlite(database: Database, target: Path) -> None:
@@ -170,7 +229,7 @@ def _opening_lock(file: Path) -> Iterator[None]:
         give_up_at = time.monotonic() + STORE_MIGRATION_WAIT_S
         while not _locked(descriptor):
             if time.monotonic() > give_up_at:
-                raise StoreBusy(f"{file}: another process has been migrating it for {STORE_MIGRATION_WAIT_S} s")
+                raise StoreBusy(f"{file}: another process has been opening it for {STORE_MIGRATION_WAIT_S} s")
             time.sleep(0.02)
         yield
     finally:
@@ -210,7 +269,7 @@ def _create_private(file: Path) -> None:
 def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     # The driver's own transaction handling starts too late and commits around DDL; we say BEGIN ourselves.
     connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
+    for pragma in _SQLITE_PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -33,7 +33,7 @@ def epoch_state(connection: Connection, epoch: str) -> EpochState | None:
 
 
 def live_epochs(connection: Connection) -> list[EpochRow]:
-    """Epochs that are not buried, oldest first: running workers, and dead ones that are still to be settled."""
+    """Epochs that are not buried, oldest first: running workers, and dead ones still to be settled."""
     query = select(epochs).where(epochs.c.state == "live").order_by(epochs.c.started_at_ms, epochs.c.id)
     return [EpochRow(row.id, row.worker_index, row.started_at_ms) for row in connection.execute(query)]
 

@@ -10,7 +10,8 @@ from switchgear.store.tables import groups
 
 def put_group(connection: Connection, group: GroupConfig) -> tuple[str, ...]:
     """Makes or changes the group; returns what changed, in words."""
-    changed = put_row(connection, groups, groups.c.name, {"name": group.name, "ratio_ppm": group.ratio_ppm}, {})
+    wanted = {"name": group.name, "ratio_ppm": group.ratio_ppm}
+    changed = put_row(connection, groups, groups.c.name, wanted, {})
     return change_lines("group", group.name, changed)
 
 

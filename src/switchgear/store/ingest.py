@@ -1,19 +1,21 @@
-"""Records of a worker's journal become usage rows and transfers, and the cursor moves, all in one transaction."""
+"""Records of a journal become usage rows and transfers, and the cursor moves, all in one transaction."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from switchgear.ledger.record import UsageRecord, encode_record
 from switchgear.ledger.recover import EpochBuried
 from switchgear.ledger.transfer import settle
-from switchgear.store.accounts import known_ids, post
-from switchgear.store.db import StoreError
+from switchgear.store.accounts import known_ids, post_new
+from switchgear.store.db import StoreError, insert_many
 from switchgear.store.epochs import cursor, epoch_state, move_cursor
 from switchgear.store.tables import usage
 
 __all__ = ["GapError", "cursor", "ingest"]
+
+_COLUMNS = tuple(usage.c.keys())
 
 
 class GapError(StoreError):
@@ -23,11 +25,11 @@ class GapError(StoreError):
 def ingest(
     connection: Connection, epoch: str, records: Sequence[UsageRecord], start_offset: int, end_offset: int
 ) -> int:
-    """Books the records that lie in the journal from ``start_offset`` to ``end_offset``; returns how many were new.
+    """Books the records that lie in the journal between two offsets; returns how many were new.
 
-    Repeats and overlaps change nothing: what the cursor has passed is skipped whole, and a request id is booked
-    once. Raises GapError if bytes between the cursor and ``start_offset`` are missing, EpochBuried if there is
-    anything new in the journal of a buried epoch; the caller's transaction must then be given up.
+    Repeats and overlaps change nothing: what the cursor has passed is skipped whole, and a request id is
+    booked once. Raises GapError if bytes between the cursor and ``start_offset`` are missing, EpochBuried if
+    there is anything new in the journal of a buried epoch; the caller's transaction must then be given up.
     """
     if not 0 <= start_offset <= end_offset:
         raise ValueError(f"a batch can't lie between offsets {start_offset} and {end_offset}")
@@ -44,24 +46,25 @@ def ingest(
     for known in known_ids(connection, usage.c.request_id, list(fresh)):
         del fresh[known]
     if fresh:
-        connection.execute(insert(usage), [_row(record, epoch) for record in fresh.values()])
-        post(connection, (move for record in fresh.values() for move in settle(record, epoch)))
+        insert_many(connection, usage, _COLUMNS, [_row(record, epoch) for record in fresh.values()])
+        # A settlement is only ever booked together with its usage row, so these are as new as the rows.
+        post_new(connection, [move for record in fresh.values() for move in settle(record, epoch)])
     move_cursor(connection, epoch, end_offset)
     return len(fresh)
 
 
-def _row(record: UsageRecord, epoch: str) -> dict[str, Any]:
-    return {
-        "request_id": record.request_id,
-        "at_ms": record.at_ms,
-        "epoch": epoch,
-        "user_id": record.user_id,
-        "key_id": record.key_id,
-        "model": record.model,
-        "channel": record.channel,
-        "end_state": record.end_state,
-        "nanos": record.charge.nanos,
-        "input_tokens": record.usage.input_total,
-        "output_tokens": record.usage.output_total,
-        "record": encode_record(record),
-    }
+def _row(record: UsageRecord, epoch: str) -> tuple[Any, ...]:
+    return (
+        record.request_id,
+        record.at_ms,
+        epoch,
+        record.user_id,
+        record.key_id,
+        record.model,
+        record.channel,
+        record.end_state,
+        record.charge.nanos,
+        record.usage.input_total,
+        record.usage.output_total,
+        encode_record(record),
+    )

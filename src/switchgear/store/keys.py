@@ -49,7 +49,7 @@ def create_key(connection: Connection, pepper: bytes, key: KeyConfig, now_ms: in
 
 
 def put_key(connection: Connection, pepper: bytes, key: KeyConfig, now_ms: int) -> KeyChange:
-    """Makes or changes the key and funds its budget up to the declared quota. Raises as ``create_key`` does."""
+    """Makes or changes the key and funds its budget up to the declared quota. Raises as ``create_key``."""
     what = f"key {key.name!r}"
     require_group(connection, key.group, what)
     wanted = _wanted(key, user_id(connection, key.user, what))
@@ -60,7 +60,9 @@ def put_key(connection: Connection, pepper: bytes, key: KeyConfig, now_ms: int) 
         digest = key_digest(plain, pepper)
         _require_free(connection, digest, key.name)
         wanted |= {"digest": digest, "masked": mask_key(plain)}
-    at_first = {"id": identifier, "created_at_ms": now_ms} | ({"disabled": False} if key.disabled is None else {})
+    at_first: dict[str, Any] = {"id": identifier, "created_at_ms": now_ms}
+    if key.disabled is None:
+        at_first["disabled"] = False
     lines = change_lines("key", key.name, put_row(connection, keys, keys.c.name, wanted, at_first))
     if key.quota_nanos is not None:
         budget = chart.budget(identifier)

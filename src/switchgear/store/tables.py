@@ -129,6 +129,7 @@ transfers = Table(
     Column("at_ms", BigInteger, nullable=False),
     CheckConstraint("nanos > 0", name="transfers_nanos_positive"),
     CheckConstraint("debit <> credit", name="transfers_two_accounts"),
+    sqlite_with_rowid=False,
 )
 
 epochs = Table(

@@ -43,7 +43,7 @@ ALL = UsageFilter()
 def list_usage(
     connection: Connection, wanted: UsageFilter = ALL, limit: int = 100, before_id: str = ""
 ) -> list[UsageRecord]:
-    """Records as the journal held them, newest first. For the next page: ``before_id`` = last id of this one."""
+    """Records as the journal held them, newest first. Next page: ``before_id`` = last id of this one."""
     query = select(usage.c.record).where(*_conditions(wanted))
     if before_id:
         query = query.where(usage.c.request_id < before_id)

@@ -33,7 +33,10 @@ def create_user(connection: Connection, user: UserConfig, now_ms: int) -> str:
 
 
 def put_user(connection: Connection, user: UserConfig, now_ms: int) -> tuple[str, ...]:
-    """Makes or changes the user, and funds the wallet up to the declared total; returns what changed, in words."""
+    """Makes or changes the user and funds the wallet up to the declared total; returns what changed, in words.
+
+    The config file's status wins over one set by hand, if it says any.
+    """
     wanted = {"name": user.name} | ({"status": user.status} if user.status is not None else {})
     at_first = {"id": new_id(), "status": "active", "created_at_ms": now_ms}
     fresh = {name: value for name, value in at_first.items() if name not in wanted}
@@ -50,12 +53,13 @@ def user_id(connection: Connection, name: str, wanted_by: str = "") -> str:
     """Raises ApplyError if there is no such user; ``wanted_by`` says who needs it."""
     found = _id_of(connection, name)
     if found is None:
-        raise ApplyError(f"{wanted_by}: there is no user {name!r}" if wanted_by else f"there is no user {name!r}")
+        missing = f"there is no user {name!r}"
+        raise ApplyError(f"{wanted_by}: {missing}" if wanted_by else missing)
     return found
 
 
 def set_user_status(connection: Connection, name: str, status: str) -> bool:
-    """Sets ``active`` or ``disabled``; False if it was so already. Raises ApplyError if there is no such user."""
+    """Sets ``active`` or ``disabled``; False if it was so already. Raises ApplyError if there is none."""
     identifier = user_id(connection, name)
     statement = update(users).where(users.c.id == identifier, users.c.status != status).values(status=status)
     if connection.execute(statement).rowcount == 0:

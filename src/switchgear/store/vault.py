@@ -1,7 +1,7 @@
 """Secrets at rest: AES-256-GCM envelopes, the master key that opens them, and the pepper of key digests.
 
-An envelope is one byte of key version, twelve of nonce, then the ciphertext. The record's id is associated data, so
-an envelope that is moved to another record does not open.
+An envelope is one byte of key version, twelve of nonce, then the ciphertext. The record's id is associated data,
+so an envelope that is moved to another record does not open.
 """
 
 import base64
@@ -49,7 +49,7 @@ class Vault:
 
 
 def load_vault(home: Home) -> Vault:
-    """The vault of a data folder: key from the environment (64 hex digits or base64) or ``secrets/master.key``.
+    """The vault of a data folder: key from the environment (hex or base64) or ``secrets/master.key``.
 
     Makes the file at first use. Raises StoreError if the key can't be read or is not 32 bytes.
     """
@@ -60,7 +60,7 @@ def load_vault(home: Home) -> Vault:
 
 
 def load_pepper(home: Home) -> bytes:
-    """32 bytes that key the digests of API keys; made at first use. Raises StoreError as ``load_vault`` does."""
+    """32 bytes that key the digests of API keys; made at first use. Raises StoreError as ``load_vault``."""
     return _key_file(home.pepper)
 
 
@@ -74,11 +74,11 @@ def bind_secrets(connection: Connection, vault: Vault, pepper: bytes) -> None:
         vault.open(_VAULT_CHECK, bytes.fromhex(sealed))
     except StoreError:
         raise StoreError(
-            f"the master key ({MASTER_KEY_ENV} or secrets/master.key) is not the one this database was sealed with"
+            f"the master key ({MASTER_KEY_ENV} or secrets/master.key) is not the one that sealed this database"
         ) from None
     digest = hashlib.blake2b(_PEPPER_CHECK.encode(), key=pepper).hexdigest()
     if _remembered(connection, _PEPPER_CHECK, digest) != digest:
-        raise StoreError("secrets/pepper.key is not the one this database was made with; no API key would be known")
+        raise StoreError("secrets/pepper.key is not this database's; with it no API key would be known")
 
 
 def _remembered(connection: Connection, name: str, value: str) -> str:
@@ -103,7 +103,7 @@ def _decoded(text: str, source: str) -> bytes:
 
 
 def _key_file(path: Path) -> bytes:
-    """The 32 bytes in a file (as hex), made if it is not there. Safe against another process making it too."""
+    """The 32 bytes in a file (as hex), made if it is not there. Another process may make it too."""
     try:
         if not path.exists():
             _create_key_file(path)

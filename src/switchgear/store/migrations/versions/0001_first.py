@@ -120,6 +120,7 @@ def _money() -> None:
         Column("at_ms", BigInteger, nullable=False),
         CheckConstraint("nanos > 0", name="transfers_nanos_positive"),
         CheckConstraint("debit <> credit", name="transfers_two_accounts"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "epochs",
