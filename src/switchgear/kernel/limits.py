@@ -89,6 +89,21 @@ HOLD_WAITERS_MAX = 1024
 RESERVE_OUTPUT_TOKENS = 4096
 """Held for the output of a call that names no cap of its own."""
 
+# Store.
+STORE_BUSY_TIMEOUT_MS = 5_000
+"""How long SQLite waits for another process's write."""
+STORE_WRITE_ATTEMPTS_MAX = 3
+STORE_WRITE_WAIT_S = 30.0
+"""How long a thread waits for the writer before it, or for a connection."""
+STORE_CONNECTIONS_MAX = 8
+STORE_MIGRATION_WAIT_S = 600.0
+"""How long a process waits for another that is opening or migrating the database."""
+STORE_ROWS_PER_STATEMENT_MAX = 500
+"""Bound values of one IN list."""
+AUDIT_CHUNK_ROWS = 2_000
+USAGE_PAGE_MAX = 10_000
+"""Records of one answer of the usage list."""
+
 # Link.
 LINK_FRAME_BYTES_MAX = 64 * MIB
 LINK_CALLS_MAX = 4096
