@@ -93,3 +93,11 @@ ESTIMATE_TEXT_BYTES_MAX = 16 * KIB
 
 DRAIN_S = 30.0
 """Streams get so long to finish after SIGTERM."""
+
+# Wire.
+CHOICES_MAX = 1024
+"""Choices of one call, asked for or seen in a stream; the largest known vendor takes 128."""
+ERROR_MESSAGE_CHARS_MAX = 8 * KIB
+"""Of an upstream's error message that is shown to a client."""
+NESTING_SCAN_BYTES_MAX = 1 * MIB
+"""Brackets that are still nested after the cheap passes; beyond it a body counts as nested too deeply."""
