@@ -15,6 +15,7 @@ from switchgear.kernel.limits import JSON_DEPTH_MAX, NESTING_SCAN_BYTES_MAX
 NULL = Raw(b"null")
 
 _decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
+_decode_objects = msgspec.json.Decoder(list[dict[str, Raw]]).decode
 _encode = msgspec.json.Encoder().encode
 
 _BRACKETS_CHEAP = 16
@@ -56,6 +57,19 @@ def read_object(body: bytes) -> dict[str, Raw]:
 def write_object(fields: dict[str, Raw]) -> bytes:
     """The object again, in the order of the dict."""
     return _encode(fields)
+
+
+def read_objects(raw: Raw | bytes) -> list[dict[str, Raw]]:
+    """The objects of an array. Raises BadJson."""
+    try:
+        return _decode_objects(raw)
+    except (ValueError, RecursionError) as error:
+        raise BadJson(f"expected an array of objects: {error}") from None
+
+
+def write_array(objects: list[dict[str, Raw]]) -> bytes:
+    """The array again."""
+    return _encode(objects)
 
 
 def repair_surrogates(body: bytes) -> bytes:

@@ -55,35 +55,40 @@ class SseReader:
 
     def feed(self, chunk: bytes) -> list[Frame]:
         """Frames completed by ``chunk``. Raises FrameTooLong; after that the reader is of no more use."""
-        buffer = self._buffer
-        buffer += chunk
+        # A chunk that begins at a frame's start is cut up where it lies; only what is left is kept.
+        source: bytes | bytearray = chunk
+        if self._buffer:
+            self._buffer += chunk
+            source = self._buffer
         if not self._has_cr and b"\r" in chunk:
             self._has_cr = True
         frames: list[Frame] = []
         start = 0
-        while (end := self._frame_end()) >= 0:
+        while (end := self._frame_end(source)) >= 0:
             if end - start > self.frame_bytes_max:
                 raise FrameTooLong(frames)
-            frames.append(parse_frame(bytes(buffer[start:end])))
+            frames.append(parse_frame(bytes(source[start:end])))
             start = self._scanned = end
-        if start:
-            del buffer[:start]
-        if len(buffer) > self.frame_bytes_max:
+        if source is chunk:
+            self._buffer += chunk[start:]
+        else:
+            del self._buffer[:start]
+        if len(self._buffer) > self.frame_bytes_max:
             raise FrameTooLong(frames)
         # What was looked at is not looked at again, but for the start of a blank line at its very end.
-        self._scanned = max(0, len(buffer) - _BLANK_LINE_BYTES_MAX + 1)
+        self._scanned = max(0, len(self._buffer) - _BLANK_LINE_BYTES_MAX + 1)
         return frames
 
-    def _frame_end(self) -> int:
+    def _frame_end(self, source: bytes | bytearray) -> int:
         """Where the next frame ends; -1 when more bytes are needed."""
         if not self._has_cr:
-            found = self._buffer.find(b"\n\n", self._scanned)
+            found = source.find(b"\n\n", self._scanned)
             return found + 2 if found >= 0 else -1
-        match = _BLANK_LINE.search(self._buffer, self._scanned)
+        match = _BLANK_LINE.search(source, self._scanned)
         if match is None:
             return -1
         end = match.end()
-        if end == len(self._buffer) and match.group() == b"\n\r":
+        if end == len(source) and match.group() == b"\n\r":
             return -1
         return end
 
