@@ -1,8 +1,8 @@
 """Server-sent events: bytes in, frames out, in linear time and bounded memory.
 
-A frame ends at a blank line. Line ends may be LF, CRLF or CR, also mixed: after CR CR a frame is over at once;
-after LF CR the reader waits for one more byte, as an LF would still belong to the blank line. The frames that come
-out are the same wherever the bytes were split.
+A frame ends at a blank line. Line ends may be LF, CRLF or CR, also mixed: after CR CR a frame is over at
+once; after LF CR the reader waits for one more byte, as an LF would still belong to the blank line. The frames
+that come out are the same wherever the bytes were split.
 """
 
 import re
@@ -17,8 +17,8 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class Frame(msgspec.Struct, gc=False):
-    """One event. ``raw`` is exactly what came, blank line included; ``event`` is empty when unnamed; ``data`` joins
-    its data lines by LF and is empty when there is none."""
+    """One event. ``raw`` is exactly what came, blank line included; ``event`` is empty when unnamed; ``data``
+    joins its data lines by LF and is empty when there is none."""
 
     raw: bytes
     event: str
@@ -36,18 +36,15 @@ class FrameTooLong(Exception):
 class SseReader:
     """Push chunks of any size; get the frames they complete."""
 
-    __slots__ = ("_buffer", "_has_cr", "_scanned", "frame_bytes_max")
+    __slots__ = ("_buffer", "_has_cr", "_scanned", "frame_bytes_max", "rest")
 
     def __init__(self, frame_bytes_max: int = FRAME_BYTES_MAX) -> None:
         self.frame_bytes_max = frame_bytes_max
         self._buffer = bytearray()
         self._scanned = 0
         self._has_cr = False
-
-    @property
-    def rest(self) -> int:
+        self.rest = 0
         """Bytes of a frame that is not complete yet."""
-        return len(self._buffer)
 
     def peek_rest(self) -> bytes:
         """Those bytes; at the end of a stream they are what was cut off."""
@@ -73,10 +70,11 @@ class SseReader:
             self._buffer += chunk[start:]
         else:
             del self._buffer[:start]
-        if len(self._buffer) > self.frame_bytes_max:
+        self.rest = len(self._buffer)
+        if self.rest > self.frame_bytes_max:
             raise FrameTooLong(frames)
         # What was looked at is not looked at again, but for the start of a blank line at its very end.
-        self._scanned = max(0, len(self._buffer) - _BLANK_LINE_BYTES_MAX + 1)
+        self._scanned = max(0, self.rest - _BLANK_LINE_BYTES_MAX + 1)
         return frames
 
     def _frame_end(self, source: bytes | bytearray) -> int:

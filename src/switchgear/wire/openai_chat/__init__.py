@@ -1,1 +1,1 @@
-"""The OpenAI dialect: chat completions, completions, embeddings and model lists, forwarded with named edits."""
+"""The OpenAI dialect: chat completions, completions, embeddings and model lists, with named edits."""

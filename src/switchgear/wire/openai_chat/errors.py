@@ -2,8 +2,8 @@
 
 Kinds, decided by status and code fields and never by the words of a message:
 ``client`` the request itself, no other channel would help · ``content`` refused by a filter, likewise ·
-``model`` not served by this channel, another may · ``auth`` and ``funds`` the channel is dead · ``limited`` the
-channel has to cool · ``transient`` anything else.
+``model`` not served by this channel, another may · ``auth`` and ``funds`` the channel is dead ·
+``limited`` the channel has to cool · ``transient`` anything else.
 """
 
 from collections.abc import Mapping
@@ -39,15 +39,16 @@ _CONTENT_CODES = frozenset({
 })
 _OPENAI_CONTENT_CODES = frozenset({"content_policy_violation", "content_filter", "moderation_blocked"})
 _FUNDS_CODES = frozenset({
-    "insufficient_quota", "insufficient_user_quota", "insufficient_balance", "arrearage", "billing_not_active",
-    "billing_hard_limit_reached", "exceeded_current_quota_error", "accountoverdueerror", "1113", "1008",
+    "insufficient_quota", "insufficient_user_quota", "insufficient_balance", "arrearage",
+    "billing_not_active", "billing_hard_limit_reached", "exceeded_current_quota_error", "accountoverdueerror", "1113", "1008",
 })
 _LIMITED_CODES = frozenset({
     "rate_limit_exceeded", "rate_limit_error", "rate_limit_reached_error", "resource_exhausted",
     "1302", "1305", "1002", "1039",
 })
 _AUTH_CODES = frozenset({
-    "invalid_api_key", "invalidapikey", "authentication_error", "invalid_authentication_error", "1004", "2049",
+    "invalid_api_key", "invalidapikey", "authentication_error", "invalid_authentication_error",
+    "1004", "2049",
 })
 _MODEL_CODES = frozenset({
     "model_not_found", "modelnotfound", "model_not_supported", "model_not_available", "unsupported_model",
@@ -59,7 +60,7 @@ _CLIENT_CODES = frozenset({
     "context_length_exceeded", "invalid_type", "invalid_value", "missing_required_parameter",
     "unsupported_parameter", "unsupported_value", "2013",
 })
-# Statuses under which an upstream says that it has no such model or path: a channel's matter, not the client's.
+# An upstream has no such model or path: a channel's matter, not the client's.
 _NOT_SERVED = frozenset({404, 405, 410})
 _TRANSIENT_STATUSES = frozenset({408, 409, 425})
 _HTTP_ERRORS = range(400, 600)
@@ -114,8 +115,8 @@ def _error_object(err: ApiError, request_id: str) -> dict[str, dict[str, str | N
 def read_upstream_error(
     status: int, headers: Mapping[str, str], body: bytes, now_s: float | None = None
 ) -> UpstreamError:
-    """What an upstream's error says, in whatever shape; never raises. ``now_s`` (Unix time) is needed to read a
-    ``retry-after`` that is a date."""
+    """What an upstream's error says, in whatever shape; never raises. ``now_s`` (Unix time) is needed to read
+    a ``retry-after`` that is a date."""
     try:
         found: Any = _decode_any(body[:ERROR_BODY_BYTES_MAX])
     except (ValueError, RecursionError):
@@ -149,8 +150,8 @@ def has_error(found: Any) -> bool:
 
 
 def _read_parts(found: Any) -> tuple[str, str, str | None, str | None]:
-    """message, type, code, param out of the shapes that are known: an ``error`` object or string, bare or in an
-    array; flat ``code`` and ``message``; ``base_resp``; ``Response.Error``; ``detail``; a string."""
+    """message, type, code, param out of the shapes that are known: an ``error`` object or string, bare or in
+    an array; flat ``code`` and ``message``; ``base_resp``; ``Response.Error``; ``detail``; a string."""
     if isinstance(found, list) and found:
         found = found[0]
     if isinstance(found, str):
@@ -246,7 +247,7 @@ def to_api_error(err: UpstreamError) -> ApiError:
         return ApiError(
             UPSTREAM_LIMITED, "The upstream's rate limit is reached.", retry_after_s=err.retry_after_s
         )
-    status = err.status if err.status in (500, 502, 503) else 503 if err.status == 529 else UPSTREAM_ERROR.status
+    status = {500: 500, 503: 503, 529: 503}.get(err.status, UPSTREAM_ERROR.status)
     return ApiError(
         msgspec.structs.replace(UPSTREAM_ERROR, status=status),
         "The upstream failed to answer.",

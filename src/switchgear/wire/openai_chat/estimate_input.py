@@ -24,7 +24,7 @@ _BINARY_PARTS = frozenset({"image_url", "input_image", "input_audio", "file", "v
 
 
 def input_text(call: Call) -> str:
-    """Messages, prompt or input, then tools and schemas as they are spelt; at most the size of the request."""
+    """Messages, prompt or input, then tools and schemas as spelt; at most the size of the request."""
     texts: list[str] = []
     for key in ("messages", "prompt", "suffix", "input"):
         if key in call.fields:
@@ -36,8 +36,8 @@ def input_text(call: Call) -> str:
 
 
 def overhead_tokens(call: Call) -> int:
-    """Tokens that stand for no text: the frame of each chat message and the start of the reply; for a prompt that
-    came as token numbers, their count."""
+    """Tokens that stand for no text: the frame of each chat message and the start of the reply; for a prompt
+    that came as token numbers, their count."""
     if call.operation != "openai_chat":
         key = "prompt" if call.operation == "openai_completions" else "input"
         return min(_count_numbers(_value(call.fields[key])), TOKENS_MAX) if key in call.fields else 0

@@ -1,4 +1,4 @@
-"""What is read of a chunk, whether of a stream or whole: one typed decode, and a patient one for odd shapes."""
+"""What is read of a chunk, whether of a stream or whole: a typed decode, and a patient one for odd shapes."""
 
 from typing import Any
 
@@ -94,7 +94,9 @@ def _message_of(found: Any) -> Message | None:
         _text(found.get("reasoning_content")),
         _text(found.get("reasoning")),
         _text(found.get("refusal")),
-        [_tool_call_of(call) for call in calls if isinstance(call, dict)] if isinstance(calls, list) else None,
+        [_tool_call_of(call) for call in calls if isinstance(call, dict)]
+        if isinstance(calls, list)
+        else None,
         _function_of(found.get("function_call")),
         Audio(_text(audio.get("transcript"))) if isinstance(audio, dict) else None,
     )
@@ -132,25 +134,36 @@ def _raw(value: Any) -> Raw:
     return ABSENT if value is None else Raw(_encode(value))
 
 
-def gather_text(choice: Choice, message: Message | None, texts: list[str]) -> None:
-    """Appends what the model wrote: content, reasoning, refusals, tool names and arguments, transcripts."""
+def gather_text(choice: Choice, message: Message | None, texts: list[str]) -> int:
+    """Appends what the model wrote: content, reasoning, refusals, tool names and arguments, transcripts.
+
+    Returns how many bytes of UTF-8 that was.
+    """
+    before = len(texts)
     if choice.text:
         texts.append(choice.text)
-    if message is None:
-        return
-    if message.content:
-        texts.append(message.content)
-    if reasoning := message.reasoning_content or message.reasoning:
-        texts.append(reasoning)
-    if message.refusal:
-        texts.append(message.refusal)
-    if message.tool_calls:
-        for call in message.tool_calls:
-            _gather_function(call.function, texts)
-            if call.custom is not None and call.custom.input:
-                texts.append(call.custom.input)
-    if message.function_call is not None:
-        _gather_function(message.function_call, texts)
+    if message is not None:
+        if message.content:
+            texts.append(message.content)
+        if reasoning := message.reasoning_content or message.reasoning:
+            texts.append(reasoning)
+        if message.refusal:
+            texts.append(message.refusal)
+        if message.tool_calls or message.function_call or message.audio:
+            _gather_calls(message, texts)
+    size = 0
+    for at in range(before, len(texts)):
+        text = texts[at]
+        size += len(text) if text.isascii() else len(text.encode())
+    return size
+
+
+def _gather_calls(message: Message, texts: list[str]) -> None:
+    for call in message.tool_calls or ():
+        _gather_function(call.function, texts)
+        if call.custom is not None and call.custom.input:
+            texts.append(call.custom.input)
+    _gather_function(message.function_call, texts)
     if message.audio is not None and message.audio.transcript:
         texts.append(message.audio.transcript)
 

@@ -25,7 +25,7 @@ _decode_list = msgspec.json.Decoder(list[Raw]).decode
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A request as routing, admission and the estimate need it; ``fields`` holds all of it, value by value."""
+    """A request as routing, admission and the estimate need it; ``fields`` holds all of it by value."""
 
     operation: Operation
     fields: dict[str, Raw]
@@ -44,7 +44,7 @@ class Call(msgspec.Struct, frozen=True):
 
 
 def read_call(operation: Operation, body: bytes) -> Call:
-    """Raises ApiError: BAD_JSON, MISSING_PARAMETER, INVALID_TYPE or INVALID_VALUE. Unknown fields are no error."""
+    """Raises ApiError: BAD_JSON, MISSING_PARAMETER, INVALID_TYPE, INVALID_VALUE. Unknown fields are no error."""
     try:
         fields = read_object(body)
         if "extra_body" in fields:
@@ -63,9 +63,9 @@ def read_call(operation: Operation, body: bytes) -> Call:
         stream,
         stream and "stream_options" in fields and _read_include_usage(fields["stream_options"]),
         _read_output_cap(fields),
-        _read_choices(fields) * prompts,
+        _read_choices(fields) * prompts if "n" in fields or "best_of" in fields else prompts,
         _input_bytes(fields),
-        _count_images(body),
+        _count_images(fields),
         "encoding_format" in fields and fields["encoding_format"] == _BASE64,
     )
 
@@ -158,10 +158,12 @@ def _is_empty_array(view: memoryview) -> bool:
 
 def _read_bool(fields: dict[str, Raw], key: str) -> bool:
     raw = fields.get(key)
-    if raw is None or raw == _FALSE or raw == NULL:
+    if raw is None:
         return False
     if raw == _TRUE:
         return True
+    if raw in (_FALSE, NULL):
+        return False
     raise _invalid_type(key, "a boolean")
 
 
@@ -213,16 +215,23 @@ def _read_count(fields: dict[str, Raw], key: str, default: int, least: int) -> i
 
 
 def _input_bytes(fields: dict[str, Raw]) -> int:
-    return sum(len(memoryview(fields[key])) for key in _INPUT_KEYS if key in fields)
+    size = 0
+    for key in _INPUT_KEYS:
+        if key in fields:
+            size += len(memoryview(fields[key]))
+    return size
 
 
-def _count_images(body: bytes) -> int:
-    """Parts stand in an array of their own beside that of the messages; a body without one needs no search."""
-    first = body.find(b"[")
-    if first < 0 or body.find(b"[", first + 1) < 0:
-        return 0
-    # A part names ``image_url`` twice: as its type and as its key.
-    return (body.count(b'"image_url"') + 1) // 2 + body.count(b'"input_image"')
+def _count_images(fields: dict[str, Raw]) -> int:
+    """Parts stand in an array inside that of the messages; without a second bracket there are none."""
+    images = 0
+    for key in ("messages", "input"):
+        if key in fields:
+            value = bytes(fields[key])
+            if value.find(b"[", 1) > 0:
+                # A part names ``image_url`` twice: as its type and as its key.
+                images += (value.count(b'"image_url"') + 1) // 2 + value.count(b'"input_image"')
+    return images
 
 
 def _invalid_type(param: str, expected: str) -> ApiError:

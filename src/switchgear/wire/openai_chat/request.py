@@ -23,8 +23,8 @@ def render_request(
 ) -> bytes:
     """The body for an upstream that knows the model as ``upstream_model``.
 
-    ``drop`` and ``rename`` name top-level keys as clients write them; where a client sent the new name too, that
-    one stays. ``asks_usage``: the upstream understands ``stream_options.include_usage``.
+    ``drop`` and ``rename`` name top-level keys as clients write them; where a client sent the new name too,
+    that one stays. ``asks_usage``: the upstream understands ``stream_options.include_usage``.
     """
     fields = {key: value for key, value in call.fields.items() if value != NULL}
     fields["model"] = Raw(_encode(upstream_model))

@@ -1,6 +1,6 @@
 """Takes secrets out of an upstream's message and leaves every other word as it is.
 
-Clients match the wording of such messages, so nothing is rewritten that is not a credential or an address of ours.
+Clients match the wording of such messages, so only credentials and addresses of ours are rewritten.
 Every pattern is bounded, so that a hostile message costs linear time.
 """
 
@@ -12,7 +12,7 @@ _EDITS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(sk|rk|pk|gsk|xai|hf|r8)([-_])[A-Za-z0-9_.*-]{4,}"), rf"\1\2{_STARS}"),
     (re.compile(r"\bAIza[A-Za-z0-9_-]{16,}"), _STARS),
     (re.compile(r"(?i)(?<![a-z0-9])([a-z][a-z0-9+.-]{1,15}://)[^/\s@]{1,256}@"), rf"\1{_STARS}@"),
-    # A host with a port inside a URL, a dotted name or address with a port, and private addresses on their own.
+    # A host with a port, in a URL, dotted or numeric, and private addresses on their own.
     (re.compile(r"(?<=://)(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_.-]{1,253}):\d{1,5}\b"), _STARS),
     (re.compile(r"(?<=@)[A-Za-z0-9_.-]{1,253}:\d{1,5}\b"), _STARS),
     (re.compile(r"(?<![\w.-])[A-Za-z][\w-]{0,62}(?:\.[\w-]{1,63}){1,8}:\d{2,5}\b"), _STARS),

@@ -1,4 +1,4 @@
-"""The tap on a stream of the OpenAI dialect: forwards whole frames untouched and learns what the relay must know.
+"""The tap on a stream of the OpenAI dialect: forwards whole frames untouched and learns what has to be known.
 
 States: open → ended (the end marker came) or faulty (``fault`` is set); nothing is forwarded after either.
 The end marker itself is never forwarded, as a reply may only end once its record is written.
@@ -29,6 +29,7 @@ from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
 END_MARKER = b"data: [DONE]\n\n"
 
 _DONE = b"[DONE]"
+_LF = 0x0A
 _FIELD_NAMES = frozenset({b"data", b"event", b"id", b"retry"})
 # Finish reasons by which some upstreams say that the answer failed.
 _FAILED_FINISH = frozenset({"error", "network_error", "abort", "aborted", "insufficient_system_resource"})
@@ -73,7 +74,7 @@ class StreamTap:
 
     @property
     def closing(self) -> bytes:
-        """The usage frame to send just before the end marker; empty unless the client asked and usage came."""
+        """The usage frame to send before the end marker; empty unless the client asked and usage came."""
         if not self._show_usage:
             return b""
         if self._closing or self._head is None:
@@ -83,15 +84,15 @@ class StreamTap:
         fields["object"] = _OBJECTS[self._operation]
         fields["choices"] = Raw(b"[]")
         fields["usage"] = usage
-        return b"data: " + write_object(fields) + b"\n\n"
+        return _frame(fields)
 
     def feed(self, chunk: bytes) -> bytes:
         """The complete frames to forward; ``chunk`` itself where it is nothing else than such frames."""
         size = len(chunk)
         if (
-            chunk.startswith(b"data: {")
-            and chunk.find(b"\n") == size - 2
-            and chunk.endswith(b"}\n\n")
+            chunk.find(b"\n") == size - 2
+            and chunk.startswith(b"data: {")
+            and chunk[-1] == _LF
             and b"\r" not in chunk
             and not self._reader.rest
             and size <= FRAME_BYTES_MAX
@@ -120,7 +121,7 @@ class StreamTap:
         return text
 
     def _feed_frames(self, chunk: bytes) -> bytes:
-        if self.ended or self.fault is not None:
+        if self._is_over():
             return b""
         had_rest = self._reader.rest
         too_long = False
@@ -135,13 +136,16 @@ class StreamTap:
             whole = whole and sent is frame.raw
             if sent:
                 out.append(sent)
-            if self.ended or self.fault is not None:
+            if self._is_over():
                 return b"".join(out)
         if too_long:
             self.fault = _broken("an event is too long")
         if whole and not self._reader.rest and not too_long:
             return chunk
         return b"".join(out)
+
+    def _is_over(self) -> bool:
+        return self.ended or self.fault is not None
 
     def _take_frame(self, frame: Frame) -> bytes:
         """What to forward of it: ``frame.raw`` itself, an edited form, or nothing."""
@@ -173,19 +177,31 @@ class StreamTap:
             return self._take_without_choices(raw, data, chunk)
         reported = chunk.usage is not ABSENT and chunk.usage != NULL
         for choice in choices:
-            if choice.finish_reason in _FAILED_FINISH:
-                self.fault = UpstreamError("transient", 200, type="server_error", code=choice.finish_reason)
-                return b""
+            if choice.finish_reason:
+                self._take_finish(choice)
+            elif choice.index not in self._finished_choices:
+                self._take_new(choice)
             if choice.usage is not ABSENT and choice.usage != NULL:
                 reported = True
-            self._take_choice(choice)
-            if self.fault is not None:
-                return b""
+            self.text_bytes += gather_text(choice, choice.delta, self._texts)
+        if self.fault is not None:
+            return b""
         self.has_content = True
         return self._strip_usage(data) if reported else raw
 
+    def _take_finish(self, choice: Choice) -> None:
+        if choice.finish_reason in _FAILED_FINISH:
+            self.fault = UpstreamError("transient", 200, type="server_error", code=choice.finish_reason)
+        self._take_new(choice)
+        self._finished_choices[choice.index] = True
+
+    def _take_new(self, choice: Choice) -> None:
+        self._finished_choices.setdefault(choice.index, False)
+        if len(self._finished_choices) > CHOICES_MAX:
+            self.fault = _broken("too many choices")
+
     def _decode_patiently(self, data: bytes) -> Chunk | None:
-        """For frames with a field of an unexpected type or half a surrogate pair; sets the fault otherwise."""
+        """For frames with an unexpected type or half a surrogate pair; sets the fault otherwise."""
         try:
             found = _decode_any(repair_surrogates(data))
         except (ValueError, RecursionError):
@@ -195,20 +211,6 @@ class StreamTap:
             self.fault = upstream_error_of(200, found)
             return None
         return chunk_of(found)
-
-    def _take_choice(self, choice: Choice) -> None:
-        finished = self._finished_choices
-        if choice.finish_reason:
-            finished[choice.index] = True
-        elif choice.index not in finished:
-            finished[choice.index] = False
-            if len(finished) > CHOICES_MAX:
-                self.fault = _broken("too many choices")
-        texts = self._texts
-        before = len(texts)
-        gather_text(choice, choice.delta, texts)
-        for text in texts[before:]:
-            self.text_bytes += len(text) if text.isascii() else len(text.encode())
 
     def _take_without_choices(self, raw: bytes, data: bytes, chunk: Chunk) -> bytes:
         """An error, the usage chunk, or something of the vendor's own, which is forwarded."""
@@ -241,11 +243,10 @@ class StreamTap:
                 self._head = ({key: fields[key] for key in _HEAD_KEYS if key in fields}, report)
         if len(reports) > 1 and any(report != NULL for report in reports[1:]):
             fields["choices"] = Raw(write_array(choices))
-        shown = {**fields, "usage": NULL} if self._show_usage else fields
-        return b"data: " + write_object(shown) + b"\n\n"
+        return _frame({**fields, "usage": NULL} if self._show_usage else fields)
 
     def _take_last(self, rest: bytes) -> None:
-        """Bytes without a blank line at the end of the stream: an end marker all the same, an error, or a cut."""
+        """Bytes without a blank line at the end of the stream: an end marker, an error, or a cut."""
         frame = parse_frame(rest + b"\n\n")
         if frame.data.strip() == _DONE:
             self.ended = True
@@ -255,8 +256,13 @@ class StreamTap:
                 self.fault = upstream_error_of(200, found)
 
 
+def _frame(fields: dict[str, Raw]) -> bytes:
+    # A value from a frame of several data lines may have line feeds between its tokens.
+    return b"data: " + write_object(fields).replace(b"\n", b"\ndata: ") + b"\n\n"
+
+
 def _is_silent(raw: bytes) -> bool:
-    """Whether a frame without data is made of comments and fields of server-sent events, and not of HTML, say."""
+    """Whether a frame without data is comments and fields of server-sent events, and not HTML, say."""
     return all(
         not line or line.startswith(b":") or line.partition(b":")[0] in _FIELD_NAMES
         for line in raw.removeprefix(b"\xef\xbb\xbf").splitlines()

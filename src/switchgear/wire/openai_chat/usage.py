@@ -1,8 +1,8 @@
 """The usage object of the OpenAI family, brought to disjoint counts whatever an upstream put into it.
 
-Its totals contain their details: ``prompt_tokens`` the cached, written, audio and image tokens, ``completion_tokens``
-the reasoning and audio tokens. Counts that can't be are cut, so that the classes never overlap and always add up to
-the totals.
+Its totals contain their details: ``prompt_tokens`` the cached, written, audio and image tokens,
+``completion_tokens`` the reasoning and audio tokens. Counts that can't be are cut, so that the classes never
+overlap and always add up to the totals.
 """
 
 import math
@@ -37,8 +37,8 @@ def usage_of(found: Any) -> Usage | None:
 
 
 def merge_max(a: Usage | None, b: Usage | None) -> Usage | None:
-    """Cumulative maximum of two reports of one stream, taken on totals and details, as a later report may know
-    more of the details than an earlier one; what is left of a total is its plain text."""
+    """Cumulative maximum of two reports of one stream, taken on totals and details, as a later report may
+    know more of the details than an earlier one; what is left of a total is its plain text."""
     if a is None or b is None or a == b:
         return b if a is None else a
     return _split(
