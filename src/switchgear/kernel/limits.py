@@ -134,3 +134,11 @@ CONNECTIONS_MAX = 16_384
 """Open client connections of one worker; further ones wait in the backlog."""
 HEADER_READ_TIMEOUT_S = 30.0
 """From a connection's opening, or its last reply, to the end of the next request's headers."""
+
+# Wire.
+CHOICES_MAX = 1024
+"""Choices of one call, asked for or seen in a stream; the largest known vendor takes 128."""
+ERROR_MESSAGE_CHARS_MAX = 8 * KIB
+"""Of an upstream's error message that is shown to a client."""
+NESTING_SCAN_BYTES_MAX = 1 * MIB
+"""Brackets that are still nested after the cheap passes; beyond it a body counts as nested too deeply."""
