@@ -15,8 +15,8 @@ class RoutedTransport:
     def __init__(
         self, lean: Transport, other: Callable[[], Transport], http2_hosts: frozenset[str] = frozenset()
     ) -> None:
-        """``http2_hosts``: lower-case hosts of channels that ask for HTTP/2. The environment is asked for proxies
-        once, here."""
+        """``http2_hosts``: lower-case hosts of channels that ask for HTTP/2. Proxies are read from the
+        environment once, here."""
         self._lean = lean
         self._make_other = other
         self._other: Transport | None = None

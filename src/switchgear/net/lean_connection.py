@@ -99,7 +99,8 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         # Told of every write that the kernel does not take at once: the reply must not come before its end.
-        self._transport.set_write_buffer_limits(high=0)
+        # Not high=0: asyncio's TLS pauses at "buffered >= high", so that would be always.
+        self._transport.set_write_buffer_limits(high=1, low=0)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer
