@@ -81,6 +81,8 @@ HOLD_WAIT_S = 1.0
 HOLD_WAITERS_MAX = 1024
 RESERVE_OUTPUT_TOKENS = 4096
 """Held for the output of a call that names no cap of its own."""
+RESERVE_IMAGE_TOKENS = 5_000
+"""Held for a picture behind a URL; the dearest tilings of large models stay under it."""
 
 # Link.
 LINK_FRAME_BYTES_MAX = 64 * MIB
