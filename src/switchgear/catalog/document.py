@@ -60,7 +60,7 @@ def _explained(file: str, message: str, kind: type, raw: object) -> CatalogError
 
 
 def _named(path: str, message: str, kind: type, raw: object) -> str:
-    """The path with its first ``[...]`` replaced by the table at fault, found by reading the tables one by one."""
+    """The path with its first ``[...]`` replaced by the table at fault: the tables are read one by one."""
     name, dots, rest = path.partition("[...]")
     tables = raw.get(name) if isinstance(raw, dict) else None
     if not dots or not isinstance(tables, dict | list):
@@ -77,7 +77,7 @@ def _named(path: str, message: str, kind: type, raw: object) -> str:
 
 
 def _fields_at(kind: type, path: str) -> list[str]:
-    """The keys that a place such as ``price[...].tier[...]`` may have, found by walking the struct's types."""
+    """The keys that a place such as ``price[...].tier[...]`` may have, by walking the struct's types."""
     here = msgspec.inspect.type_info(kind)
     for step in re.findall(r"[^.\[\]]+|\[[^\]]*\]", path):
         here = _inner(here, step)

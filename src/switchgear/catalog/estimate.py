@@ -17,13 +17,13 @@ def reserve_nanos(
     audio: bool = False,
     reserve_output_tokens: int = RESERVE_OUTPUT_TOKENS,
 ) -> int:
-    """Upper bound in nanos from what a peek knows; about 1 µs.
+    """Upper bound in nanos from what a peek knows; about 2 µs.
 
-    A token of byte-pair vocabularies covers at least one byte, so a body never holds more tokens than bytes; pictures
-    behind a URL add a constant each. ``output_tokens_cap`` is the client's own cap, None if it names none (then the
-    reserve figure stands in, and what a longer reply costs beyond it is the excess that a wallet may go under);
-    ``output_tokens_max`` and ``context_tokens`` are the model's, 0 = unknown. ``audio``: sound goes in or comes out.
-    Cache writes may be dearer than plain input and are left out: they need markers that are not peeked at.
+    A token of byte-pair vocabularies covers at least one byte, so a body never holds more tokens than bytes;
+    pictures behind a URL add a constant each. ``output_tokens_cap`` is the client's own cap, None if it names none:
+    then the reserve figure stands in, and what a longer reply costs beyond it is the excess that a wallet may go
+    under. ``output_tokens_max`` and ``context_tokens`` are the model's, 0 = unknown. ``audio``: sound goes in or
+    comes out. Cache writes may be dearer than plain input and are left out: they need markers that no peek reads.
     """
     return refined_nanos(
         price,
@@ -70,22 +70,24 @@ def refined_nanos(
 
 
 def _dearest(
-    rates: dict[str, int], base: dict[str, int], input_tokens: int, output_tokens: int, images: bool, audio: bool
+    rates: dict[str, int],
+    base: dict[str, int],
+    input_tokens: int,
+    output_tokens: int,
+    images: bool,
+    audio: bool,
 ) -> int:
-    """Σ count × rate with each side at the dearest class that can occur."""
-    input_rate = _rate(rates, base, "input_uncached")
-    # A model that prices pictures may answer any call with one.
-    output_rate = max(
-        _rate(rates, base, "output_text"), _rate(rates, base, "reasoning"), _rate(rates, base, "image_out")
-    )
+    """Σ count × rate with each side at the dearest class that can occur; what ``rates`` lacks is in ``base``."""
+    input_rate = rates.get("input_uncached", base.get("input_uncached", 0))
+    output_rate = rates.get("output_text", base.get("output_text", 0))
+    if "reasoning" in base:
+        output_rate = max(output_rate, rates.get("reasoning", base["reasoning"]))
+    if "image_out" in base:
+        # A model that prices pictures may answer any call with one.
+        output_rate = max(output_rate, rates.get("image_out", base["image_out"]))
     if images:
-        input_rate = max(input_rate, _rate(rates, base, "image_in"))
+        input_rate = max(input_rate, rates.get("image_in", base.get("image_in", 0)))
     if audio:
-        input_rate = max(input_rate, _rate(rates, base, "audio_in"))
-        output_rate = max(output_rate, _rate(rates, base, "audio_out"))
+        input_rate = max(input_rate, rates.get("audio_in", base.get("audio_in", 0)))
+        output_rate = max(output_rate, rates.get("audio_out", base.get("audio_out", 0)))
     return input_tokens * input_rate + output_tokens * output_rate
-
-
-def _rate(rates: dict[str, int], base: dict[str, int], unit: str) -> int:
-    rate = rates.get(unit)
-    return rate if rate is not None else base.get(unit, 0)

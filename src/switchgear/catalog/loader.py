@@ -33,15 +33,18 @@ def load_models(texts: Mapping[str, str]) -> dict[str, Model]:
         for name, entry in document.models.items():
             place = f'models."{name}"'
             if name in models:
-                raise CatalogError(file, place, f"the model is already defined in {origin[name]}; keep one of the two")
+                raise CatalogError(file, place, f"the model is already defined in {origin[name]}; keep one")
             models[name] = _model(file, place, document, name, entry)
             origin[name] = file
     return models
 
 
 def load_prices(texts: Mapping[str, str]) -> dict[str, Price]:
-    """Prices by model, each with its content hash. A later file overrides an earlier one, so an operator's own
-    files come last; the same model twice in one file is an error. Raises CatalogError."""
+    """Prices by model, each with its content hash, from file name → text.
+
+    A later file overrides an earlier one, so an operator's own come last. Raises CatalogError, also when one file
+    prices a model twice.
+    """
     prices: dict[str, Price] = {}
     for file, text in texts.items():
         document = read_document(file, text, PriceFile)
@@ -77,7 +80,8 @@ def check_priced(models: Iterable[Model], prices: Mapping[str, Price]) -> tuple[
 
 def _model(file: str, place: str, document: ModelFile, name: str, entry: ModelEntry) -> Model:
     if not name or len(name) > MODEL_NAME_CHARS_MAX or name != name.strip():
-        raise CatalogError(file, place, f"a model id has 1 to {MODEL_NAME_CHARS_MAX} characters and no outer spaces")
+        problem = f"a model id has 1 to {MODEL_NAME_CHARS_MAX} characters and no outer spaces"
+        raise CatalogError(file, place, problem)
     if entry.context_tokens < 0 or entry.output_tokens_max < 0:
         raise CatalogError(file, place, "token counts can't be negative; leave out what is not known")
     endpoints = entry.endpoints or document.endpoints

@@ -20,7 +20,7 @@ class Tier(msgspec.Struct, frozen=True):
 
 
 class Price(msgspec.Struct, frozen=True):
-    """What one model costs, in nanos per million units by unit of ``Usage`` (``calls``: per million calls)."""
+    """What one model costs, in nanos per million units by unit of ``Usage`` (calls: per million calls)."""
 
     model: str
     rates: dict[str, int]
@@ -36,17 +36,17 @@ class Price(msgspec.Struct, frozen=True):
 
 def with_id(price: Price) -> Price:
     """The same price with its content hash, 16 hex digits over model, rates and tiers."""
-    content = msgspec.json.encode(
-        [price.model, sorted(price.rates.items()), [[t.above_input_tokens, sorted(t.rates.items())] for t in price.tiers]]
-    )
+    tiers = [[tier.above_input_tokens, sorted(tier.rates.items())] for tier in price.tiers]
+    content = msgspec.json.encode([price.model, sorted(price.rates.items()), tiers])
     return msgspec.structs.replace(price, id=hashlib.blake2b(content, digest_size=8).hexdigest())
 
 
 def charge(price: Price, usage: Usage, ratio_ppm: int) -> Charge:
-    """Sum of count × rate × group ratio: one exact division, half up, at least 1 nano when anything priced was used.
+    """Sum of count × rate × group ratio: one exact division, half up, at least 1 nano when a priced unit was used.
 
-    A ratio of 0 is the operator's word for free and charges 0. Counts without any rate (a tool call on a model that
-    prices none) stand in the lines with rate 0, so they are seen. About 2 µs: one tuple of counts, no attribute walk.
+    A ratio of 0 is the operator's word for free and charges 0. Counts without any rate (a tool call on a model
+    that prices none) stand in the lines with rate 0, so they are seen; ``unpriced_units`` tells them beforehand.
+    About 2 µs: one tuple of counts, no attribute walk.
     """
     rates = rates_for(price, usage.input_total) if price.tiers else price.rates
     total = 0

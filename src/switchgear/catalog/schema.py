@@ -29,7 +29,7 @@ class Model(msgspec.Struct, frozen=True):
 
 
 class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One table ``[models."<id>"]`` of a model file; what it leaves out is taken from the head of the file."""
+    """One table ``[models."<id>"]`` of a model file; what it leaves out is taken from the file's head."""
 
     endpoints: tuple[Endpoint, ...] = ()
     owned_by: str = ""
@@ -49,7 +49,7 @@ class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Prices in US dollars per million tokens (per thousand for calls), as decimal strings; absent = no rate."""
+    """Prices in US dollars per million tokens (per thousand calls), as decimal strings; absent = no rate."""
 
     input_usd_per_mtok: str | None = None
     cache_read_usd_per_mtok: str | None = None
