@@ -1,6 +1,7 @@
 """Writes data/prices/generated.toml for the models we list, from the installed genai-prices package, offline.
 
-Same package and same day (``--on``), same bytes. ``--check`` compares with the file, on the day that it records.
+Same package and same day (``--on``), same bytes. ``--check`` compares with the file, on the day that it
+records.
 """
 
 import argparse
@@ -54,13 +55,13 @@ LEFT_OUT = (
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--on", type=datetime.date.fromisoformat, help="day whose prices count; default today")
+    parser.add_argument("--on", type=datetime.date.fromisoformat, help="take the prices of this day")
     parser.add_argument("--check", action="store_true", help="compare only; exit 1 if the file would change")
     options = parser.parse_args()
     if options.check:
         current = GENERATED.read_text(encoding="utf-8")
         same = render(tomllib.loads(current)["source"]["read_on"])[0] == current
-        print("prices are as generated" if same else "generated.toml is not what the package gives: make prices")
+        print("prices are as generated" if same else "the package gives other prices: make prices")
         return 0 if same else 1
     text, missing = render(options.on or datetime.datetime.now(datetime.UTC).date())
     GENERATED.write_text(text, encoding="utf-8")
@@ -75,7 +76,7 @@ def render(on: datetime.date) -> tuple[str, list[str]]:
     texts = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.toml"))}
     models = load_models(texts)
     lines = [
-        "# Written by tools/update_prices.py. Figures of our own belong into own.toml, which stands above this file.",
+        "# Written by tools/update_prices.py; own.toml stands above this file.",
         "",
         "[source]",
         f'name = "{SOURCE}"',
@@ -94,7 +95,7 @@ def render(on: datetime.date) -> tuple[str, list[str]]:
 
 
 def find(model: Model, sources: dict[str, Any]) -> tuple[Provider, ModelInfo] | None:
-    """Their entry for one of our models: by our table, else by their matching within the vendor's providers."""
+    """Their entry for one of our models: by our table, else as they match names of the vendor's providers."""
     by_id = {provider.id: provider for provider in providers}
     if model.id in sources["skip"]:
         return None

@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import msgspec.inspect
@@ -12,6 +12,7 @@ T = TypeVar("T")
 
 _UNKNOWN_FIELD = re.compile(r"unknown field `([^`]*)`")
 _MISSING_FIELD = re.compile(r"missing required field `([^`]*)`")
+_TABLE = re.compile(r"(\w+)\[(\d+|\.\.\.)\](.*)")
 _PLACE = re.compile(r" - at `([^`]*)`$")
 
 
@@ -45,7 +46,7 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"; known here: {', '.join(names)}" if names else ""
 
 
-def _explained(file: str, message: str, kind: type, raw: object) -> CatalogError:
+def _explained(file: str, message: str, kind: type, raw: dict[str, Any]) -> CatalogError:
     at = _PLACE.search(message)
     path = at.group(1).removeprefix("$").removeprefix(".") if at else ""
     place = _named(path, message, kind, raw) or "top level"
@@ -59,25 +60,31 @@ def _explained(file: str, message: str, kind: type, raw: object) -> CatalogError
     return CatalogError(file, place, _PLACE.sub("", message))
 
 
-def _named(path: str, message: str, kind: type, raw: object) -> str:
-    """The path with its first ``[...]`` replaced by the table at fault: the tables are read one by one."""
-    name, dots, rest = path.partition("[...]")
-    tables = raw.get(name) if isinstance(raw, dict) else None
-    if not dots or not isinstance(tables, dict | list):
+def _named(path: str, message: str, kind: type, raw: dict[str, Any]) -> str:
+    """The path with the table at fault by its name: ``models[...]`` or ``price[3]`` → ``models."gpt-5"``.
+
+    A map's error does not say which key it was at, so its tables are read again one by one.
+    """
+    found = _TABLE.match(path)
+    if found is None:
         return path
-    for key, table in tables.items() if isinstance(tables, dict) else enumerate(tables, 1):
-        alone = {**raw, name: {key: table} if isinstance(tables, dict) else [table]}  # type: ignore[dict-item]
+    name, index, rest = found.groups()
+    tables = raw[name]
+    if index != "...":
+        entry = tables[int(index)]
+        label = entry.get("model") if isinstance(entry, dict) else None
+        return f'{name}."{label}"{rest}' if label else path
+    for key, table in tables.items():
         try:
-            msgspec.convert(alone, kind)
+            msgspec.convert({**raw, name: {key: table}}, kind)
         except msgspec.ValidationError as error:
             if str(error) == message:
-                label = table.get("model", key) if isinstance(table, dict) else key
-                return f'{name}."{label}"{rest}'
+                return f'{name}."{key}"{rest}'
     return path
 
 
 def _fields_at(kind: type, path: str) -> list[str]:
-    """The keys that a place such as ``price[...].tier[...]`` may have, by walking the struct's types."""
+    """The keys that a place such as ``price[1].tier[0]`` may have, by walking the struct's types."""
     here = msgspec.inspect.type_info(kind)
     for step in re.findall(r"[^.\[\]]+|\[[^\]]*\]", path):
         here = _inner(here, step)

@@ -19,11 +19,12 @@ def reserve_nanos(
 ) -> int:
     """Upper bound in nanos from what a peek knows; about 2 µs.
 
-    A token of byte-pair vocabularies covers at least one byte, so a body never holds more tokens than bytes;
-    pictures behind a URL add a constant each. ``output_tokens_cap`` is the client's own cap, None if it names none:
-    then the reserve figure stands in, and what a longer reply costs beyond it is the excess that a wallet may go
-    under. ``output_tokens_max`` and ``context_tokens`` are the model's, 0 = unknown. ``audio``: sound goes in or
-    comes out. Cache writes may be dearer than plain input and are left out: they need markers that no peek reads.
+    A token of byte-pair vocabularies covers at least one byte, so a body never holds more tokens than
+    bytes; pictures behind a URL add a constant each. ``output_tokens_cap`` is the client's own cap, None if
+    it names none: then the reserve figure stands in, and what a longer reply costs beyond it is the excess
+    that a wallet may go under. ``output_tokens_max`` and ``context_tokens`` are the model's, 0 = unknown.
+    ``audio``: sound goes in or comes out. Cache writes may be dearer than plain input and are left out:
+    they need markers that no peek reads.
     """
     return refined_nanos(
         price,
@@ -77,14 +78,12 @@ def _dearest(
     images: bool,
     audio: bool,
 ) -> int:
-    """Σ count × rate with each side at the dearest class that can occur; what ``rates`` lacks is in ``base``."""
+    """Σ count × rate with each side at the dearest class that can occur; ``base`` fills gaps."""
     input_rate = rates.get("input_uncached", base.get("input_uncached", 0))
     output_rate = rates.get("output_text", base.get("output_text", 0))
-    if "reasoning" in base:
-        output_rate = max(output_rate, rates.get("reasoning", base["reasoning"]))
-    if "image_out" in base:
-        # A model that prices pictures may answer any call with one.
-        output_rate = max(output_rate, rates.get("image_out", base["image_out"]))
+    output_rate = max(output_rate, rates.get("reasoning", base.get("reasoning", 0)))
+    # A model that prices pictures may answer any call with one.
+    output_rate = max(output_rate, rates.get("image_out", base.get("image_out", 0)))
     if images:
         input_rate = max(input_rate, rates.get("image_in", base.get("image_in", 0)))
     if audio:

@@ -42,8 +42,8 @@ def load_models(texts: Mapping[str, str]) -> dict[str, Model]:
 def load_prices(texts: Mapping[str, str]) -> dict[str, Price]:
     """Prices by model, each with its content hash, from file name → text.
 
-    A later file overrides an earlier one, so an operator's own come last. Raises CatalogError, also when one file
-    prices a model twice.
+    A later file overrides an earlier one, so an operator's own come last. Raises CatalogError, also when
+    one file prices a model twice.
     """
     prices: dict[str, Price] = {}
     for file, text in texts.items():

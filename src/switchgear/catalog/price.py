@@ -42,11 +42,11 @@ def with_id(price: Price) -> Price:
 
 
 def charge(price: Price, usage: Usage, ratio_ppm: int) -> Charge:
-    """Sum of count × rate × group ratio: one exact division, half up, at least 1 nano when a priced unit was used.
+    """Σ count × rate × group ratio: one exact division, half up, at least 1 nano when a priced unit was used.
 
-    A ratio of 0 is the operator's word for free and charges 0. Counts without any rate (a tool call on a model
-    that prices none) stand in the lines with rate 0, so they are seen; ``unpriced_units`` tells them beforehand.
-    About 2 µs: one tuple of counts, no attribute walk.
+    A ratio of 0 is the operator's word for free and charges 0. Counts without any rate (a tool call on a
+    model that prices none) stand in the lines with rate 0, so they are seen; ``unpriced_units`` tells them
+    beforehand. About 2 µs: one tuple of counts, no attribute walk.
     """
     rates = rates_for(price, usage.input_total) if price.tiers else price.rates
     total = 0

@@ -3,8 +3,8 @@
 How a base URL is read, so that the usual ways of writing it all work:
 
 - nothing given: the vendor's own;
-- a bare host (``http://h:9000``, ``https://h/``): the path of the vendor's own base URL is put below it, ``/v1``
-  where the vendor has none of its own;
+- a bare host (``http://h:9000``, ``https://h/``): the path of the vendor's own base URL is put below it,
+  ``/v1`` where the vendor has none of its own;
 - a path (``http://h:9000/v1``, ``https://h/relay/openai/``): taken as it stands, without slashes at its end;
   nothing is added;
 - a whole endpoint (``https://h/v1/chat/completions``): its known end is cut off first.

@@ -8,7 +8,7 @@ from switchgear.vendors.quirks import OperationQuirks, Quirks
 
 
 class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the secret travels: ``{ scheme = "bearer" }``, ``{ scheme = "header", header = "x-key" }`` or "none"."""
+    """How the secret goes: ``{ scheme = "bearer" }``, ``{ scheme = "header", header = "x-key" }``; none."""
 
     scheme: Literal["bearer", "header", "none"] = "bearer"
     header: str = ""
