@@ -88,6 +88,8 @@ HOLD_WAIT_S = 1.0
 HOLD_WAITERS_MAX = 1024
 RESERVE_OUTPUT_TOKENS = 4096
 """Held for the output of a call that names no cap of its own."""
+RESERVE_IMAGE_TOKENS = 5_000
+"""Held for a picture behind a URL; the dearest tilings of large models stay under it."""
 
 # Store.
 STORE_BUSY_TIMEOUT_MS = 5_000
