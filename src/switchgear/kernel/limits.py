@@ -86,6 +86,14 @@ RESERVE_OUTPUT_TOKENS = 4096
 LINK_FRAME_BYTES_MAX = 64 * MIB
 LINK_CALLS_MAX = 4096
 LINK_CALL_TIMEOUT_S = 5.0
+LINK_BUFFER_BYTES_MAX = 16 * MIB
+"""Written but not yet taken by the other end; beyond it the connection is cut."""
+LINK_CONNECT_TIMEOUT_S = 5.0
+LINK_RECONNECT_S_MIN = 0.02
+LINK_RECONNECT_S_MAX = 1.0
+LINK_CONNECTIONS_MAX = 64
+"""Workers and command lines together."""
+LINK_BACKLOG = 64
 
 # Estimates.
 ESTIMATE_TEXT_BYTES_MAX = 16 * KIB
@@ -93,3 +101,16 @@ ESTIMATE_TEXT_BYTES_MAX = 16 * KIB
 
 DRAIN_S = 30.0
 """Streams get so long to finish after SIGTERM."""
+
+# The embedded model.
+LOCAL_CONTEXT_TOKENS = 4096
+"""Of one call; half of what the model was trained for, a quarter of the memory."""
+LOCAL_PARALLEL = 2
+LOCAL_OUTPUT_TOKENS_MAX = 2048
+"""When a call names no cap of its own."""
+LOCAL_HTTP_THREADS = 8
+LOCAL_THREADS_MAX = 4
+"""Of computation; at most half of the cores."""
+LOCAL_MEMORY_BYTES_MAX = 2048 * MIB
+"""Address space of its process, weights and libraries included."""
+LOCAL_START_TIMEOUT_S = 60.0
