@@ -114,3 +114,28 @@ LOCAL_THREADS_MAX = 4
 LOCAL_MEMORY_BYTES_MAX = 2048 * MIB
 """Address space of its process, weights and libraries included."""
 LOCAL_START_TIMEOUT_S = 60.0
+LOCAL_STOP_TIMEOUT_S = 2.0
+LOCAL_CRASHES_MAX = 3
+"""Within ``LOCAL_CRASH_WINDOW_S``; after them a call is told why until the window has passed."""
+LOCAL_CRASH_WINDOW_S = 60.0
+
+# Token counts in the controller.
+COUNT_TEXT_CHARS_MAX = 256 * KIB
+"""Counted in about 5 ms, during which no other Python thread runs."""
+COUNT_WAITING_MAX = 256
+
+# The controller.
+METRIC_SERIES_MAX = 4096
+"""Of one kind, of one worker."""
+STORE_TASKS_MAX = 4096
+"""Waiting for the controller's writer thread; beyond it a worker is told to come again."""
+CONFIG_POLL_INTERVAL_S = 0.25
+SNAPSHOT_PUSH_TIMEOUT_S = 2.0
+INGEST_POLL_INTERVAL_S = 0.1
+DRIFT_INTERVAL_S = 30.0
+GAUGE_INTERVAL_S = 1.0
+EPOCH_GRACE_S = 0.05
+"""Between a lost link and the first try to bury its epoch."""
+EPOCH_RETRY_S = 0.5
+CONTROLLER_STOP_TIMEOUT_S = 10.0
+QUARANTINE_FILES_MAX = 16
