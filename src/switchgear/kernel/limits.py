@@ -110,6 +110,14 @@ USAGE_PAGE_MAX = 10_000
 LINK_FRAME_BYTES_MAX = 64 * MIB
 LINK_CALLS_MAX = 4096
 LINK_CALL_TIMEOUT_S = 5.0
+LINK_BUFFER_BYTES_MAX = 16 * MIB
+"""Written but not yet taken by the other end; beyond it the connection is cut."""
+LINK_CONNECT_TIMEOUT_S = 5.0
+LINK_RECONNECT_S_MIN = 0.02
+LINK_RECONNECT_S_MAX = 1.0
+LINK_CONNECTIONS_MAX = 64
+"""Workers and command lines together."""
+LINK_BACKLOG = 64
 
 # Estimates.
 ESTIMATE_TEXT_BYTES_MAX = 16 * KIB
@@ -144,3 +152,41 @@ ERROR_MESSAGE_CHARS_MAX = 8 * KIB
 """Of an upstream's error message that is shown to a client."""
 NESTING_SCAN_BYTES_MAX = 1 * MIB
 """Brackets that are still nested after the cheap passes; beyond it a body counts as nested too deeply."""
+
+# The embedded model.
+LOCAL_CONTEXT_TOKENS = 4096
+"""Of one call; half of what the model was trained for, a quarter of the memory."""
+LOCAL_PARALLEL = 2
+LOCAL_OUTPUT_TOKENS_MAX = 2048
+"""When a call names no cap of its own."""
+LOCAL_HTTP_THREADS = 8
+LOCAL_THREADS_MAX = 4
+"""Of computation; at most half of the cores."""
+LOCAL_MEMORY_BYTES_MAX = 2048 * MIB
+"""Address space of its process, weights and libraries included."""
+LOCAL_START_TIMEOUT_S = 60.0
+LOCAL_STOP_TIMEOUT_S = 2.0
+LOCAL_CRASHES_MAX = 3
+"""Within ``LOCAL_CRASH_WINDOW_S``; after them a call is told why until the window has passed."""
+LOCAL_CRASH_WINDOW_S = 60.0
+
+# Token counts in the controller.
+COUNT_TEXT_CHARS_MAX = 256 * KIB
+"""Counted in about 5 ms, during which no other Python thread runs."""
+COUNT_WAITING_MAX = 256
+
+# The controller.
+METRIC_SERIES_MAX = 4096
+"""Of one kind, of one worker."""
+STORE_TASKS_MAX = 4096
+"""Waiting for the controller's writer thread; beyond it a worker is told to come again."""
+CONFIG_POLL_INTERVAL_S = 0.25
+SNAPSHOT_PUSH_TIMEOUT_S = 2.0
+INGEST_POLL_INTERVAL_S = 0.1
+DRIFT_INTERVAL_S = 30.0
+GAUGE_INTERVAL_S = 1.0
+EPOCH_GRACE_S = 0.05
+"""Between a lost link and the first try to bury its epoch."""
+EPOCH_RETRY_S = 0.5
+CONTROLLER_STOP_TIMEOUT_S = 10.0
+QUARANTINE_FILES_MAX = 16

@@ -81,7 +81,14 @@ class Stats(msgspec.Struct, frozen=True, tag="stats"):
     counters: dict[str, int]
     gauges: dict[str, int]
     histograms: dict[str, tuple[int, ...]]
-    """Bucket counts (not cumulative), then the sum in microseconds."""
+    """Bucket counts (not cumulative; one per bound and one above), then the sum in microseconds."""
+
+
+HISTOGRAM_BOUNDS_US = (
+    50, 100, 200, 300, 500, 1_000, 2_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
+    1_000_000, 2_500_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000, 300_000_000, 600_000_000,
+)
+"""Upper ends of the buckets of ``Stats.histograms``, in microseconds."""
 
 
 class MetricsPage(msgspec.Struct, frozen=True, tag="metrics_page"):
@@ -232,4 +239,5 @@ def encode_frame(frame: Frame) -> bytes:
 
 def decode_frame(body: bytes) -> Frame:
     """One frame's body, without its prefix. Raises ``msgspec.DecodeError`` or ``ValidationError``."""
-    return _decoder.decode(body)
+    frame: Frame = _decoder.decode(body)
+    return frame
