@@ -87,6 +87,23 @@ LINK_FRAME_BYTES_MAX = 64 * MIB
 LINK_CALLS_MAX = 4096
 LINK_CALL_TIMEOUT_S = 5.0
 
+# Configuration.
+CONFIG_BYTES_MAX = 4 * MIB
+"""One configuration file."""
+CONFIG_LIST_MAX = 10_000
+"""Elements of one array or tables of one kind in a configuration file."""
+NAME_CHARS_MAX = 64
+"""Names of groups, users, keys and channels: a line of a table has room for it."""
+DRAIN_S_MAX = 3600.0
+TIMEOUT_S_MAX = 86_400.0
+"""The longest deadline that a channel may be given."""
+RATE_PER_MINUTE_MAX = 1_000_000_000
+"""The highest requests or tokens per minute that a key may be given; 0 stands for none."""
+CONCURRENCY_CAP_MAX = 100_000
+"""The highest cap of calls at the same time of a key or channel."""
+WEIGHT_MAX = 1_000_000
+"""Weights and priorities of channels."""
+
 # Estimates.
 ESTIMATE_TEXT_BYTES_MAX = 16 * KIB
 """Text of one stream that waits to be counted."""
