@@ -5,6 +5,7 @@ from pathlib import Path as FilePath
 
 import msgspec
 
+from switchgear.config.locate import Path
 from switchgear.config.parse import Parsed, Sheet, parse, read_file
 from switchgear.config.problem import ConfigProblem, by_line, closest
 from switchgear.kernel.config import DEFAULT_GROUP, ChannelConfig, Config, GroupConfig
@@ -22,17 +23,23 @@ class Known(msgspec.Struct, frozen=True):
     """Models of the shipped price book."""
 
 
-def load(path: FilePath, environ: Mapping[str, str], known: Known) -> tuple[Config, tuple[ConfigProblem, ...]]:
-    """Reads and checks a file. The config may be used only if ``has_errors(problems)`` is false."""
+class Checked(msgspec.Struct, frozen=True):
+    """A file read and checked. ``config`` may be used only if ``has_errors(problems)`` is false."""
+
+    config: Config
+    problems: tuple[ConfigProblem, ...]
+    lines: dict[Path, int] = {}
+
+
+def load(path: FilePath, environ: Mapping[str, str], known: Known) -> Checked:
+    """Reads and checks a file; never raises for what is in it."""
     text, problem = read_file(path)
     if problem is not None:
-        return Config(), (problem,)
+        return Checked(Config(), (problem,))
     return check(parse(text, str(path)), str(path), environ, known)
 
 
-def check(
-    parsed: Parsed, file: str, environ: Mapping[str, str], known: Known
-) -> tuple[Config, tuple[ConfigProblem, ...]]:
+def check(parsed: Parsed, file: str, environ: Mapping[str, str], known: Known) -> Checked:
     """The config with the default group in it, and all problems in the order of the file."""
     sheet = Sheet(file, parsed.lines)
     config = _with_default_group(parsed.config)
@@ -43,10 +50,11 @@ def check(
         _served(channel, index, sheet, config, known)
     for index, price in zip(parsed.rows.get("prices", ()), config.prices, strict=True):
         if not price.rates:
-            sheet.note(("prices", index), "names no rate", 'write input_usd_per_mtok = "…" or usd_per_call = "…"')
+            sheet.note(("prices", index), "names no rate", 'write input_usd_per_mtok = "…"')
         elif not {"input_uncached", "calls"} & set(price.rates):
-            sheet.note(("prices", index), "has no input_usd_per_mtok: input would be free", severity="warning")
-    return config, by_line((*parsed.problems, *sheet.problems))
+            message = "has no input_usd_per_mtok, so input is free"
+            sheet.note(("prices", index), message, severity="warning")
+    return Checked(config, by_line((*parsed.problems, *sheet.problems)), parsed.lines)
 
 
 def _with_default_group(config: Config) -> Config:
@@ -87,10 +95,13 @@ def _references(parsed: Parsed, sheet: Sheet) -> None:
 
 def _refers(sheet: Sheet, path: tuple[str | int, ...], name: str, what: str, known: Collection[str]) -> None:
     if name not in known:
-        sheet.note(path, f'there is no {what} "{name}" in this file', closest(name, known) or f"add a [[{what}s]]")
+        hint = closest(name, known) or f"add a [[{what}s]]"
+        sheet.note(path, f'there is no {what} "{name}" in this file', hint)
 
 
-def _place(channel: ChannelConfig, index: int, sheet: Sheet, environ: Mapping[str, str], known: Known) -> None:
+def _place(
+    channel: ChannelConfig, index: int, sheet: Sheet, environ: Mapping[str, str], known: Known
+) -> None:
     """Vendor, address and credentials."""
     path = ("channels", index)
     vendors = {*known.models, COMPATIBLE, LOCAL}
@@ -104,7 +115,8 @@ def _place(channel: ChannelConfig, index: int, sheet: Sheet, environ: Mapping[st
     if channel.keys_env is not None and not environ.get(channel.keys_env, "").strip():
         sheet.note((*path, "keys_env"), f"the environment variable {channel.keys_env} is not set",
                    closest(channel.keys_env, environ))
-    if not channel.keys and channel.keys_env is None and channel.vendor in set(known.models) - {LOCAL, COMPATIBLE}:
+    wants_credential = channel.vendor in set(known.models) - {LOCAL, COMPATIBLE}
+    if wants_credential and not channel.keys and channel.keys_env is None:
         sheet.note(path, "has neither keys nor keys_env, so calls carry no credential", severity="warning")
 
 
@@ -113,8 +125,10 @@ def _served(channel: ChannelConfig, index: int, sheet: Sheet, config: Config, kn
     path = ("channels", index)
     priced = known.priced | {price.model for price in config.prices}
     if channel.models is None:
-        if channel.vendor == COMPATIBLE or (channel.vendor in known.models and not known.models[channel.vendor]):
-            sheet.note(path, f'the vendor "{channel.vendor}" has no catalogue models', "add models = [\"…\"]")
+        has_vendor = channel.vendor == COMPATIBLE or channel.vendor in known.models
+        if has_vendor and not known.models.get(channel.vendor):
+            message = f'the vendor "{channel.vendor}" has no catalogue models'
+            sheet.note(path, message, 'add models = ["…"]')
         return
     if not channel.models:
         sheet.note((*path, "models"), "is empty: the channel serves nothing", severity="warning")

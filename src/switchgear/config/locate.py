@@ -1,8 +1,8 @@
 """Finds the line on which a key of a TOML text stands, which the standard library does not tell.
 
 The text is known to be valid TOML when it comes here, so the scanner only has to find where statements and
-array elements begin: between statements → header or key → value, which it skips, counting strings, comments and
-brackets.
+array elements begin: between statements → header or key → value, which it skips while it counts strings,
+comments and brackets.
 """
 
 Path = tuple[str | int, ...]
@@ -30,7 +30,7 @@ def key_text(path: Path) -> str:
 
 
 def locate(text: str) -> dict[Path, int]:
-    """Path of each table, key and array element → line from 1. Entries of inline tables stand under their key."""
+    """Path of each table, key and array element → line from 1. Inline tables have the line of their key."""
     return _Scanner(text.replace("\r\n", "\n")).scan()
 
 

@@ -40,7 +40,9 @@ class ConfigError(Exception):
 
 def closest(word: str, known: Iterable[str]) -> str:
     """``did you mean "…"?`` for the nearest known word, or nothing when none is near."""
-    near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    words = sorted(known)
+    begins = [other for other in words if len(word) >= 3 and other.startswith(word)]
+    near = difflib.get_close_matches(word, words, n=1, cutoff=0.6) or begins
     return f'did you mean "{near[0]}"?' if near else ""
 
 

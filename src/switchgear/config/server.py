@@ -25,7 +25,7 @@ class Origin(msgspec.Struct, frozen=True):
     key: str
     value: object
     origin: str
-    """``default``, ``FILE:LINE``, ``environment NAME`` or ``command line``."""
+    """``default``, ``FILE:LINE``, ``environment NAME`` or ``command line --FLAG``."""
 
 
 def resolve_server(
@@ -52,10 +52,11 @@ def resolve_server(
             except BadValue as bad:
                 problems.append(ConfigProblem("environment", 0, name, bad.message, bad.suggestion))
         if flags.get(field.name) is not None:
+            flag = f"--{field.name.replace('_', '-')}"
             try:
-                value, origin = field.read(flags[field.name]), "command line"
+                value, origin = field.read(flags[field.name]), f"command line {flag}"
             except BadValue as bad:
-                problems.append(ConfigProblem("command line", 0, f"--{field.name}", bad.message, bad.suggestion))
+                problems.append(ConfigProblem("command line", 0, flag, bad.message, bad.suggestion))
         values[field.name] = value
         origins.append(Origin(f"server.{field.name}", value, origin))
     return msgspec.convert(values, ServerConfig), tuple(origins), tuple(problems)

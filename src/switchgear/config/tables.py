@@ -113,7 +113,8 @@ KEYS = Table("keys", True, "One API key of a user.", (
 
 CHANNELS = Table("channels", True, "One upstream: vendor, place, credentials, what it serves and to whom.", (
     Field("name", "string", read.name, "Unique name.", required=True),
-    Field("vendor", "string", read.name, "A vendor of the reference, `compatible` or `local`.", required=True),
+    Field("vendor", "string", read.name, "A vendor of the reference, `compatible` or `local`.",
+          required=True),
     Field("base_url", "URL", read.base_url, "Where it is.", "the vendor's own; `compatible` needs one"),
     Field("keys", "array of strings", read.array(read.upstream_key), "Credentials, used in turn.", "none"),
     Field("keys_env", "string", read.env_name,
