@@ -25,7 +25,9 @@ scalars = (
     | st.datetimes() | st.dates() | st.times()
 )
 values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=5
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=5,
 )
 
 
@@ -85,11 +87,14 @@ tricky = st.sampled_from([
 names = st.sampled_from(["a", '"b.c"', "d-e", "'f g'"])
 
 
-@given(st.lists(st.tuples(st.sampled_from(["t", "u"]), st.dictionaries(names, st.tuples(blanks, tricky))), max_size=5))
+tables = st.tuples(st.sampled_from(["t", "u"]), st.dictionaries(names, st.tuples(blanks, tricky)))
+
+
+@given(st.lists(tables, max_size=5))
 @settings(max_examples=200, deadline=None)
-def test_every_key_is_found_on_the_line_on_which_it_was_written(tables: list[tuple[str, dict[str, object]]]) -> None:
+def test_every_key_is_found_on_the_line_on_which_it_was_written(document: list[tuple[str, dict]]) -> None:
     text, expected, count = "", {}, {"t": -1, "u": -1}
-    for table, entries in tables:
+    for table, entries in document:
         count[table] += 1
         expected[(table, count[table])] = text.count("\n") + 1
         text += f"[[{table}]]\n"

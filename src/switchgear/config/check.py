@@ -9,18 +9,32 @@ from switchgear.config.locate import Path
 from switchgear.config.parse import Parsed, Sheet, parse, read_file
 from switchgear.config.problem import ConfigProblem, by_line, closest
 from switchgear.kernel.config import DEFAULT_GROUP, ChannelConfig, Config, GroupConfig
-
-COMPATIBLE = "compatible"
-LOCAL = "local"
+from switchgear.vendors.shipped import Shipped
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What the shipped data files say, as far as a check needs it."""
+    """What the data files say, as far as a check needs it."""
 
     models: Mapping[str, tuple[str, ...]]
     """Vendor → its catalogue models; every vendor has an entry."""
     priced: frozenset[str]
     """Models of the shipped price book."""
+    without_url: frozenset[str] = frozenset()
+    """Vendors that need a base URL from the operator."""
+    without_key: frozenset[str] = frozenset()
+    """Vendors that ask for no credential, or may do without."""
+
+
+def known_of(data: Shipped) -> Known:
+    """The same facts out of the loaded data files."""
+    vendors = data.vendors.values()
+    without_url = frozenset(vendor.name for vendor in vendors if not vendor.base_url and not vendor.embedded)
+    return Known(
+        models={name: tuple(model.id for model in data.models_of(name)) for name in data.vendors},
+        priced=frozenset(data.prices),
+        without_url=without_url,
+        without_key=without_url | {vendor.name for vendor in vendors if not vendor.auth_header},
+    )
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -104,18 +118,18 @@ def _place(
 ) -> None:
     """Vendor, address and credentials."""
     path = ("channels", index)
-    vendors = {*known.models, COMPATIBLE, LOCAL}
-    if channel.vendor not in vendors:
-        hint = closest(channel.vendor, vendors) or f'use "{COMPATIBLE}" with a base_url'
+    if channel.vendor not in known.models:
+        open_vendors = " or ".join(f'"{vendor}"' for vendor in sorted(known.without_url))
+        hint = closest(channel.vendor, known.models) or f"use {open_vendors} with a base_url"
         sheet.note((*path, "vendor"), f'there is no vendor "{channel.vendor}"', hint)
-    if channel.vendor == COMPATIBLE and channel.base_url is None:
-        sheet.note((*path, "vendor"), f'the vendor "{COMPATIBLE}" needs a base_url', "add base_url")
+    if channel.vendor in known.without_url and channel.base_url is None:
+        sheet.note((*path, "vendor"), f'the vendor "{channel.vendor}" needs a base_url', "add base_url")
     if channel.keys and channel.keys_env is not None:
         sheet.note((*path, "keys_env"), "keys and keys_env exclude each other", "keep one of them")
     if channel.keys_env is not None and not environ.get(channel.keys_env, "").strip():
         sheet.note((*path, "keys_env"), f"the environment variable {channel.keys_env} is not set",
                    closest(channel.keys_env, environ))
-    wants_credential = channel.vendor in set(known.models) - {LOCAL, COMPATIBLE}
+    wants_credential = channel.vendor in known.models and channel.vendor not in known.without_key
     if wants_credential and not channel.keys and channel.keys_env is None:
         sheet.note(path, "has neither keys nor keys_env, so calls carry no credential", severity="warning")
 
@@ -125,8 +139,7 @@ def _served(channel: ChannelConfig, index: int, sheet: Sheet, config: Config, kn
     path = ("channels", index)
     priced = known.priced | {price.model for price in config.prices}
     if channel.models is None:
-        has_vendor = channel.vendor == COMPATIBLE or channel.vendor in known.models
-        if has_vendor and not known.models.get(channel.vendor):
+        if channel.vendor in known.models and not known.models[channel.vendor]:
             message = f'the vendor "{channel.vendor}" has no catalogue models'
             sheet.note(path, message, 'add models = ["…"]')
         return

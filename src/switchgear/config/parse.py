@@ -9,10 +9,11 @@ from typing import TypeVar
 
 import msgspec
 
+from switchgear.catalog.schema import UNIT_OF_KEY
 from switchgear.config.locate import Path, key_text, line_of, locate
 from switchgear.config.problem import ConfigProblem, Severity, by_line, closest
 from switchgear.config.read import BadValue, kind_of
-from switchgear.config.tables import PRICE_UNITS, TABLES, TIMEOUTS, Table
+from switchgear.config.tables import TABLES, TIMEOUTS, Table
 from switchgear.kernel.config import (
     ChannelConfig,
     Config,
@@ -182,7 +183,7 @@ def _price(values: Mapping[str, object]) -> PriceConfig:
 
 
 def _rates(values: Mapping[str, object]) -> dict[str, object]:
-    return {unit: values[key] for key, unit in PRICE_UNITS.items() if key in values}
+    return {unit: values[key] for key, unit in UNIT_OF_KEY.items() if key in values}
 
 
 def _shown(table: Table) -> str:

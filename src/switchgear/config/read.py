@@ -96,9 +96,9 @@ def usd(value: object) -> int:
     return _money(value, nanos_from_usd)
 
 
-def usd_per_call(value: object) -> int:
-    """Dollars for one call → nanos per million calls."""
-    return usd(value) * 1_000_000
+def usd_per_1k(value: object) -> int:
+    """Dollars for a thousand calls → nanos per million calls."""
+    return usd(value) * 1_000
 
 
 def ratio(value: object) -> int:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from switchgear.catalog.schema import ENDPOINTS, UNIT_OF_KEY
 from switchgear.config import read
 from switchgear.config.read import Reader
 from switchgear.kernel.limits import (
@@ -13,26 +14,10 @@ from switchgear.kernel.limits import (
     WEIGHT_MAX,
     WORKERS_MAX,
 )
+from switchgear.kernel.usage import PARENT_UNIT
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 TIMEOUTS = ("connect_s", "first_byte_stream_s", "first_byte_json_s", "idle_chunk_s", "total_s")
-OPERATIONS = ("openai_chat", "openai_completions", "openai_embeddings")
-PRICE_UNITS = {
-    "input_usd_per_mtok": "input_uncached",
-    "cache_read_usd_per_mtok": "cache_read",
-    "cache_write_5m_usd_per_mtok": "cache_write_5m",
-    "cache_write_1h_usd_per_mtok": "cache_write_1h",
-    "audio_in_usd_per_mtok": "audio_in",
-    "image_in_usd_per_mtok": "image_in",
-    "output_usd_per_mtok": "output_text",
-    "reasoning_usd_per_mtok": "reasoning",
-    "audio_out_usd_per_mtok": "audio_out",
-    "image_out_usd_per_mtok": "image_out",
-    "usd_per_call": "calls",
-}
-"""Key of a price in the file → unit of ``kernel.usage.Usage``."""
-
-
 class Field(msgspec.Struct, frozen=True):
     """One key of a table."""
 
@@ -130,19 +115,21 @@ CHANNELS = Table("channels", True, "One upstream: vendor, place, credentials, wh
     Field("timeouts", "table of seconds", read.table_of(read.seconds(0.001, TIMEOUT_S_MAX)),
           f"Deadlines: {', '.join(TIMEOUTS)}.", "those of the bounds page"),
     Field("concurrency", "integer", _CALLS, "Calls in flight per worker; 0 = no cap.", "0"),
-    Field("operations", "array of strings", read.array(read.one_of(*OPERATIONS)),
-          f"Restricts what the vendor offers: {', '.join(OPERATIONS)}.", "all that the vendor offers"),
+    Field("operations", "array of strings", read.array(read.one_of(*ENDPOINTS)),
+          f"Restricts what the vendor offers: {', '.join(ENDPOINTS)}.", "all that the vendor offers"),
     Field("headers", "table of strings", read.headers, "Fixed request headers.", "none"),
     Field("finish_on_client_gone", "boolean", read.boolean,
           "Read on for a bounded time after the client left, to learn the exact usage.", "false"),
 ))
 
-_RATES = tuple(
-    Field(key, "quoted decimal", read.usd_per_call if unit == "calls" else read.usd,
-          "US dollars per call." if unit == "calls" else f"US dollars per million tokens of `{unit}`.",
-          "no rate" if unit in ("input_uncached", "output_text", "calls") else "the rate of its parent class")
-    for key, unit in PRICE_UNITS.items()
-)
+def _rate(key: str, unit: str) -> Field:
+    if unit == "calls":
+        return Field(key, "quoted decimal", read.usd_per_1k, "US dollars per thousand calls.", "no rate")
+    absent = f"the rate of `{PARENT_UNIT[unit]}`" if unit in PARENT_UNIT else "no rate"
+    return Field(key, "quoted decimal", read.usd, f"US dollars per million tokens of `{unit}`.", absent)
+
+
+_RATES = tuple(_rate(key, unit) for key, unit in UNIT_OF_KEY.items())
 
 TIERS = Table("tiers", True, "Rates of calls whose input is long.", (
     Field("above_input_tokens", "integer", read.integer(1, 2**40), "Applies to inputs longer than this.",

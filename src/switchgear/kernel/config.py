@@ -38,8 +38,8 @@ class UserConfig(msgspec.Struct, frozen=True):
     name: str
     balance_nanos: int | None = None
     """All that the file has ever put into the wallet, not what is left; None: the file funds nothing."""
-    status: str = "active"
-    """``active`` or ``disabled``."""
+    status: str | None = None
+    """``active`` or ``disabled``; None: the file does not say, so what an operator set by hand stays."""
 
 
 class KeyConfig(msgspec.Struct, frozen=True):
@@ -62,7 +62,8 @@ class KeyConfig(msgspec.Struct, frozen=True):
     """0 = no cap, in all three."""
     expires_at_ms: int = 0
     """0 = never."""
-    disabled: bool = False
+    disabled: bool | None = None
+    """None: the file does not say, so a key that was disabled by hand is not revived by the next start."""
 
 
 class ChannelConfig(msgspec.Struct, frozen=True):
@@ -74,7 +75,7 @@ class ChannelConfig(msgspec.Struct, frozen=True):
     """None: the vendor's own."""
     keys: tuple[str, ...] = ()
     keys_env: str | None = None
-    """Name of the environment variable that holds the credential; read by who applies the file."""
+    """Name of the environment variable that holds the credential; read by the controller, never stored."""
     models: tuple[str, ...] | None = None
     """None: all catalogue models of the vendor."""
     model_map: dict[str, str] = {}
@@ -82,7 +83,8 @@ class ChannelConfig(msgspec.Struct, frozen=True):
     groups: tuple[str, ...] = (DEFAULT_GROUP,)
     priority: int = 0
     weight: int = 1
-    enabled: bool = True
+    enabled: bool | None = None
+    """None: the file does not say; a new channel is enabled."""
     timeouts: dict[str, float] = {}
     """Seconds; overrides of ``connect_s``, ``first_byte_stream_s``, ``first_byte_json_s``, ``idle_chunk_s``,
     ``total_s``."""
