@@ -103,6 +103,12 @@ CONCURRENCY_CAP_MAX = 100_000
 """The highest cap of calls at the same time of a key or channel."""
 WEIGHT_MAX = 1_000_000
 """Weights and priorities of channels."""
+PROBE_TIMEOUT_S = 60.0
+"""``switchgear channels test`` waits so long for one channel; an embedded model loads within it."""
+PROBES_MAX = 8
+"""Channels that it tries at the same time."""
+BANNER_MODELS_MAX = 12
+"""Model names in the text of the start; the rest is a number."""
 
 # Estimates.
 ESTIMATE_TEXT_BYTES_MAX = 16 * KIB
