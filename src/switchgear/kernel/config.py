@@ -5,6 +5,7 @@ The reader of the file makes these; the store applies them by name. Nothing here
 
 import msgspec
 
+from switchgear.kernel.limits import DRAIN_S
 from switchgear.kernel.money import PPM
 
 DEFAULT_GROUP = "default"
@@ -18,6 +19,10 @@ class ServerConfig(msgspec.Struct, frozen=True):
     workers: int | None = None
     trusted_proxies: tuple[str, ...] = ()
     """CIDR of proxies whose ``x-forwarded-for`` is believed."""
+    log_level: str = "info"
+    """``debug``, ``info``, ``warning`` or ``error``."""
+    drain_s: float = DRAIN_S
+    """How long running calls get to finish after SIGTERM."""
 
 
 class GroupConfig(msgspec.Struct, frozen=True):

@@ -119,6 +119,29 @@ LINK_CONNECTIONS_MAX = 64
 """Workers and command lines together."""
 LINK_BACKLOG = 64
 
+# Configuration.
+CONFIG_BYTES_MAX = 4 * MIB
+"""One configuration file."""
+CONFIG_LIST_MAX = 10_000
+"""Elements of one array or tables of one kind in a configuration file."""
+NAME_CHARS_MAX = 64
+"""Names of groups, users, keys and channels: a line of a table has room for it."""
+DRAIN_S_MAX = 3600.0
+TIMEOUT_S_MAX = 86_400.0
+"""The longest deadline that a channel may be given."""
+RATE_PER_MINUTE_MAX = 1_000_000_000
+"""The highest requests or tokens per minute that a key may be given; 0 stands for none."""
+CONCURRENCY_CAP_MAX = 100_000
+"""The highest cap of calls at the same time of a key or channel."""
+WEIGHT_MAX = 1_000_000
+"""Weights and priorities of channels."""
+PROBE_TIMEOUT_S = 60.0
+"""``switchgear channels test`` waits so long for one channel; an embedded model loads within it."""
+PROBES_MAX = 8
+"""Channels that it tries at the same time."""
+BANNER_MODELS_MAX = 12
+"""Model names in the text of the start; the rest is a number."""
+
 # Estimates.
 ESTIMATE_TEXT_BYTES_MAX = 16 * KIB
 """Text of one stream that waits to be counted."""
