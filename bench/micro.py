@@ -1,6 +1,6 @@
-"""What single steps of a request cost in-process: peek, splice, tap, price, record. For finding, not for judging.
+"""What single steps of a request cost in-process, such as price and record. For finding, not for judging.
 
-``python -m bench.micro [NAME …]`` prints the best of several repeats, which is what a noisy machine repeats best.
+``python -m bench.micro [NAME …]`` prints the best of several repeats: what a noisy machine repeats best.
 """
 
 import sys
@@ -8,6 +8,7 @@ import timeit
 from collections.abc import Callable
 
 from bench.rig import chat_body
+
 from switchgear.catalog.price import Price, charge, with_id
 from switchgear.kernel.ids import new_id
 from switchgear.kernel.usage import Usage
@@ -16,12 +17,12 @@ from switchgear.ledger.record import UsageRecord, decode_record, encode_record
 REPEATS = 5
 SECONDS = 0.2
 USAGE = Usage(input_uncached=200, cache_read=50, output_text=160, reasoning=20)
-PRICE = with_id(Price("gpt-5.2", {"input_uncached": 1_750_000_000, "cache_read": 175_000_000,
-                                  "output_text": 14_000_000_000}))
+RATES = {"input_uncached": 1_750_000_000, "cache_read": 175_000_000, "output_text": 14_000_000_000}
+PRICE = with_id(Price("gpt-5.2", RATES))
 RECORD = UsageRecord(
     request_id=new_id(), at_ms=1_772_077_478_000, user_id=new_id(), key_id=new_id(), group="default",
-    dialect="openai_chat", operation="openai_chat", model="gpt-5.2", end_state="complete", usage_source="reported",
-    usage=USAGE, charge=charge(PRICE, USAGE, 1_000_000), wallet="wallet:acme",
+    dialect="openai_chat", operation="openai_chat", model="gpt-5.2", end_state="complete",
+    usage_source="reported", usage=USAGE, charge=charge(PRICE, USAGE, 1_000_000), wallet="wallet:acme",
 )
 
 

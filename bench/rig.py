@@ -1,4 +1,4 @@
-"""The machinery of the benchmark: builds the C programs, starts mock, nginx and Switchgear, pins and measures them.
+"""The machinery of the benchmark: builds the C programs, starts and pins mock, nginx and Switchgear.
 
 The relay worker (or nginx's worker) has core 0 for itself; mock, load and everything else share core 1.
 """
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-
 from tests.e2e import processes, settings
 from tests.e2e.harness import ROOT, Server, free_port
 
@@ -88,7 +87,9 @@ def assembled(with_switchgear: bool) -> Iterator[Rig]:
     with contextlib.ExitStack() as stack:
         mock = stack.enter_context(_mock())
         nginx = stack.enter_context(_nginx(folder, mock.port))
-        switchgear = stack.enter_context(_switchgear(mock.port)) if with_switchgear else Target("switchgear", 0, 0)
+        switchgear = Target("switchgear", 0, 0)
+        if with_switchgear:
+            switchgear = stack.enter_context(_switchgear(mock.port))
         yield Rig(mock, nginx, switchgear, folder)
 
 
@@ -110,7 +111,7 @@ def write_bodies(folder: Path) -> None:
 
 def chat_body(model: str, size: int) -> bytes:
     """A chat request of exactly ``size`` bytes: a system line, then turns of about 500 bytes."""
-    text = "Consider the harbour at dawn, and say in plain words which boats came back and which did not. " * 5
+    text = "Consider the harbour at dawn, and say plainly which boats came back and which did not. " * 5
     messages = [{"role": "system", "content": "You are terse."}]
     call: dict[str, Any] = {"model": model, "temperature": 0.7, "max_tokens": 200, "messages": messages}
     if model != "bench-json":
@@ -124,7 +125,8 @@ def chat_body(model: str, size: int) -> bytes:
 
 def load(rig: Rig, target: Target, model: str, *, size: int = 1024, **options: float) -> dict[str, Any]:
     """One run of the load generator; its summary."""
-    done = subprocess.run(load_command(rig, target, model, size, **options), capture_output=True, text=True, check=True)
+    command = load_command(rig, target, model, size, **options)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     summary: dict[str, Any] = json.loads(done.stdout)
     return summary
 
@@ -167,11 +169,17 @@ def nginx_binary() -> str:
     if found := shutil.which("nginx") or shutil.which("/usr/sbin/nginx"):
         return found
     print("Installing nginx from the system's packages …", flush=True)
-    quiet = {"stdout": subprocess.DEVNULL, "env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"}}
-    if subprocess.run(["apt-get", "install", "-y", "nginx-light"], check=False, **quiet).returncode:
-        subprocess.run(["apt-get", "update"], check=True, **quiet)
-        subprocess.run(["apt-get", "install", "-y", "nginx-light"], check=True, **quiet)
+    if _apt("install", "-y", "nginx-light"):
+        _apt("update")
+        if _apt("install", "-y", "nginx-light"):
+            raise SystemExit("nginx can't be installed: install the package nginx-light, then try again")
     return shutil.which("nginx") or "/usr/sbin/nginx"
+
+
+def _apt(*arguments: str) -> int:
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", *arguments]
+    return subprocess.run(command, stdout=subprocess.DEVNULL, env=environment, check=False).returncode
 
 
 def _worker_of(process: subprocess.Popen[bytes]) -> int:
@@ -186,7 +194,7 @@ def _worker_of(process: subprocess.Popen[bytes]) -> int:
 
 @contextlib.contextmanager
 def _switchgear(upstream_port: int) -> Iterator[Target]:
-    """One worker with everything on: key, limits that are counted but never reached, quota, wallet, price, journal."""
+    """One worker with everything on: key, limits that are counted but never reached, quota, wallet, price."""
     key = settings.fresh_key()
     parts = [
         settings.group(),

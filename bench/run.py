@@ -1,7 +1,7 @@
-"""``make bench``: what a request and a chunk cost the relay worker, beside nginx as plain reverse proxy in the same run.
+"""``make bench``: what a request and a chunk cost the relay worker, beside nginx as plain reverse proxy.
 
-CPU is user and system time of the worker process, divided by what the load generator counted. Rounds of nginx and
-Switchgear alternate, so that a drifting machine drifts under both; the figure is the median of the rounds.
+CPU is user and system time of the worker process, divided by what the load generator counted. Rounds of nginx
+and Switchgear alternate, so that a drifting machine drifts under both; a figure is the median of its rounds.
 """
 
 import argparse
@@ -13,7 +13,6 @@ import time
 from typing import Any
 
 import msgspec
-
 from bench import rig
 from bench.rig import BUILD, Rig, Target
 from tests.e2e import processes
@@ -80,13 +79,13 @@ def main() -> int:
 def measure_all(
     parts: Rig, targets: list[Target], scenarios: list[Scenario], rounds: int, seconds: float
 ) -> dict[str, Any]:
-    """Scenario → target → median, spread and rounds. Each scenario has its rounds together, targets alternating."""
+    """Scenario → target → median, spread and rounds. Targets alternate within a scenario."""
     results: dict[str, Any] = {}
     for scenario in scenarios:
         print(f"{scenario.name} ", end="", flush=True)
         took: dict[str, list[Round]] = {target.name: [] for target in targets}
         for target in targets:
-            rig.load(parts, target, scenario.model, size=scenario.size, duration_s=WARM_UP_S, connections=CONNECTIONS)
+            one_round(parts, target, scenario, WARM_UP_S)
         for number in range(rounds):
             for target in targets if number % 2 == 0 else reversed(targets):
                 took[target.name].append(one_round(parts, target, scenario, seconds or scenario.seconds))
@@ -114,7 +113,8 @@ def memory(parts: Rig) -> dict[str, Any]:
     idle = processes.rss_bytes(parts.switchgear.pid)
     rig.load(parts, parts.switchgear, "bench-json", duration_s=WARM_UP_S, connections=CONNECTIONS)
     warm = processes.rss_bytes(parts.switchgear.pid)
-    command = [*rig.load_command(parts, parts.switchgear, "bench-hold", connections=OPEN_STREAMS, duration_s=30), "--hold"]
+    command = rig.load_command(parts, parts.switchgear, "bench-hold", connections=OPEN_STREAMS, duration_s=30)
+    command.append("--hold")
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holding:
         assert holding.stdout is not None
         assert holding.stdin is not None
@@ -132,7 +132,7 @@ def memory(parts: Rig) -> dict[str, Any]:
 
 
 def first_token(parts: Rig, rounds: int, results: dict[str, Any]) -> dict[str, Any]:
-    """Time to the first body byte of a stream through us and straight to the mock, at about half of what fits."""
+    """Time to the first body byte of a stream, through us and straight to the mock, at half of what fits."""
     rate = _half_load(results)
     times: dict[str, list[int]] = {"mock": [], "switchgear": []}
     print("first-token ", end="", flush=True)
@@ -143,7 +143,8 @@ def first_token(parts: Rig, rounds: int, results: dict[str, Any]) -> dict[str, A
             print(".", end="", flush=True)
     print(flush=True)
     through, direct = statistics.median(times["switchgear"]), statistics.median(times["mock"])
-    return {"rate": round(rate), "direct_p50_us": direct, "through_p50_us": through, "added_ms": (through - direct) / 1000}
+    added_ms = (through - direct) / 1000
+    return {"rate": round(rate), "direct_p50_us": direct, "through_p50_us": through, "added_ms": added_ms}
 
 
 def _half_load(results: dict[str, Any]) -> float:
@@ -158,7 +159,8 @@ def _half_load(results: dict[str, Any]) -> float:
 def _summary(rounds: list[Round]) -> dict[str, Any]:
     costs = [one.us for one in rounds]
     return {
-        "us": round(statistics.median(costs), 2), "us_low": round(min(costs), 2), "us_high": round(max(costs), 2),
+        "us": round(statistics.median(costs), 2),
+        "us_low": round(min(costs), 2), "us_high": round(max(costs), 2),
         "per_second": round(statistics.median(one.per_second for one in rounds)),
         "p50_us": round(statistics.median(one.p50_us for one in rounds)),
         "failed": sum(one.failed for one in rounds), "rounds": [round(cost, 2) for cost in costs],
@@ -170,16 +172,19 @@ def report(results: dict[str, Any]) -> int:
     missed = _report_costs(results)
     if found := results.get("memory"):
         missed += _line("memory, idle worker", found["idle_mib"], "MiB", 80)
-        missed += _line(f"memory, each of {found['streams']} open streams", found["kib_per_stream"], "KiB", 40)
+        what = f"memory, each of {found['streams']} open streams"
+        missed += _line(what, found["kib_per_stream"], "KiB", 40)
     if found := results.get("first-token"):
-        missed += _line(f"added to first token, p50 at {found['rate']}/s", round(found["added_ms"], 2), "ms", 2)
+        what = f"added to first token, p50 at {found['rate']}/s"
+        missed += _line(what, round(found["added_ms"], 2), "ms", 2)
     print(f"\nAll figures: {BUILD / 'bench.json'}")
     return 1 if missed else 0
 
 
 def _report_costs(results: dict[str, Any]) -> int:
     missed = 0
-    print(f"\n{'µs of worker CPU':<16} {'nginx':>22} {'switchgear':>22} {'ratio':>7} {'limit':>6}  at nginx = 50 µs")
+    head = f"{'µs of worker CPU':<16} {'nginx':>22} {'switchgear':>22} {'ratio':>7} {'limit':>6}"
+    print(f"\n{head}  at nginx = 50 µs")
     reference = results.get("json-1k", {}).get("nginx", {}).get("us", 0)
     for scenario in SCENARIOS:
         if not (found := results.get(scenario.name)):
@@ -211,10 +216,10 @@ def _line(what: str, value: float, unit: str, limit: float) -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Benchmark of the relay beside nginx.")
     parser.add_argument("--rounds", type=int, default=ROUNDS_DEFAULT)
-    parser.add_argument("--seconds", type=float, default=0, help="length of a round; default: each scenario's own")
+    parser.add_argument("--seconds", type=float, default=0, help="of a round, else each scenario's own")
     names = [*(scenario.name for scenario in SCENARIOS), *EXTRAS]
     parser.add_argument("--scenario", action="append", choices=names, help="only this one; may be repeated")
-    parser.add_argument("--nginx-only", action="store_true", help="leave Switchgear out, to see what the machine gives")
+    parser.add_argument("--nginx-only", action="store_true", help="leave Switchgear out, to see the machine")
     return parser.parse_args()
 
 

@@ -1,17 +1,16 @@
-"""A hundred kills, the supervisor among the victims. Without it, rare orders of death and restart go untried."""
+"""A hundred kills, the supervisor among the victims. Without it, rare orders of death go untried."""
 
 import asyncio
 import os
 
 import pytest
-
 from tests.e2e import campaign, settings
 from tests.e2e.conftest import upstream_url  # noqa: F401 - a fixture
 from tests.e2e.harness import Role, Server
 
 KILLS = int(os.environ.get("KILLS", "100"))
 ROUNDS = 4
-"""The books are read, checked and audited after each part of the kills, so that a fault is found near its cause."""
+"""The books are checked and audited after each part of the kills, so that a fault is found near its cause."""
 
 
 @pytest.mark.process
@@ -25,7 +24,7 @@ def test_a_hundred_kills_of_any_process(upstream_url: str) -> None:  # noqa: F81
         for part in range(ROUNDS):
             kills = KILLS * (part + 1) // ROUNDS - KILLS * part // ROUNDS
             report = asyncio.run(campaign.run(server, key, kills=kills, roles=roles, seed=seed * 1000 + part))
-            print(f"part {part + 1}: kills {report.kills}, {len(report.ended)} of {len(report.seen)} calls ended")
+            print(f"part {part + 1}: {report.kills}, {len(report.ended)} of {len(report.seen)} calls ended")
             server.restart()
             campaign.check(server, report)
             server.stop()

@@ -60,13 +60,15 @@ async def call(
 ) -> Reply:
     """One request on a connection of its own. Whatever breaks ends the reply; it raises only TimeoutError.
 
-    ``body`` is JSON, or bytes to send as they are. ``leave_after``: close as soon as these bytes have arrived.
+    ``body`` is JSON, or bytes to send as they are. ``leave_after``: close once these bytes have arrived.
     """
     reply = Reply()
     payload = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
-    fields = {"host": f"127.0.0.1:{port}", "authorization": f"Bearer {key}", "content-type": "application/json"}
-    fields |= {"content-length": str(len(payload)), "connection": "close"} | (headers or {})
-    head = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items()) + "\r\n"
+    fields = {"host": f"127.0.0.1:{port}", "authorization": f"Bearer {key}"}
+    fields |= {"content-type": "application/json", "content-length": str(len(payload)), "connection": "close"}
+    fields |= headers or {}
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    head = "\r\n".join(lines) + "\r\n\r\n"
     async with asyncio.timeout(timeout_s):
         with contextlib.suppress(OSError):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)

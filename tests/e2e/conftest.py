@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-
 from tests.e2e.harness import ROOT
 
 
@@ -16,8 +15,8 @@ def upstream_url() -> Iterator[str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.sim.upstream"], cwd=ROOT, stdout=subprocess.PIPE, text=True,
     )
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
         yield json.loads(process.stdout.readline())["base_url"]
     finally:
         process.kill()

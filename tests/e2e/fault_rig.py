@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
-
 from tests.e2e import client, settings
 from tests.e2e.client import Reply
 from tests.e2e.harness import Server

@@ -1,4 +1,4 @@
-"""A real Switchgear for tests: starts ``switchgear serve`` with a config text, knows its processes, reads its books."""
+"""A real Switchgear for tests: starts ``switchgear serve``, knows its processes, reads its books."""
 
 import contextlib
 import http.client
@@ -35,7 +35,7 @@ class NotReady(AssertionError):
 class Server:
     """``with Server(config) as server:`` starts it and stops it; the data folder lives as long as the object.
 
-    ``config`` is the text of a config file. On leaving the block because of an error the end of the log is printed.
+    ``config`` is the text of a config file. When an error leaves the block the end of the log is printed.
     """
 
     def __init__(self, config: str, *, workers: int = 2, env: dict[str, str] | None = None) -> None:
@@ -67,16 +67,16 @@ class Server:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    def __exit__(
+        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+    ) -> None:
         try:
-            if kind is not None:
+            if error is not None:
                 print(f"--- log of the server, after {error!r} ---\n{self.log_tail()}", file=sys.stderr)
             elif self.is_running:
                 self.stop()
         finally:
             self.close()
-
-    # --- life ---------------------------------------------------------------------------------------------------
 
     @property
     def is_running(self) -> bool:
@@ -84,12 +84,12 @@ class Server:
 
     def start(self) -> None:
         """Starts it and waits until /readyz answers 200. Raises NotReady."""
-        arguments = ["serve", "--config", str(self.config_file), "--data", str(self.data), "--host", "127.0.0.1",
-                     "--port", str(self.port), "--workers", str(self.workers)]
+        arguments = ["serve", "--config", str(self.config_file), "--data", str(self.data)]
+        arguments += ["--host", "127.0.0.1", "--port", str(self.port), "--workers", str(self.workers)]
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "switchgear.cli", *arguments], cwd=ROOT, env=self._env, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True,
+                [sys.executable, "-m", "switchgear.cli", *arguments], cwd=ROOT, env=self._env,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )
         self.wait_ready()
 
@@ -129,8 +129,10 @@ class Server:
         return [pid for pid in processes.descendants(root) if word in processes.command_line(pid)]
 
     def kill9(self, role: Role, pick: int = 0) -> int:
-        """SIGKILL to one process of a role; its pid, or 0 when there was none. Killing the supervisor takes the rest
-        of the family with it, which this waits for."""
+        """SIGKILL to one process of a role; its pid, or 0 when there was none.
+
+        The family of a killed supervisor ends by itself, which this waits for; NotReady if it does not.
+        """
         pids = self.pids(role)
         if not pids:
             return 0
@@ -151,13 +153,11 @@ class Server:
             self._process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    # --- books --------------------------------------------------------------------------------------------------
-
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """One command of the command line on this data folder; never raises for its exit code."""
         return subprocess.run(
-            [sys.executable, "-m", "switchgear.cli", *arguments, "--data", str(self.data)], cwd=ROOT, env=self._env,
-            capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False,
+            [sys.executable, "-m", "switchgear.cli", *arguments, "--data", str(self.data)], cwd=ROOT,
+            env=self._env, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False,
         )
 
     def usage(self) -> list[dict[str, Any]]:
@@ -182,14 +182,15 @@ class Server:
                 return found
             if time.monotonic() > deadline:
                 missing = sorted(request_ids - found.keys())
-                raise AssertionError(f"{len(missing)} requests never came to the books: {missing[:5]}\n{self.log_tail()}")
+                what = f"{len(missing)} requests never came to the books: {missing[:5]}"
+                raise AssertionError(f"{what}\n{self.log_tail()}")
             self._pause()
 
     def audit(self) -> dict[str, Any]:
         """The findings of the audit, which must be clean. Raises AssertionError with its output otherwise."""
         done = self.run("audit", "--json")
         if done.returncode:
-            raise AssertionError(f"audit is not clean (exit {done.returncode}):\n{done.stdout}\n{done.stderr}")
+            raise AssertionError(f"audit exits with {done.returncode}:\n{done.stdout}\n{done.stderr}")
         findings: dict[str, Any] = json.loads(done.stdout)
         return findings
 
@@ -205,8 +206,6 @@ class Server:
         with contextlib.suppress(OSError):
             return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
         return "(no log)"
-
-    # --- inside -------------------------------------------------------------------------------------------------
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:

@@ -55,7 +55,7 @@ def pin(pid: int, core: int) -> None:
 
 
 def _stat(pid: int) -> list[str]:
-    """Fields of /proc/PID/stat from the third on (state, parent, …); the name before may hold any character."""
+    """Fields of /proc/PID/stat from the third on (state, parent, …); the name before may hold anything."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return []

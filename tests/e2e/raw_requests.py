@@ -1,4 +1,4 @@
-"""Requests that parsers disagree about. Each hides, or could hide, a second request that carries no credential."""
+"""Requests that parsers disagree about. Each may hide a second one that carries no credential."""
 
 import msgspec
 
@@ -18,10 +18,10 @@ class Odd(msgspec.Struct, frozen=True):
 
 
 def request(
-    *headers: bytes, body: bytes = CALL, line: bytes = b"POST /v1/chat/completions HTTP/1.1", key: bytes = b"",
-    host: bytes = b"host: relay\r\n",
+    *headers: bytes, body: bytes = CALL, line: bytes = b"POST /v1/chat/completions HTTP/1.1",
+    key: bytes = b"", host: bytes = b"host: relay\r\n",
 ) -> bytes:
-    """A request with exactly these headers besides host, key and type, each given without its line end."""
+    """A request with exactly these headers besides host, key and type, each without its line end."""
     fixed = host + b"authorization: Bearer " + key + b"\r\ncontent-type: application/json\r\n"
     return line + b"\r\n" + fixed + b"".join(header + b"\r\n" for header in headers) + b"\r\n" + body
 
@@ -72,7 +72,7 @@ def _encodings(key: bytes) -> list[Odd]:
         encoded("both framings, length first", length, b"transfer-encoding: chunked", must_refuse=False),
         encoded("an unknown encoding", b"transfer-encoding: xchunked"),
         encoded("chunked and then something", b"transfer-encoding: chunked, identity"),
-        encoded("chunked twice", b"transfer-encoding: chunked", b"transfer-encoding: chunked", must_refuse=False),
+        encoded("chunked twice", *[b"transfer-encoding: chunked"] * 2, must_refuse=False),
         encoded("identity and a length", b"transfer-encoding: identity", length),
         encoded("a quoted encoding", b'transfer-encoding: "chunked"'),
         encoded("a vertical tab in the encoding", b"transfer-encoding: \x0bchunked"),
@@ -96,7 +96,7 @@ def _chunks(key: bytes) -> list[Odd]:
         sent("an empty chunk size", chunked(CALL, b"")),
         sent("a chunk size that is a word", chunked(CALL, b"zz")),
         sent("a chunk longer than its size", chunked(CALL, b"10")),
-        sent("trailers that look like framing", chunked(CALL, end=b"0\r\ncontent-length: 5\r\n\r\n"), must_refuse=False),
+        sent("a trailer like framing", chunked(CALL, end=b"0\r\ncontent-length: 5\r\n\r\n"), False),
     ]
 
 
@@ -119,12 +119,14 @@ def _lines(key: bytes) -> list[Odd]:
 def _targets(key: bytes) -> list[Odd]:
     size = b"content-length: %d" % len(CALL)
 
-    def aimed(name: str, line: bytes, must_refuse: bool = True, host: bytes = b"host: relay\r\n") -> Odd:
+    def aimed(
+        name: str, line: bytes, must_refuse: bool = True, host: bytes = b"host: relay\r\n"
+    ) -> Odd:
         return Odd(name, request(size, key=key, line=line, host=host), must_refuse)
 
     path = b"/v1/chat/completions"
     return [
-        aimed("an absolute target", b"POST http://elsewhere.example" + path + b" HTTP/1.1", must_refuse=False),
+        aimed("an absolute target", b"POST http://elsewhere.example" + path + b" HTTP/1.1", False),
         aimed("two blanks in the request line", b"POST  " + path + b" HTTP/1.1"),
         aimed("an unknown version", b"POST " + path + b" HTTP/3.7"),
         aimed("no version", b"POST " + path),

@@ -1,7 +1,7 @@
 """What the official SDK makes of the server: runs in the Python that has the SDK version in question.
 
-``python sdk_script.py BASE_URL KEYS_JSON`` prints one JSON object, a finding by case. It imports nothing of this
-project, as the other major version of the SDK lives in an environment of its own.
+``python sdk_script.py BASE_URL KEYS_JSON`` prints one JSON object, a finding by case. It imports nothing of
+this project, as the other major version of the SDK lives in an environment of its own.
 """
 
 import json
@@ -15,7 +15,9 @@ QUESTION: list[Any] = [{"role": "user", "content": "Say a few words."}]
 CUE: list[Any] = [{"role": "user", "content": "Please use the tool now."}]
 TOOLS: list[Any] = [{
     "type": "function",
-    "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}},
+    "function": {
+        "name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    },
 }]
 MODEL = "gpt-5.2"
 
@@ -42,7 +44,8 @@ def chat(client: openai.OpenAI) -> Any:
 
 def _streamed(client: openai.OpenAI, **more: Any) -> Any:
     text, usages, finishes = "", [], []
-    with client.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=5, stream=True, **more) as stream:
+    asked = client.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=5, stream=True, **more)
+    with asked as stream:
         for chunk in stream:
             if chunk.usage is not None:
                 usages.append([chunk.usage.prompt_tokens, chunk.usage.completion_tokens, len(chunk.choices)])
@@ -62,8 +65,8 @@ def stream_with_usage(client: openai.OpenAI) -> Any:
 
 def tools(client: openai.OpenAI) -> Any:
     reply = client.chat.completions.create(model=MODEL, messages=CUE, tools=TOOLS, tool_choice="auto")
-    (call,) = reply.choices[0].message.tool_calls or []
-    return [call.id, call.function.name, call.function.arguments, reply.choices[0].finish_reason]
+    (call,) = reply.choices[0].message.model_dump()["tool_calls"]
+    return [call["id"], call["function"]["name"], call["function"]["arguments"], reply.choices[0].finish_reason]
 
 
 def tools_stream(client: openai.OpenAI) -> Any:
@@ -72,14 +75,16 @@ def tools_stream(client: openai.OpenAI) -> Any:
         for choice in chunk.choices:
             finish = choice.finish_reason or finish
             for call in choice.delta.tool_calls or []:
-                name += call.function.name or ""
-                arguments += call.function.arguments or ""
+                if call.function is not None:
+                    name += call.function.name or ""
+                    arguments += call.function.arguments or ""
     return [name, arguments, finish]
 
 
 def embeddings(client: openai.OpenAI) -> Any:
-    usual = client.embeddings.create(model="text-embedding-3-small", input=["one", "two"])
-    floats = client.embeddings.create(model="text-embedding-3-small", input=["one", "two"], encoding_format="float")
+    call: dict[str, Any] = {"model": "text-embedding-3-small", "input": ["one", "two"]}
+    usual = client.embeddings.create(**call)
+    floats = client.embeddings.create(**call, encoding_format="float")
     return {
         "count": len(usual.data), "size": len(usual.data[0].embedding),
         "same": [item.embedding for item in usual.data] == [item.embedding for item in floats.data],
@@ -88,7 +93,8 @@ def embeddings(client: openai.OpenAI) -> Any:
 
 
 def models(client: openai.OpenAI) -> Any:
-    return {"ids": sorted(model.id for model in client.models.list()), "one": client.models.retrieve(MODEL).id}
+    ids = sorted(model.id for model in client.models.list())
+    return {"ids": ids, "one": client.models.retrieve(MODEL).id}
 
 
 def completions(client: openai.OpenAI) -> Any:
@@ -121,7 +127,7 @@ def _ask(model: str, **more: Any) -> Callable[[openai.OpenAI], Any]:
 
 
 def _raised(base_url: str, key: str, call: Callable[[openai.OpenAI], Any], retries: int) -> Any:
-    sent = []
+    sent: list[Any] = []
     http_client = openai.DefaultHttpxClient(event_hooks={"request": [sent.append]})
     client = openai.OpenAI(base_url=base_url, api_key=key, max_retries=retries, http_client=http_client)
     try:

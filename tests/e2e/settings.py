@@ -1,4 +1,4 @@
-"""Configuration files for tests of the whole product: TOML tables from Python values, and the usual set-up."""
+"""Configuration files for tests of the whole product: TOML tables from Python values."""
 
 import json
 from typing import Any
@@ -30,7 +30,8 @@ def key(secret: str, name: str = "ci", owner: str = "acme", **values: Any) -> st
 
 def channel(base_url: str, models: list[str], name: str = "main", **values: Any) -> str:
     return table(
-        "channels", name=name, vendor="compatible", base_url=base_url, keys=[UPSTREAM_KEY], models=models, **values
+        "channels", name=name, vendor="compatible", base_url=base_url, keys=[UPSTREAM_KEY], models=models,
+        **values,
     )
 
 

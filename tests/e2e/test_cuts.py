@@ -1,9 +1,8 @@
-"""A sample stream cut at every byte, through a real server. Without it, some cut could be shown as a complete reply."""
+"""A sample stream cut at every byte, through a real server. Without it a cut could pass for an end."""
 
 import asyncio
 
 import pytest
-
 from tests.e2e import fault_rig, oracle
 from tests.e2e.client import DONE, Reply
 from tests.e2e.fault_rig import Rig, chat_call
@@ -33,14 +32,15 @@ async def test_no_cut_looks_like_an_end(ending: str) -> None:
             some = models[start : start + TOGETHER]
             found = await asyncio.gather(*(rig.chat(model) for model in some))
             seen |= dict(zip(some, found, strict=True))
-        rows = await asyncio.to_thread(rig.server.usage_with, {reply.request_id for reply in seen.values()})
+        request_ids = {reply.request_id for reply in seen.values()}
+        rows = await asyncio.to_thread(rig.server.usage_with, request_ids)
         for model, reply in seen.items():
             check(model, reply, rows[reply.request_id])
         assert_proper(await rig.chat("gpt-5.2"), rig)
 
 
 def check(model: str, reply: Reply, row: dict[str, object]) -> None:
-    """A cut before the finish reason is an error; after it the content is whole and a client may be told so."""
+    """A cut before the finish reason is an error; after it the content is whole, and may be said to be."""
     at = int(model.rpartition("-")[2])
     finish_at = sample().index(b'"finish_reason":"stop"') + len(b'"finish_reason":"stop"')
     if at < finish_at:

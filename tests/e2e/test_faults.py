@@ -1,7 +1,7 @@
-"""The fault table against a real server: what each fault of an upstream becomes for the client and in the books.
+"""The fault table against a real server: what each upstream fault becomes for the client and in the books.
 
-Without it a fault could be shown as a normal end, be retried after content went out, or be billed as if it were an
-answer. One server serves the whole file; each fault has a model of its own, so that none harms another's health.
+Without it a fault could be shown as a normal end, be retried after content went out, or be billed like an
+answer. One server serves the whole file; each fault has a model of its own, so that none harms another.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-
 from tests.e2e import client, fault_rig, oracle, processes
 from tests.e2e.fault_rig import RATES, WORDS, Rig, backed_up, chat_call
 from tests.sim import replies
@@ -44,7 +43,7 @@ AFTER_CONTENT = {
     "fault-error-frame": "upstream_error",
     "fault-huge-frame": "upstream_error",
 }
-"""Content went out: an error frame in the stream, no end marker, no second channel, what was delivered is paid."""
+"""Content went out: an error frame, no end marker, no second channel, and what was delivered is paid."""
 
 REFUSED_BY_UPSTREAM = {"fault-400": 400, "fault-422": (400, 422)}
 USAGE = ["fault-usage-negative", "fault-usage-string", "fault-usage-huge", "fault-usage-double",
@@ -134,7 +133,8 @@ async def test_absurd_usage_never_makes_an_absurd_bill(rig: Rig, fault: str, str
     row = await rig.row(reply)
     assert row["end_state"] == "complete"
     charged = oracle.charged_nanos(row)
-    if fault in ("fault-usage-double", "fault-dup-keys") or (fault == "fault-usage-decreasing" and not stream):
+    said_twice = fault in ("fault-usage-double", "fault-dup-keys")
+    if said_twice or (fault == "fault-usage-decreasing" and not stream):
         assert charged == DUE
     elif fault == "fault-usage-huge":
         assert charged >= DUE
@@ -145,7 +145,7 @@ async def test_absurd_usage_never_makes_an_absurd_bill(rig: Rig, fault: str, str
 
 
 async def test_a_stream_without_its_end_marker_is_no_proper_end(rig: Rig) -> None:
-    """A finish reason was seen, so the reply is complete; the marker that the upstream forgot may be added."""
+    """A finish reason was seen, so the reply is complete; the marker may be added."""
     reply = await rig.chat("fault-no-done")
     row = await rig.row(reply)
     assert (row["end_state"] == "complete") == reply.has_ended

@@ -1,9 +1,8 @@
-"""SIGKILL of any process under load. Without these, a finished reply could go unbilled or be billed twice unnoticed."""
+"""SIGKILL of any process under load. Without it a finished reply could go unbilled or be billed twice."""
 
 import asyncio
 
 import pytest
-
 from tests.e2e import campaign, settings
 from tests.e2e.harness import Role, Server
 

@@ -1,5 +1,5 @@
-"""The official OpenAI SDK, current major and the one before, against a real server. Without it, a reply that looks
-right but that the SDK's own parser refuses, or an error that it takes for another, would only be met by users."""
+"""The official OpenAI SDK, current major and the one before, against a real server. Without it a reply that
+the SDK refuses, or an error that it takes for another, would only be met by users."""
 
 import json
 import subprocess
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.e2e import settings
 from tests.e2e.harness import ROOT, Server
 from tests.sim import replies
@@ -31,8 +30,8 @@ def served() -> Iterator[tuple[str, str]]:
     upstream = subprocess.Popen(
         [sys.executable, "-m", "tests.sim.upstream"], cwd=ROOT, stdout=subprocess.PIPE, text=True,
     )
+    assert upstream.stdout is not None
     try:
-        assert upstream.stdout is not None
         base_url = json.loads(upstream.stdout.readline())["base_url"]
         parts = [
             settings.group(), settings.user(),
@@ -48,8 +47,7 @@ def served() -> Iterator[tuple[str, str]]:
     finally:
         upstream.kill()
         upstream.wait()
-        if upstream.stdout is not None:
-            upstream.stdout.close()
+        upstream.stdout.close()
 
 
 @pytest.fixture(scope="module", params=["current", "one before"])
@@ -59,7 +57,8 @@ def found(request: pytest.FixtureRequest, served: tuple[str, str]) -> dict[str, 
     if not python.exists():
         pytest.skip("the SDK's major version before this one is not installed: make .venv-openai2/.done")
     done = subprocess.run(
-        [str(python), str(SCRIPT), *served], capture_output=True, text=True, timeout=SDK_TIMEOUT_S, check=False
+        [str(python), str(SCRIPT), *served],
+        capture_output=True, text=True, timeout=SDK_TIMEOUT_S, check=False,
     )
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
@@ -76,7 +75,9 @@ def test_json_reply(found: dict[str, Any]) -> None:
 
 
 def test_stream_hides_the_usage_that_was_not_asked_for(found: dict[str, Any]) -> None:
-    assert found["stream_plain"] == {"text": "word0 word1 word2 word3 word4", "usages": [], "finishes": ["stop"]}
+    assert found["stream_plain"] == {
+        "text": "word0 word1 word2 word3 word4", "usages": [], "finishes": ["stop"],
+    }
 
 
 def test_stream_shows_the_usage_that_was_asked_for(found: dict[str, Any]) -> None:
@@ -117,7 +118,9 @@ def test_completions(found: dict[str, Any]) -> None:
     ("upstream_500", "InternalServerError", ..., "upstream_error"),
     ("cut_stream", "APIError", None, "upstream_cut"),
 ])
-def test_each_error_is_of_the_sdk_class(found: dict[str, Any], case: str, kind: str, status: Any, code: Any) -> None:
+def test_each_error_is_of_the_sdk_class(
+    found: dict[str, Any], case: str, kind: str, status: Any, code: Any
+) -> None:
     raised = found["errors"][case]
     assert raised["class"] == kind, raised
     assert status in (..., raised["status"]), raised

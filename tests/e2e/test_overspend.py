@@ -1,11 +1,10 @@
-"""Many calls at once on little money. Without these, check-then-deduct or a lease that nobody recalls could creep in."""
+"""Many calls at once on little money. Without it check-then-deduct could creep in unseen."""
 
 import asyncio
 from collections import Counter
 from typing import Any
 
 import pytest
-
 from tests.e2e import client, oracle, settings
 from tests.e2e.harness import Server
 
@@ -13,13 +12,14 @@ CALLS = 200
 COVERED = 10
 RATES = {"input_usd_per_mtok": "2", "output_usd_per_mtok": "10"}
 CALL: dict[str, Any] = {
-    "model": "gpt-5.2", "max_tokens": 64, "messages": [{"role": "user", "content": "Count to sixty-four, please."}],
+    "model": "gpt-5.2", "max_tokens": 64,
+    "messages": [{"role": "user", "content": "Count to sixty-four, please."}],
 }
 CHAT = "/v1/chat/completions"
 PRICE_NANOS = oracle.charge_nanos(oracle.usage_of(CHAT, CALL), RATES)
 INPUT_MARGIN_NANOS = 400_000
-"""An input can be estimated above what it turns out to be, so a little more than ten prices has to lie there for the
-tenth call to pass: less than one call costs, so an eleventh never does."""
+"""An input can be estimated above what it turns out to be, so a little more than ten prices has to lie there
+for the tenth call to pass: less than one call costs, so an eleventh never does."""
 ENOUGH = "1000"
 
 
@@ -46,11 +46,15 @@ async def storm(port: int, key: str, count: int = CALLS) -> list[client.Reply]:
     return await asyncio.gather(*(client.call(port, key, CALL, timeout_s=60) for _ in range(count)))
 
 
+def money(quota: str | None, balance: str) -> dict[str, str | None]:
+    return {"quota": quota, "balance": balance}
+
+
 CASES = [
-    pytest.param({"quota": LITTLE, "balance": ENOUGH}, {"quota": TOPPED_UP, "balance": ENOUGH}, id="key-quota"),
-    pytest.param({"quota": None, "balance": LITTLE}, {"quota": None, "balance": TOPPED_UP}, id="wallet"),
-    pytest.param({"quota": LITTLE, "balance": LITTLE}, {"quota": TOPPED_UP, "balance": TOPPED_UP}, id="both"),
-    pytest.param({"quota": TOPPED_UP, "balance": LITTLE}, {"quota": TOPPED_UP, "balance": TOPPED_UP}, id="less-in-wallet"),
+    pytest.param(money(LITTLE, ENOUGH), money(TOPPED_UP, ENOUGH), id="key-quota"),
+    pytest.param(money(None, LITTLE), money(None, TOPPED_UP), id="wallet"),
+    pytest.param(money(LITTLE, LITTLE), money(TOPPED_UP, TOPPED_UP), id="both"),
+    pytest.param(money(TOPPED_UP, LITTLE), money(TOPPED_UP, TOPPED_UP), id="less-in-wallet"),
 ]
 
 
