@@ -66,7 +66,8 @@ def stream_with_usage(client: openai.OpenAI) -> Any:
 def tools(client: openai.OpenAI) -> Any:
     reply = client.chat.completions.create(model=MODEL, messages=CUE, tools=TOOLS, tool_choice="auto")
     (call,) = reply.choices[0].message.model_dump()["tool_calls"]
-    return [call["id"], call["function"]["name"], call["function"]["arguments"], reply.choices[0].finish_reason]
+    function = call["function"]
+    return [call["id"], function["name"], function["arguments"], reply.choices[0].finish_reason]
 
 
 def tools_stream(client: openai.OpenAI) -> Any:

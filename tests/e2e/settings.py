@@ -9,7 +9,7 @@ UPSTREAM_KEY = "sk-sim-upstream"
 PRICES = {"input_usd_per_mtok": "1.75", "cache_read_usd_per_mtok": "0.175", "output_usd_per_mtok": "14"}
 
 
-def table(name: str, **values: Any) -> str:
+def table(name: str, /, **values: Any) -> str:
     """One element of an array of tables; values that are None are left out."""
     lines = [f"[[{name}]]"]
     lines += [f"{key} = {_toml(value)}" for key, value in values.items() if value is not None]
