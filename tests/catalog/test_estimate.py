@@ -20,7 +20,11 @@ shares = st.lists(st.integers(0, 1000), min_size=4, max_size=4)
 
 def reserve(price: Price = CHEAP_IN_DEAR_OUT, **given_: object) -> int:
     values: dict[str, object] = {
-        "input_bytes": 0, "images": 0, "output_tokens_cap": 0, "output_tokens_max": 0, "choices": 1,
+        "input_bytes": 0,
+        "images": 0,
+        "output_tokens_cap": 0,
+        "output_tokens_max": 0,
+        "choices": 1,
         "ratio_ppm": PPM,
     }
     return reserve_nanos(price, **{**values, **given_})  # type: ignore[arg-type]
@@ -48,8 +52,14 @@ def test_no_reply_within_the_bounds_costs_more_than_was_held(data: st.DataObject
     cap, output_max = draw(st.integers(0, 5000)), draw(st.sampled_from([0, 1000]))
     ratio = draw(st.integers(0, 3 * PPM))
     held = reserve(
-        price, input_bytes=input_bytes, images=images, output_tokens_cap=cap, output_tokens_max=output_max,
-        choices=choices, ratio_ppm=ratio, audio=audio,
+        price,
+        input_bytes=input_bytes,
+        images=images,
+        output_tokens_cap=cap,
+        output_tokens_max=output_max,
+        choices=choices,
+        ratio_ppm=ratio,
+        audio=audio,
     )
     text, pictures, sound, _ = split(input_bytes, draw(shares))
     said, thought, spoken, drawn = split(min(cap, output_max or cap) * choices, draw(shares))

@@ -19,9 +19,15 @@ def counter():
 @pytest.mark.parametrize(
     ("model", "name"),
     [
-        ("gpt-4", "cl100k_base"), ("gpt-4-turbo", "cl100k_base"), ("gpt-3.5-turbo", "cl100k_base"),
-        ("text-embedding-3-small", "cl100k_base"), ("gpt-4o-mini", "o200k_base"), ("gpt-4.1", "o200k_base"),
-        ("gpt-5.2", "o200k_base"), ("deepseek-chat", "o200k_base"), ("", "o200k_base"),
+        ("gpt-4", "cl100k_base"),
+        ("gpt-4-turbo", "cl100k_base"),
+        ("gpt-3.5-turbo", "cl100k_base"),
+        ("text-embedding-3-small", "cl100k_base"),
+        ("gpt-4o-mini", "o200k_base"),
+        ("gpt-4.1", "o200k_base"),
+        ("gpt-5.2", "o200k_base"),
+        ("deepseek-chat", "o200k_base"),
+        ("", "o200k_base"),
     ],
 )
 def test_a_model_is_counted_by_its_own_vocabulary(model, name):
@@ -31,8 +37,11 @@ def test_a_model_is_counted_by_its_own_vocabulary(model, name):
 @pytest.mark.parametrize(
     ("text", "model", "tokens"),
     [
-        ("", "gpt-5.2", 0), ("hello world", "gpt-5.2", 2), ("tiktoken is great!", "gpt-4", 6),
-        ("antidisestablishmentarianism", "gpt-4", 6), ("antidisestablishmentarianism", "gpt-5.2", 6),
+        ("", "gpt-5.2", 0),
+        ("hello world", "gpt-5.2", 2),
+        ("tiktoken is great!", "gpt-4", 6),
+        ("antidisestablishmentarianism", "gpt-4", 6),
+        ("antidisestablishmentarianism", "gpt-5.2", 6),
         ("hello <|endoftext|> world", "gpt-5.2", 9),
     ],
 )

@@ -75,7 +75,10 @@ def test_it_knows_the_capital_of_france(running):
 
 def test_it_streams_with_a_finish_and_usage_and_an_end_marker(running):
     request = {
-        "model": MODEL_ALIAS, "messages": QUESTION, "max_tokens": 48, "stream": True,
+        "model": MODEL_ALIAS,
+        "messages": QUESTION,
+        "max_tokens": 48,
+        "stream": True,
         "stream_options": {"include_usage": True},
     }
     status, body = post(running, "/chat/completions", request)

@@ -109,7 +109,9 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.house.workers)
     @rule(index=INDEX, bytes_max=st.integers(1, 2000), again=st.booleans(), commit=st.booleans())
     def ingest(self, index, bytes_max, again, commit) -> None:
-        self.house.ingest(self._pick(self.house.workers, index), bytes_max, 0 if again else None, commit=commit)
+        self.house.ingest(
+            self._pick(self.house.workers, index), bytes_max, 0 if again else None, commit=commit
+        )
 
     @precondition(lambda self: self._up())
     @rule(index=INDEX, sync=st.booleans())

@@ -34,7 +34,9 @@ def implementation(request: pytest.FixtureRequest) -> str:
     name = request.node.originalname
     reason = DIFFERENCES.get(f"{request.param}:{name}")
     if reason is not None:
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason, raises=(Exception, pytest.fail.Exception)))
+        request.applymarker(
+            pytest.mark.xfail(strict=True, reason=reason, raises=(Exception, pytest.fail.Exception))
+        )
     return request.param
 
 
@@ -57,7 +59,10 @@ async def client(implementation: str, authority: Authority) -> AsyncIterator[Tra
 
 
 def post(url: str, body: bytes = b"{}", once: bool = False, **headers: str) -> UpstreamRequest:
-    fields = {"accept-encoding": "identity", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    fields = {
+        "accept-encoding": "identity",
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
     return UpstreamRequest("POST", url, tuple(fields.items()), body, once)
 
 
@@ -252,7 +257,8 @@ FRAMINGS = {
     "length": (b"HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\nhello world", False),
     "chunked": (CHUNKED, False),
     "chunk extensions": (
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n6\r\n world\r\n0\r\n\r\n", False,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
+        False,
     ),
     "trailers": (CHUNKED[:-2] + b"x-checksum: 12\r\nstatus: 500\r\n\r\n", False),
     "informational": (b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n" + CHUNKED, False),
@@ -464,7 +470,9 @@ async def test_gzip_bomb_is_bounded(client: Transport) -> None:
         assert raised.value.kind == "body_too_large"
 
 
-@pytest.mark.parametrize("body", [gzip.compress(b"hello world")[:-9], b"not gzip at all", b"\x1f\x8b\x08\x00"])
+@pytest.mark.parametrize(
+    "body", [gzip.compress(b"hello world")[:-9], b"not gzip at all", b"\x1f\x8b\x08\x00"]
+)
 async def test_broken_encoding(client: Transport, body: bytes) -> None:
     async with RawServer(replying(encoded(b"gzip", body))) as server:
         assert (await fault_of(client, server.url)).kind == "encoding"
@@ -600,8 +608,15 @@ async def test_plain_http_on_a_tls_url(client: Transport) -> None:
 # What we send.
 
 INJECTIONS = [
-    ("x-a", "b\r\nx-evil: 1"), ("x-a", "b\nx-evil: 1"), ("x-a", "b\rc"), ("x-a", "b\0c"), ("x-a\r\nx-evil", "1"),
-    ("x a", "1"), ("", "1"), ("x-a:", "1"), ("x-a", "snow ☃"),
+    ("x-a", "b\r\nx-evil: 1"),
+    ("x-a", "b\nx-evil: 1"),
+    ("x-a", "b\rc"),
+    ("x-a", "b\0c"),
+    ("x-a\r\nx-evil", "1"),
+    ("x a", "1"),
+    ("", "1"),
+    ("x-a:", "1"),
+    ("x-a", "snow ☃"),
 ]
 
 

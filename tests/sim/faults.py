@@ -145,7 +145,7 @@ def _bad_usage(kind: str, usage: dict[str, Any]) -> dict[str, Any]:
     if kind == "string":
         return usage | {name: str(usage[name]) for name in names}
     if kind == "huge":
-        return usage | dict.fromkeys(names, 10 ** 18)
+        return usage | dict.fromkeys(names, 10**18)
     return usage
 
 

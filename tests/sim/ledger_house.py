@@ -96,7 +96,8 @@ class House:
         legs = tuple((account, estimate) for account in (payers if self.budgets else payers[:1]))
         covered = all(self._reachable(worker, account, estimate) for account, _ in legs)
         on_its_way = all(
-            self._reachable(worker, account, estimate, self._unanswered(worker, account)) for account, _ in legs
+            self._reachable(worker, account, estimate, self._unanswered(worker, account))
+            for account, _ in legs
         )
         request_id = f"r{self._next():06d}"
         shortfall = worker.book.reserve(request_id, legs)
@@ -128,7 +129,10 @@ class House:
             expected[account] = after - self._pay_owed(worker, account, held - actual, after)
         paid = worker.book.settle(request_id, nanos, self.now_ns)
         for account, free in expected.items():
-            require(worker.book.free(account) == free, f"{account} has {worker.book.free(account)} free, not {free}")
+            require(
+                worker.book.free(account) == free,
+                f"{account} has {worker.book.free(account)} free, not {free}",
+            )
         if worker.connected:
             self._say_returned(worker, paid)
         try:
@@ -141,8 +145,13 @@ class House:
         """The background request at the low-water mark; its answer comes late, after those of later requests."""
         wanted = worker.book.refill_wanted(account)
         if wanted and worker.connected:
-            self._grant(worker, account, self.parts.plan_grant(
-                self.db.balance(account), wanted, (), self._workers_up(), False).grant_nanos)
+            self._grant(
+                worker,
+                account,
+                self.parts.plan_grant(
+                    self.db.balance(account), wanted, (), self._workers_up(), False
+                ).grant_nanos,
+            )
             worker.late_answers.append((account, self.db.total(worker.epoch, account)[0]))
 
     def deliver_late(self, worker: Worker) -> None:
@@ -180,7 +189,9 @@ class House:
 
     # Ingest, recovery, loss.
 
-    def ingest(self, worker: Worker, bytes_max: int, start: int | None = None, *, commit: bool = True) -> None:
+    def ingest(
+        self, worker: Worker, bytes_max: int, start: int | None = None, *, commit: bool = True
+    ) -> None:
         """Reads on from the cursor, or again from ``start``; without ``commit`` the controller dies before it."""
         db, epoch = self.db, worker.epoch
         try:
@@ -189,7 +200,7 @@ class House:
             return
         cursor = db.cursors.get(epoch, 0)
         at = cursor if start is None else min(start, cursor)
-        found = self.parts.scan(worker.journal[:at + bytes_max], at)
+        found = self.parts.scan(worker.journal[: at + bytes_max], at)
         records = [decode_record(payload) for payload in found.payloads]
         if commit or not self.parts.cursor_commits_with_transfers:
             after = max(found.consumed - self.parts.cursor_step_back_bytes, 0)
@@ -242,7 +253,9 @@ class House:
             if kind in ("wallet", "budget"):
                 require(nanos >= -self.allowed.get(account, 0), f"{account} is at {nanos}, beyond its excess")
             elif kind == "lease" and nanos:
-                require(chart.leased_account(account)[1] not in db.buried, f"{account} holds {nanos} when buried")
+                require(
+                    chart.leased_account(account)[1] not in db.buried, f"{account} holds {nanos} when buried"
+                )
         charged = sum(record.charge.nanos for record in db.records.values())
         require(db.balance(chart.revenue) == charged, "revenue differs from the sum of charges")
         for request_id, record in db.records.items():
@@ -269,7 +282,8 @@ class House:
             (move for move in moves if move.kind == "settle"),
             (move for move in moves if move.kind != "settle"),
             (self.db.records[request_id] for request_id in sorted(self.db.records)),
-            self.db.balances, self.db.buried,
+            self.db.balances,
+            self.db.buried,
         )
         require(not audit.faults(findings), f"the audit is not clean: {findings}")
 
@@ -277,9 +291,13 @@ class House:
         """A worker never thinks it may spend more than its leases hold in the database."""
         for account, granted, returned in worker.book.totals():
             known = self.db.total(worker.epoch, account)
-            require(granted <= known[0] and returned >= known[1], f"{account} of {worker.epoch}: totals crossed")
+            require(
+                granted <= known[0] and returned >= known[1], f"{account} of {worker.epoch}: totals crossed"
+            )
             mine = worker.book.free(account) + worker.book.held(account)
-            require(mine <= self.db.balance(chart.lease(account, worker.epoch)), f"{account}: more than leased")
+            require(
+                mine <= self.db.balance(chart.lease(account, worker.epoch)), f"{account}: more than leased"
+            )
 
     def _check_payers(self) -> None:
         """Each payer has what it was given, less its charges."""
@@ -292,7 +310,9 @@ class House:
             for payer in filter(None, (record.wallet, record.budget)):
                 expected[payer] = expected.get(payer, 0) - record.charge.nanos
         for account, nanos in expected.items():
-            require(self.db.balance(account) == nanos, f"{account} has {self.db.balance(account)}, not {nanos}")
+            require(
+                self.db.balance(account) == nanos, f"{account} has {self.db.balance(account)}, not {nanos}"
+            )
 
     # What the controller does, and what the house knows better.
 
@@ -321,7 +341,11 @@ class House:
         """
         own = worker.book.free(account) + more
         others = sum(max(0, other.book.free(account)) for other in self._others(worker))
-        return estimate == 0 or own >= estimate or (worker.connected and own + self.db.balance(account) + others >= estimate)
+        return (
+            estimate == 0
+            or own >= estimate
+            or (worker.connected and own + self.db.balance(account) + others >= estimate)
+        )
 
     def _acquire(self, worker: Worker, needs: lease.Legs, cut: str) -> None:
         """For a call that waits: plan, recall if it must, plan again, commit, answer."""
@@ -340,7 +364,10 @@ class House:
                 worker.late_answers.append((account, granted))
 
     def _plan(self, worker: Worker, account: str, missing: int) -> lease.GrantPlan:
-        bounds = [(other.epoch, self.db.balance(chart.lease(account, other.epoch))) for other in self._others(worker)]
+        bounds = [
+            (other.epoch, self.db.balance(chart.lease(account, other.epoch)))
+            for other in self._others(worker)
+        ]
         return self.parts.plan_grant(self.db.balance(account), missing, bounds, self._workers_up(), True)
 
     def _grant(self, worker: Worker, account: str, nanos: int) -> None:

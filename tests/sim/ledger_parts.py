@@ -104,11 +104,11 @@ class Worker:
 
         Damage before ``cursor`` costs nothing: it was read before.
         """
-        tail = bytearray(self.journal[self.synced_bytes:self.synced_bytes + keep])
+        tail = bytearray(self.journal[self.synced_bytes : self.synced_bytes + keep])
         hits = {flip for flip in flips if flip < len(tail)}
         for flip in hits:
             tail[flip] ^= 0x41
-        self.journal = self.journal[:self.synced_bytes] + bytes(tail)
+        self.journal = self.journal[: self.synced_bytes] + bytes(tail)
         damage = [at for hit in hits if (at := self.synced_bytes + hit) >= cursor]
         sound = min(damage, default=len(self.journal))
         self.synced_bytes = len(self.journal)
@@ -119,8 +119,18 @@ def make_record(request_id: str, legs: lease.Legs, nanos: int) -> UsageRecord:
     """A record whose charge is ``nanos``, as the sum of one line."""
     lines = (ChargeLine("output_text", nanos, RATE_OF_ONE_NANO),)
     return UsageRecord(
-        request_id=request_id, at_ms=1, user_id="u", key_id="k", group="default", dialect="openai_chat",
-        operation="openai_chat", model="m", end_state="complete", usage_source="reported",
-        usage=Usage(output_text=nanos), charge=Charge(nanos, "p", lines=lines),
-        wallet=legs[0][0], budget=legs[1][0] if len(legs) > 1 else "",
+        request_id=request_id,
+        at_ms=1,
+        user_id="u",
+        key_id="k",
+        group="default",
+        dialect="openai_chat",
+        operation="openai_chat",
+        model="m",
+        end_state="complete",
+        usage_source="reported",
+        usage=Usage(output_text=nanos),
+        charge=Charge(nanos, "p", lines=lines),
+        wallet=legs[0][0],
+        budget=legs[1][0] if len(legs) > 1 else "",
     )

@@ -84,9 +84,14 @@ def chat_reply(call: Json, reply_id: str) -> Json:
         for index in range(call.get("n") or 1)
     ]
     return {
-        "id": reply_id, "object": "chat.completion", "created": CREATED, "model": call["model"],
-        "choices": choices, "usage": usage_of(call),
-        "service_tier": "default", "system_fingerprint": "fp_sim",
+        "id": reply_id,
+        "object": "chat.completion",
+        "created": CREATED,
+        "model": call["model"],
+        "choices": choices,
+        "usage": usage_of(call),
+        "service_tier": "default",
+        "system_fingerprint": "fp_sim",
     }
 
 
@@ -94,8 +99,12 @@ def chat_chunks(call: Json, reply_id: str) -> Iterator[Json]:
     """The objects of a chat stream: role, one a word, finish, and usage if it was asked for."""
     asked = wants_usage(call)
     head: Json = {
-        "id": reply_id, "object": "chat.completion.chunk", "created": CREATED, "model": call["model"],
-        "service_tier": "default", "system_fingerprint": "fp_sim",
+        "id": reply_id,
+        "object": "chat.completion.chunk",
+        "created": CREATED,
+        "model": call["model"],
+        "service_tier": "default",
+        "system_fingerprint": "fp_sim",
     }
 
     def chunk(index: int, delta: Json, finish: str | None = None) -> Json:

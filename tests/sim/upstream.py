@@ -70,7 +70,12 @@ class Exchange:
         await self.send_body(status, json.dumps(item).encode(), **headers)
 
     async def refuse(
-        self, status: int, message: str, kind: str, code: str | None = None, param: str | None = None,
+        self,
+        status: int,
+        message: str,
+        kind: str,
+        code: str | None = None,
+        param: str | None = None,
         **headers: str,
     ) -> None:
         """An error in the vendor's form."""

@@ -30,13 +30,21 @@ CHAT = "/chat/completions"
         ("compatible", "http://h:9000/v1/completions", "http://h:9000/v1/chat/completions"),
         ("compatible", "http://h:9000/v1/embeddings", "http://h:9000/v1/chat/completions"),
         ("compatible", "http://h:9000/chat/completions", "http://h:9000/v1/chat/completions"),
-        ("compatible", "  https://H.Example/relay/openai  ", "https://h.example/relay/openai/chat/completions"),
+        (
+            "compatible",
+            "  https://H.Example/relay/openai  ",
+            "https://h.example/relay/openai/chat/completions",
+        ),
         ("compatible", "HTTP://h:9000", "http://h:9000/v1/chat/completions"),
         ("compatible", "http://[::1]:9000", "http://[::1]:9000/v1/chat/completions"),
         ("openai", "https://proxy.example", "https://proxy.example/v1/chat/completions"),
         ("openai", "https://proxy.example/v1", "https://proxy.example/v1/chat/completions"),
         ("zhipu", "https://api.z.ai", "https://api.z.ai/api/paas/v4/chat/completions"),
-        ("zhipu", "https://api.z.ai/api/coding/paas/v4", "https://api.z.ai/api/coding/paas/v4/chat/completions"),
+        (
+            "zhipu",
+            "https://api.z.ai/api/coding/paas/v4",
+            "https://api.z.ai/api/coding/paas/v4/chat/completions",
+        ),
         ("deepseek", "https://api.deepseek.com/v1", "https://api.deepseek.com/v1/chat/completions"),
         ("local", "http://127.0.0.1:40123", "http://127.0.0.1:40123/v1/chat/completions"),
     ],
@@ -61,8 +69,19 @@ def test_no_way_of_writing_it_doubles_a_part(name: str, path: str) -> None:
 @pytest.mark.parametrize(
     "base_url",
     [
-        "h:9000", "//h/v1", "ftp://h", "http://", "http:///v1", "http://h:99999", "http://h:0", "http://[::1",
-        "http://h/v1?key=sekret", "http://h/v1#x", "http://me:sekret@h/v1", "http://h/v 1", "http://h/\x00v1",
+        "h:9000",
+        "//h/v1",
+        "ftp://h",
+        "http://",
+        "http:///v1",
+        "http://h:99999",
+        "http://h:0",
+        "http://[::1",
+        "http://h/v1?key=sekret",
+        "http://h/v1#x",
+        "http://me:sekret@h/v1",
+        "http://h/v 1",
+        "http://h/\x00v1",
         "https",
     ],
 )
@@ -89,10 +108,17 @@ def test_carries_the_vendors_auth_and_edits() -> None:
 
 def test_finds_the_keys_that_lie_in_the_environment() -> None:
     environ = {
-        "OPENAI_API_KEY": "sk-a", "GOOGLE_API_KEY": "g", "MISTRAL_API_KEY": "  ", "GROQ_API_KEY": "",
-        "PATH": "/bin", "ZHIPU_API_KEY": "second", "ZHIPUAI_API_KEY": "first",
+        "OPENAI_API_KEY": "sk-a",
+        "GOOGLE_API_KEY": "g",
+        "MISTRAL_API_KEY": "  ",
+        "GROQ_API_KEY": "",
+        "PATH": "/bin",
+        "ZHIPU_API_KEY": "second",
+        "ZHIPUAI_API_KEY": "first",
     }
     assert channels_from_env(environ, VENDORS) == [
-        ("gemini", "GOOGLE_API_KEY"), ("openai", "OPENAI_API_KEY"), ("zhipu", "ZHIPUAI_API_KEY"),
+        ("gemini", "GOOGLE_API_KEY"),
+        ("openai", "OPENAI_API_KEY"),
+        ("zhipu", "ZHIPUAI_API_KEY"),
     ]
     assert channels_from_env({}, VENDORS) == []

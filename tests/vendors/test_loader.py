@@ -32,7 +32,9 @@ def load(text: str, file: str = "acme.toml") -> None:
 def test_reads_every_key() -> None:
     vendor = load_vendors({"acme.toml": FULL})["acme"]
     assert (vendor.title, vendor.base_url, vendor.base_path) == (
-        "Acme", "https://api.acme.example/openai/v1", "/openai/v1"
+        "Acme",
+        "https://api.acme.example/openai/v1",
+        "/openai/v1",
     )
     assert (vendor.auth_header, vendor.auth_prefix) == ("x-acme-key", "Key ")
     assert vendor.headers == (("x-acme-version", "2"),)

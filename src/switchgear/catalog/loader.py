@@ -72,8 +72,9 @@ def check_priced(models: Iterable[Model], prices: Mapping[str, Price]) -> tuple[
         free = unpriced_units(price)
         if free and set(model.endpoints) != {"openai_embeddings"}:
             raise CatalogError(
-                "prices", f'price of "{model.id}"',
-                f"no rate covers {', '.join(free)}; write one (\"0\" where it is meant to be free)",
+                "prices",
+                f'price of "{model.id}"',
+                f'no rate covers {", ".join(free)}; write one ("0" where it is meant to be free)',
             )
     return tuple(sorted(missing))
 

@@ -90,7 +90,9 @@ class Auditor:
     def feed_record(self, record: UsageRecord) -> None:
         charge = record.charge
         if charge.nanos != expected_nanos(charge):
-            self._find("charge", record.request_id, f"{charge.nanos} nanos, lines give {expected_nanos(charge)}")
+            self._find(
+                "charge", record.request_id, f"{charge.nanos} nanos, lines give {expected_nanos(charge)}"
+            )
         if charge.nanos > 0:
             request_id = record.request_id
             leg = Leg(record.wallet, chart.revenue, charge.nanos, request_id)

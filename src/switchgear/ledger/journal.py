@@ -55,7 +55,7 @@ def scan(data: bytes, start: int = 0, records_max: int | None = None) -> Scan:
         if end - at < HEADER_BYTES:
             state = "torn"
             break
-        length = int.from_bytes(view[at:at + 4], "big")
+        length = int.from_bytes(view[at : at + 4], "big")
         if not 0 < length <= RECORD_BYTES_MAX:
             state = "corrupt"
             break
@@ -63,8 +63,8 @@ def scan(data: bytes, start: int = 0, records_max: int | None = None) -> Scan:
         if after > end:
             state = "torn"
             break
-        payload = bytes(view[at + HEADER_BYTES:after])
-        if zlib.crc32(payload, zlib.crc32(view[at:at + 4])) != int.from_bytes(view[at + 4:at + 8], "big"):
+        payload = bytes(view[at + HEADER_BYTES : after])
+        if zlib.crc32(payload, zlib.crc32(view[at : at + 4])) != int.from_bytes(view[at + 4 : at + 8], "big"):
             state = "corrupt"
             break
         payloads.append(payload)

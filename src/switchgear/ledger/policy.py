@@ -45,7 +45,8 @@ def charge_basis(
 
 def _first_match(end_state: EndState, delivered: bool, usage_reported: bool, answered_error: bool) -> Basis:
     return next(
-        row.basis for row in POLICY
+        row.basis
+        for row in POLICY
         if end_state in row.end_states
         and row.delivered in (None, delivered)
         and row.usage_reported in (None, usage_reported)

@@ -34,7 +34,9 @@ async def dial(
             sock = await _connect_first(loop, origin, loop.time() + connect_s)
             try:
                 _, protocol = await loop.create_connection(
-                    factory, sock=sock, ssl=ssl_context,
+                    factory,
+                    sock=sock,
+                    ssl=ssl_context,
                     server_hostname=origin.host if ssl_context is not None else None,
                 )
             except BaseException:

@@ -25,7 +25,10 @@ class Connection(asyncio.BufferedProtocol):
     """A socket, its parser, and the exchange that has it."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, buffer: memoryview, release: Callable[["Connection"], None],
+        self,
+        loop: asyncio.AbstractEventLoop,
+        buffer: memoryview,
+        release: Callable[["Connection"], None],
         forget: Callable[["Connection"], None],
     ) -> None:
         """``buffer`` takes what is read; all connections share it, as it is parsed before the next read.

@@ -10,10 +10,19 @@ from switchgear.net.transport import TransportFault
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(r"/[!-~]*")
 _HOST = re.compile(r"[0-9A-Za-z._\-]+|[0-9A-Fa-f:.]+")
-_FRAMING = frozenset((
-    "host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect",
-    "keep-alive",
-))
+_FRAMING = frozenset(
+    (
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "upgrade",
+        "te",
+        "trailer",
+        "expect",
+        "keep-alive",
+    )
+)
 """Ours to say: from a caller they could make the upstream see another request than we sent."""
 _DEFAULT_PORT = {"http": 80, "https": 443}
 _NAMES_MAX = 1024

@@ -14,12 +14,28 @@ class LeanResponse:
     """The UpstreamResponse of this transport: buffered pieces of the body and whoever waits for the next."""
 
     __slots__ = (
-        "_decoder", "answered", "buffered", "connection", "ended", "fault", "head_only", "headers", "loop",
-        "pieces", "status", "timeouts", "total_at", "waiter",
+        "_decoder",
+        "answered",
+        "buffered",
+        "connection",
+        "ended",
+        "fault",
+        "head_only",
+        "headers",
+        "loop",
+        "pieces",
+        "status",
+        "timeouts",
+        "total_at",
+        "waiter",
     )
 
     def __init__(
-        self, connection: "Connection", loop: asyncio.AbstractEventLoop, timeouts: Timeouts, total_at: float,
+        self,
+        connection: "Connection",
+        loop: asyncio.AbstractEventLoop,
+        timeouts: Timeouts,
+        total_at: float,
         head_only: bool,
     ) -> None:
         self.connection: Connection | None = connection

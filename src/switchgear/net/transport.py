@@ -14,8 +14,18 @@ FaultStage = Literal["not_sent", "maybe_served", "answered"]
 request left, no status came back. ``answered``: status line and headers came, the body did not end well."""
 
 FaultKind = Literal[
-    "connect", "connect_timeout", "tls", "first_byte_timeout", "idle_timeout", "total_timeout",
-    "reset", "truncated", "protocol", "header_too_large", "body_too_large", "encoding",
+    "connect",
+    "connect_timeout",
+    "tls",
+    "first_byte_timeout",
+    "idle_timeout",
+    "total_timeout",
+    "reset",
+    "truncated",
+    "protocol",
+    "header_too_large",
+    "body_too_large",
+    "encoding",
 ]
 
 

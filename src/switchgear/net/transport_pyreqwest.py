@@ -38,8 +38,12 @@ class PyreqwestResponse:
     """The UpstreamResponse of this transport."""
 
     def __init__(
-        self, transport: "PyreqwestTransport", exchange: StreamRequest, response: Response,
-        timeouts: Timeouts, total_at: float,
+        self,
+        transport: "PyreqwestTransport",
+        exchange: StreamRequest,
+        response: Response,
+        timeouts: Timeouts,
+        total_at: float,
     ) -> None:
         self._transport = transport
         self._exchange: StreamRequest | None = exchange

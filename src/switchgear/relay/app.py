@@ -22,7 +22,7 @@ from switchgear.relay.directory import Directory
 from switchgear.relay.http import Headers, Inbound, Reply
 from switchgear.relay.pipeline import Pipeline, Tools
 from switchgear.relay.replies import base_headers, preflight_headers
-from switchgear.relay.routes import RELAYED, Route, find_route
+from switchgear.relay.routes import Route, find_route
 from switchgear.relay.rsgi import RsgiInbound, RsgiReply
 from switchgear.wire.openai_chat.errors import render_error
 from switchgear.wire.openai_chat.models import render_model, render_models
@@ -48,8 +48,8 @@ class App:
             return
         request, reply = RsgiInbound(scope, protocol), RsgiReply(protocol)
         route = find_route(request.path)
-        if route is not None and route.operation in RELAYED and request.method == "POST":
-            await self._pipeline.serve(request, reply, route.operation)
+        if route is not None and route.relayed and request.method == "POST":
+            await self._pipeline.serve(request, reply, route.relayed)
         else:
             await self._answer(request, reply, route)
 
@@ -75,7 +75,7 @@ class App:
                 f"{request.method} is not allowed here; use {' or '.join(route.methods)}.",
                 headers=(("allow", ", ".join((*route.methods, "OPTIONS"))),),
             )
-        match route.operation:
+        match route.page:
             case "models":
                 return 200, _JSON, await self._models(request)
             case "model":

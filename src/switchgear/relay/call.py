@@ -18,7 +18,7 @@ from switchgear.relay.journal import Journal, JournalBroken
 from switchgear.relay.limiter import Permit, RateTable
 from switchgear.relay.metrics import Meters
 from switchgear.relay.requestlog import RequestLog
-from switchgear.wire.openai_chat.peek import Call
+from switchgear.wire.openai_chat.peek import Call, Operation
 
 
 class Books(msgspec.Struct, frozen=True):
@@ -68,7 +68,7 @@ class RunningCall:
     )
 
     def __init__(
-        self, books: Books, request_id: str, operation: str, caller: Caller, arrived_ns: int
+        self, books: Books, request_id: str, operation: Operation, caller: Caller, arrived_ns: int
     ) -> None:
         self._books = books
         self._caller = caller

@@ -47,7 +47,7 @@ from switchgear.relay.replies import base_headers, limit_headers
 from switchgear.relay.requestlog import Refusal
 from switchgear.relay.view import View
 from switchgear.wire.openai_chat.errors import render_error
-from switchgear.wire.openai_chat.peek import Call, read_call
+from switchgear.wire.openai_chat.peek import Call, Operation, read_call
 
 
 class Tools(msgspec.Struct, frozen=True):
@@ -79,7 +79,7 @@ class Pipeline:
     def running(self) -> int:
         return self._running
 
-    async def serve(self, request: Inbound, reply: Reply, operation: str) -> None:
+    async def serve(self, request: Inbound, reply: Reply, operation: Operation) -> None:
         """Answers one request, whatever happens."""
         books = self._tools.books
         arrived_ns = books.clock.monotonic_ns()
@@ -93,7 +93,7 @@ class Pipeline:
             books.meters.in_flight = self._running
 
     async def _serve(
-        self, request: Inbound, reply: Reply, operation: str, request_id: str, arrived_ns: int
+        self, request: Inbound, reply: Reply, operation: Operation, request_id: str, arrived_ns: int
     ) -> None:
         try:
             self._check_open()

@@ -9,40 +9,33 @@ from urllib.parse import unquote
 
 import msgspec
 
-Operation = Literal[
-    "openai_chat",
-    "openai_completions",
-    "openai_embeddings",
-    "models",
-    "model",
-    "root",
-    "livez",
-    "readyz",
-    "metrics",
-]
-RELAYED: frozenset[str] = frozenset(("openai_chat", "openai_completions", "openai_embeddings"))
+from switchgear.wire.openai_chat.peek import Operation
+
+Page = Literal["models", "model", "root", "livez", "readyz", "metrics"]
 
 
 class Route(msgspec.Struct, frozen=True, gc=False):
-    """What a path means. ``methods`` are those that it answers; ``model`` is set for a single model."""
+    """What a path means: a relayed operation, or a page of our own; and the methods that it answers."""
 
-    operation: Operation
     methods: tuple[str, ...]
+    relayed: Operation | None = None
+    page: Page = "root"
     model: str = ""
+    """Of the page ``model``."""
 
 
 _GET = ("GET", "HEAD")
 _PATHS: dict[str, Route] = {
-    "chat/completions": Route("openai_chat", ("POST",)),
-    "completions": Route("openai_completions", ("POST",)),
-    "embeddings": Route("openai_embeddings", ("POST",)),
-    "models": Route("models", _GET),
+    "chat/completions": Route(("POST",), "openai_chat"),
+    "completions": Route(("POST",), "openai_completions"),
+    "embeddings": Route(("POST",), "openai_embeddings"),
+    "models": Route(_GET, page="models"),
 }
 _PLAIN: dict[str, Route] = {
-    "": Route("root", _GET),
-    "livez": Route("livez", _GET),
-    "readyz": Route("readyz", _GET),
-    "metrics": Route("metrics", _GET),
+    "": Route(_GET, page="root"),
+    "livez": Route(_GET, page="livez"),
+    "readyz": Route(_GET, page="readyz"),
+    "metrics": Route(_GET, page="metrics"),
 }
 _EXACT: dict[str, Route] = {f"/v1/{path}": route for path, route in _PATHS.items()}
 
@@ -63,5 +56,5 @@ def _tolerant(path: str) -> Route | None:
     if route is None and not versions:
         route = _PLAIN.get(name)
     if route is None and len(parts) > 1 and parts[0] == "models":
-        return Route("model", _GET, unquote("/".join(parts[1:])))
+        return Route(_GET, page="model", model=unquote("/".join(parts[1:])))
     return route

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from granian.rsgi import ProtocolClosed
+from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # granian marks no exports
 
 from switchgear.kernel.errors import BODY_TIMEOUT, BODY_TOO_LARGE, ApiError
 from switchgear.relay.http import ClientGone, DisconnectCallback, Headers

@@ -31,12 +31,14 @@ class SharedSocketServer(Server):
         self._descriptor = descriptor
 
     def _init_shared_socket(self) -> None:
-        self._ssp = None
-        self._shd = SocketHolder(self._descriptor, False, LISTEN_BACKLOG)
+        # granian's own workers inherit their sockets the same way; its types do not say so.
+        holder: Any = SocketHolder
+        self._ssp: Any = None
+        self._shd: Any = holder(self._descriptor, False, LISTEN_BACKLOG)
 
     async def drain(self, serving: "asyncio.Task[None]", timeout_s: float) -> bool:
         """Takes no new connections and waits for the running ones; False when some are left after the
         time."""
-        self.stop()
+        self.stop()  # type: ignore[no-untyped-call]  # granian's
         done, _ = await asyncio.wait([serving], timeout=timeout_s)
         return bool(done)

@@ -12,8 +12,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Coroutine
+from typing import Any, Literal
 
 from switchgear.kernel.home import Home
 from switchgear.kernel.limits import WORKERS_MAX
@@ -113,21 +113,23 @@ class _Supervisor:
 
     async def _all_ready(self, children: list[_Child]) -> bool:
         """Waits until every child serves, or the server is told to stop."""
-        ready = asyncio.gather(*(child.ready.wait() for child in children))
-        stopping = asyncio.ensure_future(self._stopping.wait())
-        await asyncio.wait([ready, stopping], timeout=READY_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
-        done = ready.done() or self._stopping.is_set()
-        for waiting in (ready, stopping):
-            waiting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await waiting
+
+        async def until_ready() -> None:
+            for child in children:
+                await child.ready.wait()
+
+        waits = [asyncio.create_task(until_ready()), asyncio.create_task(_until(self._stopping))]
+        ended, _ = await asyncio.wait(waits, timeout=READY_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        done = bool(ended)
+        for wait in waits:
+            wait.cancel()
         if not done:
             late = ", ".join(child.name for child in children if not child.ready.is_set())
             log.error("not ready within %g s: %s", READY_TIMEOUT_S, late)
         return done
 
-    def _spawn_task(self, coroutine: "asyncio._CoroutineLike[None]") -> None:
-        task = asyncio.ensure_future(coroutine)
+    def _spawn_task(self, coroutine: "Coroutine[Any, Any, None]") -> None:
+        task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -200,6 +202,10 @@ class _Supervisor:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _until(event: asyncio.Event) -> None:
+    await event.wait()
 
 
 async def _end(processes: "list[asyncio.subprocess.Process | None]", timeout_s: float) -> None:

@@ -12,6 +12,8 @@ import uvloop
 
 from switchgear.kernel.home import Home
 from switchgear.net.choose import RoutedTransport
+from switchgear.net.transport import Transport
+from switchgear.net.transport_lean import LeanTransport
 from switchgear.relay.worker import Worker
 from switchgear.serve.parent import watch_parent
 
@@ -28,8 +30,17 @@ async def _run(options: argparse.Namespace) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     watch_parent(options.parent_fd, stop.set)
-    worker = Worker(Home(Path(options.data)), options.index, RoutedTransport())
+    worker = Worker(
+        Home(Path(options.data)), options.index, RoutedTransport(LeanTransport(), _other_transport)
+    )
     await worker.run(options.listen_fd, stop, options.drain_s, _say_ready)
+
+
+def _other_transport() -> Transport:
+    """Imported when first needed: few workers need it, and it brings threads of its own."""
+    from switchgear.net.transport_pyreqwest import PyreqwestTransport
+
+    return PyreqwestTransport()
 
 
 def _say_ready() -> None:

@@ -17,7 +17,6 @@ from switchgear.store.db import StoreError, add_up, insert_into, insert_many
 from switchgear.store.epochs import epoch_state, mark_buried
 from switchgear.store.tables import accounts, epochs, grants_declared, leases, transfers
 
-
 _TRANSFER_COLUMNS = ("id", "debit", "credit", "nanos", "kind", "ref", "at_ms")
 
 

@@ -56,7 +56,9 @@ def resolve(vendor: Vendor, base_url: str = "") -> ResolvedVendor:
 def _base(vendor: Vendor, given: str) -> str:
     if not given:
         if not vendor.base_url and not vendor.embedded:
-            raise BaseUrlError(f'a channel of vendor "{vendor.name}" needs a base URL such as "https://host/v1"')
+            raise BaseUrlError(
+                f'a channel of vendor "{vendor.name}" needs a base URL such as "https://host/v1"'
+            )
         return vendor.base_url
     try:
         url = urlsplit(given)
