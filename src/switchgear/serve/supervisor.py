@@ -37,6 +37,7 @@ def serve(
     workers: int,
     drain_s: float,
     *,
+    trusted_proxies: tuple[str, ...] = (),
     prepare: Callable[[], None],
     announce: Callable[[str, int], None],
 ) -> int:
@@ -50,7 +51,7 @@ def serve(
         listener = listen(host, port)
         with listener:
             prepare()
-            supervisor = _Supervisor(home, listener.fileno(), workers, drain_s)
+            supervisor = _Supervisor(home, listener.fileno(), workers, drain_s, trusted_proxies)
             bound_port: int = listener.getsockname()[1]
             return asyncio.run(supervisor.run(lambda: announce(host, bound_port)))
     finally:
@@ -80,8 +81,11 @@ class _Child:
 
 
 class _Supervisor:
-    def __init__(self, home: Home, listener: int, workers: int, drain_s: float) -> None:
+    def __init__(
+        self, home: Home, listener: int, workers: int, drain_s: float, trusted_proxies: tuple[str, ...]
+    ) -> None:
         self._home = home
+        self._trusted_proxies = trusted_proxies
         self._listener = listener
         self._drain_s = drain_s
         self._controller = _Child("controller", 0)
@@ -97,10 +101,10 @@ class _Supervisor:
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn_task(self._roll()))
         try:
-            children = [self._controller, *self._workers]
-            for child in children:
+            for child in (self._controller, *self._workers):
                 self._spawn_task(self._keep(child))
-            if not await self._all_ready(children):
+            # A worker is ready once the controller has welcomed it, so this covers both.
+            if not await self._all_ready(self._workers):
                 return 1
             if not self._stopping.is_set():
                 announce()
@@ -151,11 +155,14 @@ class _Supervisor:
                     await asyncio.wait_for(self._stopping.wait(), delay_s)
 
     async def _start(self, child: _Child) -> asyncio.subprocess.Process:
-        arguments = ["--data", str(self._home.path), "--parent-fd", str(self._parent_read)]
-        descriptors = [self._parent_read]
-        if child.role == "worker":
-            arguments += ["--index", str(child.index), "--listen-fd", str(self._listener)]
-            arguments += ["--drain-s", str(self._drain_s)]
+        arguments, descriptors = ["--parent-fd", str(self._parent_read)], [self._parent_read]
+        if child.role == "controller":
+            arguments.insert(0, str(self._home.path))
+            for network in self._trusted_proxies:
+                arguments += ["--trusted-proxy", network]
+        else:
+            arguments += ["--data", str(self._home.path), "--index", str(child.index)]
+            arguments += ["--listen-fd", str(self._listener), "--drain-s", str(self._drain_s)]
             descriptors.append(self._listener)
         # A session of its own: a Ctrl-C at the terminal reaches the supervisor only, which then stops all in
         # order.
