@@ -7,7 +7,15 @@ import pytest
 
 from switchgear.kernel.clock import SystemClock
 from switchgear.kernel.errors import ApiError
-from switchgear.link.protocol import Acquire, Acquired, LeaseTotals, Recall, Returned, WorkerCall, WorkerNotice
+from switchgear.link.protocol import (
+    Acquire,
+    Acquired,
+    LeaseTotals,
+    Recall,
+    Returned,
+    WorkerCall,
+    WorkerNotice,
+)
 from switchgear.link.snapshot import Principal
 from switchgear.relay import funds as funds_module
 from switchgear.relay.funds import Funds, legs_of

@@ -1,6 +1,6 @@
 """Without this, a broken channel would be asked for ever, or a well one never again."""
 
-from switchgear.kernel.limits import COOL_MAX_S, EJECT_AFTER_FAULTS, EJECT_BASE_S
+from switchgear.kernel.limits import COOL_MAX_S, EJECT_AFTER_FAULTS, EJECT_BASE_S, REFUSED_CREDENTIAL_S
 from switchgear.relay.health import NS, Health
 
 
@@ -57,10 +57,11 @@ def test_a_rate_limit_cools_one_upstream_key_for_one_model_and_a_bounded_time() 
     assert health.cooling_for_ns("c", 0, "m", 0) == int(COOL_MAX_S * NS)
 
 
-def test_a_refused_credential_stays_out_until_the_configuration_changes() -> None:
+def test_a_refused_credential_rests_for_long_or_until_the_configuration_changes() -> None:
     health = Health()
-    health.refused_credential("c", 1)
-    assert health.fitness("c", 1, "m", 10**18) == "dead"
+    health.refused_credential("c", 1, 0)
+    assert health.fitness("c", 1, "m", int(REFUSED_CREDENTIAL_S * NS) - 1) == "dead"
+    assert health.fitness("c", 1, "m", int(REFUSED_CREDENTIAL_S * NS)) == "fit"
     assert health.fitness("c", 0, "m", 0) == "fit"
     health.forgive()
     assert health.fitness("c", 1, "m", 0) == "fit"

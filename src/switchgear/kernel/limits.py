@@ -49,6 +49,8 @@ EJECT_BASE_S = 30.0
 EJECT_MAX_S = 300.0
 COOL_DEFAULT_S = 5.0
 COOL_MAX_S = 600.0
+REFUSED_CREDENTIAL_S = 300.0
+"""A credential that an upstream refused is tried again after this: accounts get topped up, keys unlocked."""
 
 # One worker.
 IN_FLIGHT_MAX = 4096

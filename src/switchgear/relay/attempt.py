@@ -75,7 +75,8 @@ class Address(msgspec.Struct, frozen=True):
     """Where a candidate is reached, and with which credential."""
 
     url: str
-    secret: str
+    auth: tuple[tuple[str, str], ...] = ()
+    """The header that carries the credential, if there is one."""
 
 
 class Locator(Protocol):
@@ -134,7 +135,7 @@ def judge(error: UpstreamError, candidate: Candidate, health: Health, clock: Clo
     channel, model, now_ns = candidate.channel.id, candidate.upstream_model, clock.monotonic_ns()
     kind = error.kind
     if kind in ("auth", "funds"):
-        health.refused_credential(channel, candidate.secret)
+        health.refused_credential(channel, candidate.secret, now_ns)
     elif kind == "limited":
         health.limited(channel, candidate.secret, model, error.retry_after_s, now_ns)
     elif kind == "transient":
@@ -211,9 +212,8 @@ def _request(
         ("user-agent", f"switchgear/{__version__}"),
         *channel.headers,
         *passed_on,
+        *address.auth,
     )
-    if address.secret:
-        headers = (*headers, (channel.auth_header, channel.auth_prefix + address.secret))
     return UpstreamRequest("POST", address.url, headers, body)
 
 

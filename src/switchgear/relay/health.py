@@ -3,13 +3,21 @@ back.
 
 States of one (channel, model): well → out (after EJECT_AFTER_FAULTS upstream faults in a row, for
 EJECT_BASE_S × times in a row) → probing (one call is let through) → well or out again. A rate limit cools one
-upstream key for one model; a refused credential takes that key out until the configuration changes. Client
+upstream key for one model; a refused credential takes that key out for REFUSED_CREDENTIAL_S, or until the
+configuration changes. Client
 faults count for nothing.
 """
 
 from typing import Literal
 
-from switchgear.kernel.limits import COOL_DEFAULT_S, COOL_MAX_S, EJECT_AFTER_FAULTS, EJECT_BASE_S, EJECT_MAX_S
+from switchgear.kernel.limits import (
+    COOL_DEFAULT_S,
+    COOL_MAX_S,
+    EJECT_AFTER_FAULTS,
+    EJECT_BASE_S,
+    EJECT_MAX_S,
+    REFUSED_CREDENTIAL_S,
+)
 
 NS = 1_000_000_000
 
@@ -32,7 +40,7 @@ class Health:
     def __init__(self) -> None:
         self._targets: dict[tuple[str, str], _Target] = {}
         self._cooling: dict[tuple[str, int, str], int] = {}
-        self._dead: set[tuple[str, int]] = set()
+        self._dead: dict[tuple[str, int], int] = {}
 
     def forgive(self) -> None:
         """A new configuration: refused credentials may be right now."""
@@ -40,7 +48,7 @@ class Health:
 
     def fitness(self, channel: str, secret: int, model: str, now_ns: int) -> Fitness:
         """Whether a channel's upstream key may be tried for a model."""
-        if (channel, secret) in self._dead:
+        if self._dead and self._dead.get((channel, secret), 0) > now_ns:
             return "dead"
         if self._cooling and self._cooling.get((channel, secret, model), 0) > now_ns:
             return "cooling"
@@ -87,9 +95,9 @@ class Health:
         self._cooling = {entry: until for entry, until in self._cooling.items() if until > now_ns}
         self._cooling[channel, secret, model] = now_ns + int(cool_s * NS)
 
-    def refused_credential(self, channel: str, secret: int) -> None:
-        """The upstream does not take this key of the channel."""
-        self._dead.add((channel, secret))
+    def refused_credential(self, channel: str, secret: int, now_ns: int) -> None:
+        """The upstream does not take this key of the channel, or its account is out of money."""
+        self._dead[channel, secret] = now_ns + int(REFUSED_CREDENTIAL_S * NS)
 
     def cooling_for_ns(self, channel: str, secret: int, model: str, now_ns: int) -> int:
         """How long until it may be tried again; 0 when it may now."""

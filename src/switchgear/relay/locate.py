@@ -29,9 +29,12 @@ class Locator:
         channel = candidate.channel
         if channel.local_model:
             local = await self._local_address(channel.local_model)
-            return Address(local.base_url + _PATHS[operation], local.secret)
-        secret = channel.secrets[candidate.secret] if candidate.secret >= 0 else ""
-        return Address(channel.endpoints[operation], secret)
+            return Address(local.base_url + _PATHS[operation], (("authorization", f"Bearer {local.secret}"),))
+        url = channel.endpoints[operation]
+        if candidate.secret < 0:
+            return Address(url)
+        secret = channel.secrets[candidate.secret]
+        return Address(url, ((channel.auth_header, channel.auth_prefix + secret),))
 
     def forget(self, candidate: Candidate) -> None:
         """The embedded model did not answer at its address: ask again next time."""

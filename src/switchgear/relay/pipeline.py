@@ -205,7 +205,7 @@ class Pipeline:
                 retry_after_s=retry_s,
             )
         raise ApiError(
-            NO_CHANNEL, f"No channel serves the model '{call.model}' on this endpoint for your group."
+            NO_CHANNEL, f"No working channel serves the model '{call.model}' on this endpoint for your group."
         )
 
     async def _try_in_turn(
