@@ -88,9 +88,14 @@ async def test_the_closer_estimate_is_asked_for_only_when_the_bound_does_not_fit
 async def test_a_call_waits_for_running_ones_to_give_back_what_they_do_not_use() -> None:
     funds = funds_of(Controller(wallet=100))
     assert await funds.hold_with_help("running", WALLET_ONLY, 100, lambda: cheaper(100)) == 100
-    waiting = asyncio.create_task(funds.hold_with_help("waiting", WALLET_ONLY, 60, lambda: cheaper(60)))
-    while not funds._waiting:
-        await asyncio.sleep(0)
+    asked = asyncio.Event()
+
+    async def refine() -> int:
+        asked.set()
+        return 60
+
+    waiting = asyncio.create_task(funds.hold_with_help("waiting", WALLET_ONLY, 60, refine))
+    await asked.wait()
     funds.settle("running", 30)
     assert await waiting == 60
     assert funds.book.free("wallet:u") == 10

@@ -1,4 +1,4 @@
-"""Without this, two workers could each grant a key its whole limit, or a killed one's calls count for ever."""
+"""Without this, two workers could each grant a whole limit, or a killed one's calls count for ever."""
 
 import multiprocessing
 from pathlib import Path

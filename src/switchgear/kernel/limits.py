@@ -65,8 +65,8 @@ STALE_MAX_S = 900.0
 """Known keys go on for so long without a controller."""
 WORKERS_MAX = 16
 
-RATE_LOCK_TRIES = 200
-"""Tries for a row of the shared rate table, each giving way to other processes."""
+RATE_LOCK_TRIES = 300
+"""Tries for a row of the shared rate table, each giving way to other processes: 50 ms in all at the worst."""
 
 # Journal and ledger.
 JOURNAL_BYTES_MAX = 256 * MIB

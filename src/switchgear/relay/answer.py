@@ -114,9 +114,11 @@ class Answerer:
 
     def close(self) -> None:
         """The call is over; late notices of a disconnect change nothing."""
-        self._task = None
+        self._task = self._exchange = self._tap = self._tally = None
         if self._pulse is not None:
             self._pulse.stop()
+            self._pulse = None
+        self._reply.finish()
 
     @property
     def _delivered_bytes(self) -> int:

@@ -39,6 +39,10 @@ class Reply(Protocol):
         """One piece of a streamed answer; returns when there is room for the next. Raises ClientGone."""
 
 
+    def finish(self) -> None:
+        """The answer is complete; lets the connection go on to its next request."""
+
+
 class DisconnectCallback(Protocol):
     def __call__(self) -> None: ...
 

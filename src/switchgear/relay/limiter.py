@@ -13,6 +13,7 @@ import fcntl
 import mmap
 import os
 import struct
+import time
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,8 @@ COLUMNS = 2 * WORKERS_MAX
 _ROW = struct.Struct(f"<qq{COLUMNS}H")
 _GROWTH_ROWS = 4096
 _CALLS_MAX = 65_535
+_YIELDS = 50
+_LOCK_NAP_S = 0.0002
 _AHEAD_NS_MAX = 2 * MINUTE_NS
 """A call that used more than its estimate can't block its key for longer."""
 
@@ -175,12 +178,15 @@ class RateTable:
     def _lock(self, slot: int) -> bool:
         """A worker that was stopped inside the few instructions of a row must not stop the others: after a
         bounded number of tries the row is used unlocked, which can at worst lose one count."""
-        for _ in range(RATE_LOCK_TRIES):
+        for number in range(RATE_LOCK_TRIES):
             try:
                 fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, slot * ROW_BYTES)
                 return True
             except OSError:
-                os.sched_yield()
+                if number < _YIELDS:
+                    os.sched_yield()
+                else:
+                    time.sleep(_LOCK_NAP_S)
         return False
 
     def _unlock(self, slot: int) -> None:
