@@ -141,7 +141,7 @@ class History:
 STEPS: tuple[tuple[Callable[[History], None], int], ...] = (
     (History.reserve, 34), (History.reserve_cut, 2), (History.end, 30), (History.fund, 4), (History.lower, 2),
     (History.refill, 4), (History.deliver_late, 4), (History.recall, 4), (History.give_back_all, 1),
-    (History.sync, 3), (History.ingest, 8), (History.ingest_again, 2), (History.kill, 2), (History.power_cut, 1),
-    (History.controller_crash, 1), (History.disconnect, 2), (History.connect, 8), (History.start, 3),
-    (History.bury, 3), (History.bury_again, 1), (History.write_off, 2),
+    (History.sync, 3), (History.ingest, 8), (History.ingest_again, 2), (History.kill, 2),
+    (History.power_cut, 1), (History.controller_crash, 1), (History.disconnect, 2), (History.connect, 8),
+    (History.start, 3), (History.bury, 3), (History.bury_again, 1), (History.write_off, 2),
 )

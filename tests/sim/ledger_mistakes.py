@@ -4,9 +4,9 @@ The model test requires that every one of them is caught; so the list shows that
 """
 
 import msgspec
+from tests.sim.ledger_parts import Parts
 
 from switchgear.ledger import chart, journal, lease, recover, transfer
-from tests.sim.ledger_parts import Parts
 
 
 class NoIdempotency(Parts):
@@ -44,7 +44,8 @@ class NoRecall(Parts):
 
     @staticmethod
     def plan_grant(unleased, missing, others_free, workers, wait):
-        return msgspec.structs.replace(lease.plan_grant(unleased, missing, others_free, workers, wait), recalls=())
+        plan = lease.plan_grant(unleased, missing, others_free, workers, wait)
+        return msgspec.structs.replace(plan, recalls=())
 
 
 class UncoveredOverdraft(Parts):
@@ -78,8 +79,8 @@ class IgnoresHeld(Parts):
 
     class book(lease.LeaseBook):
         def _hold(self, legs):
-            unspent = {account: self.free(account) + self.held(account) for account, _ in legs}
-            needs = tuple((account, nanos - unspent[account]) for account, nanos in legs if nanos > unspent[account])
+            unspent = {name: self.free(name) + self.held(name) for name, _ in legs}
+            needs = tuple((name, nanos - unspent[name]) for name, nanos in legs if nanos > unspent[name])
             if needs:
                 return lease.Shortfall(needs)
             for account, nanos in legs:
@@ -149,7 +150,8 @@ class ReturnedNotCumulative(Parts):
     def reconcile(db_totals, hello_totals):
         hello = tuple(hello_totals)
         found = recover.reconcile(db_totals, hello)
-        return msgspec.structs.replace(found, returns_to_book=tuple((name, said) for name, _, said in hello if said))
+        said_again = tuple((name, said) for name, _, said in hello if said)
+        return msgspec.structs.replace(found, returns_to_book=said_again)
 
 
 class ReturnsForgotten(Parts):

@@ -1,6 +1,6 @@
 """Names of accounts: who may hold money, as strings that sort, store and print the same everywhere.
 
-    source:<kind>           where money comes from (config, topup, quota …); its balance is what it gave, negative
+    source:<kind>           where money comes from (config, topup, quota …); below zero by what it gave
     wallet:<user id>        what a user can spend
     budget:key:<key id>     what a key may spend of it
     lease:<account>:<epoch> what one worker life may spend of a wallet or budget

@@ -1,7 +1,7 @@
 """The one durable record of a request: the bill and the log line in one.
 
-It is appended to the worker's journal before the reply's end goes out, and becomes a usage row and its transfers
-when the controller ingests it. It holds ids and numbers, never bodies, keys or secrets.
+It is appended to the worker's journal before the reply's end goes out, and becomes a usage row and its
+transfers when the controller ingests it. It holds ids and numbers, never bodies, keys or secrets.
 """
 
 from typing import Literal
