@@ -16,7 +16,7 @@ from tests.sim.ledger_house import House
 from tests.sim.ledger_mistakes import MISTAKES
 from tests.sim.ledger_parts import Parts
 
-HISTORIES = int(os.environ.get("SWITCHGEAR_MODEL_HISTORIES", "1200"))
+HISTORIES = int(os.environ.get("SWITCHGEAR_MODEL_HISTORIES", "800"))
 STEPS = 60
 CAUGHT_WITHIN = 400
 """Histories; the slowest mistake shows itself in far fewer."""

@@ -50,6 +50,11 @@ class History:
             actual = self.rng.choice((0, estimate, estimate // 2, estimate - 1, estimate + self._amount(9)))
             self.house.end(worker, request_id, max(0, actual))
 
+    def raise_hold(self) -> None:
+        worker = self._worker(alive=True)
+        if worker and worker.open:
+            self.house.raise_hold(worker, self.rng.choice(sorted(worker.open)), self._amount(9))
+
     def fund(self) -> None:
         self.house.fund(self._account(), self._amount(60) + 1)
 
@@ -144,4 +149,5 @@ STEPS: tuple[tuple[Callable[[History], None], int], ...] = (
     (History.sync, 3), (History.ingest, 8), (History.ingest_again, 2), (History.kill, 2),
     (History.power_cut, 1), (History.controller_crash, 1), (History.disconnect, 2), (History.connect, 8),
     (History.start, 3), (History.bury, 3), (History.bury_again, 1), (History.write_off, 2),
+    (History.raise_hold, 3),
 )

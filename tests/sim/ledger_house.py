@@ -140,6 +140,19 @@ class House:
             return
         raise Broken("a reservation ended twice")
 
+    def raise_hold(self, worker: Worker, request_id: str, more: int) -> None:
+        """A long session asks for more of every leg, and gets it only from what is free."""
+        legs = worker.open[request_id]
+        covered = all(worker.book.free(account) >= more for account, _ in legs) or more == 0
+        before = [worker.book.held(account) for account, _ in legs]
+        raised = worker.book.raise_hold(request_id, more) is None
+        require(raised == covered, f"{request_id}: raised {raised}, but its leases cover it: {covered}")
+        after = [worker.book.held(account) for account, _ in legs]
+        grown = [held + (more if raised else 0) for held in before]
+        require(after == grown, f"{request_id}: the legs hold {after}, not {grown}")
+        if raised:
+            worker.open[request_id] = tuple((account, held + more) for account, held in legs)
+
     def refill(self, worker: Worker, account: str) -> None:
         """The background request at the low-water mark; its answer may be overtaken by later ones."""
         wanted = worker.book.refill_wanted(account)

@@ -87,7 +87,7 @@ class LeaseBook:
     def reserve(self, reservation: str, legs: Legs) -> Shortfall | None:
         """Holds ``nanos`` of each leg (account, nanos ≥ 0) or nothing at all. None: held.
 
-        A leg of 0 is always covered. Raises DuplicateReservation.
+        No two legs name the same account. A leg of 0 is always covered. Raises DuplicateReservation.
         """
         if reservation in self._reservations:
             raise DuplicateReservation(reservation)
