@@ -1,7 +1,7 @@
 """The ledger's rules under every order of events that chance can make.
 
-Without this file a race between workers, a crash between two writes or a lost frame could charge twice, forget a
-charge, strand money in a dead lease or refuse a user who can pay, and no example test would notice.
+Without this file a race between workers, a crash between two writes or a lost frame could charge twice,
+forget a charge, strand money in a dead lease or refuse a user who can pay, and no example test would notice.
 ``SWITCHGEAR_MODEL_HISTORIES`` sets the number of random histories.
 """
 
@@ -11,13 +11,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-
 from tests.sim.ledger_histories import CENT, PAYERS, History
 from tests.sim.ledger_house import House
 from tests.sim.ledger_mistakes import MISTAKES
 from tests.sim.ledger_parts import Parts
 
-HISTORIES = int(os.environ.get("SWITCHGEAR_MODEL_HISTORIES", "1200"))
+HISTORIES = int(os.environ.get("SWITCHGEAR_MODEL_HISTORIES", "800"))
 STEPS = 60
 CAUGHT_WITHIN = 400
 """Histories; the slowest mistake shows itself in far fewer."""
@@ -109,9 +108,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.house.workers)
     @rule(index=INDEX, bytes_max=st.integers(1, 2000), again=st.booleans(), commit=st.booleans())
     def ingest(self, index, bytes_max, again, commit) -> None:
-        self.house.ingest(
-            self._pick(self.house.workers, index), bytes_max, 0 if again else None, commit=commit
-        )
+        worker = self._pick(self.house.workers, index)
+        self.house.ingest(worker, bytes_max, 0 if again else None, commit=commit)
 
     @precondition(lambda self: self._up())
     @rule(index=INDEX, sync=st.booleans())

@@ -1,13 +1,14 @@
-"""A house in memory for the ledger's rules: nodes, workers, a controller and a database, each of which can break.
+"""A house in memory for the ledger's rules: nodes, workers, a controller and a database that can each break.
 
-The money rules are the product's own (``Parts``); only what is around them is made up here. A test calls the steps in
-any order; ``check`` holds what must stand after every step, and ``close`` ends everything in good order and compares
-the books with what really happened.
+The money rules are the product's own (``Parts``); only what is around them is made up here. A test calls the
+steps in any order; ``check`` holds what must stand after every step, and ``close`` ends everything in good
+order and compares the books with what really happened.
 """
+
+from tests.sim.ledger_parts import Broken, Database, Parts, Worker, make_record, require
 
 from switchgear.ledger import audit, chart, lease, recover, transfer
 from switchgear.ledger.record import UsageRecord, decode_record
-from tests.sim.ledger_parts import Broken, Database, Parts, Worker, make_record, require
 
 HOLD_STEPS = 4
 """So many steps a recall stays owed; the house's clock ticks once a step."""
@@ -74,7 +75,7 @@ class House:
         worker.open.clear()
 
     def power_cut(self, node: int, keep: int, flips: tuple[int, ...] = ()) -> None:
-        """All workers of a node die with most of their unsynced tails; the database is synced at each commit."""
+        """All workers of a node die with most of their unsynced tails; the database syncs each commit."""
         for worker in [one for one in self.workers if one.node == node]:
             self.kill(worker)
             cursor = self.db.cursors.get(worker.epoch, 0)
@@ -129,10 +130,8 @@ class House:
             expected[account] = after - self._pay_owed(worker, account, held - actual, after)
         paid = worker.book.settle(request_id, nanos, self.now_ns)
         for account, free in expected.items():
-            require(
-                worker.book.free(account) == free,
-                f"{account} has {worker.book.free(account)} free, not {free}",
-            )
+            found = worker.book.free(account)
+            require(found == free, f"{account} has {found} free, not {free}")
         if worker.connected:
             self._say_returned(worker, paid)
         try:
@@ -141,17 +140,25 @@ class House:
             return
         raise Broken("a reservation ended twice")
 
+    def raise_hold(self, worker: Worker, request_id: str, more: int) -> None:
+        """A long session asks for more of every leg, and gets it only from what is free."""
+        legs = worker.open[request_id]
+        covered = all(worker.book.free(account) >= more for account, _ in legs) or more == 0
+        before = [worker.book.held(account) for account, _ in legs]
+        raised = worker.book.raise_hold(request_id, more) is None
+        require(raised == covered, f"{request_id}: raised {raised}, but its leases cover it: {covered}")
+        after = [worker.book.held(account) for account, _ in legs]
+        grown = [held + (more if raised else 0) for held in before]
+        require(after == grown, f"{request_id}: the legs hold {after}, not {grown}")
+        if raised:
+            worker.open[request_id] = tuple((account, held + more) for account, held in legs)
+
     def refill(self, worker: Worker, account: str) -> None:
-        """The background request at the low-water mark; its answer comes late, after those of later requests."""
+        """The background request at the low-water mark; its answer may be overtaken by later ones."""
         wanted = worker.book.refill_wanted(account)
         if wanted and worker.connected:
-            self._grant(
-                worker,
-                account,
-                self.parts.plan_grant(
-                    self.db.balance(account), wanted, (), self._workers_up(), False
-                ).grant_nanos,
-            )
+            self._grant(worker, account, self.parts.plan_grant(
+                self.db.balance(account), wanted, (), self._workers_up(), False).grant_nanos)
             worker.late_answers.append((account, self.db.total(worker.epoch, account)[0]))
 
     def deliver_late(self, worker: Worker) -> None:
@@ -192,7 +199,7 @@ class House:
     def ingest(
         self, worker: Worker, bytes_max: int, start: int | None = None, *, commit: bool = True
     ) -> None:
-        """Reads on from the cursor, or again from ``start``; without ``commit`` the controller dies before it."""
+        """Reads on from the cursor, or again from ``start``; without ``commit`` the controller dies first."""
         db, epoch = self.db, worker.epoch
         try:
             self.parts.check_epoch(epoch, db.buried)
@@ -200,7 +207,7 @@ class House:
             return
         cursor = db.cursors.get(epoch, 0)
         at = cursor if start is None else min(start, cursor)
-        found = self.parts.scan(worker.journal[: at + bytes_max], at)
+        found = self.parts.scan(worker.journal[:at + bytes_max], at)
         records = [decode_record(payload) for payload in found.payloads]
         if commit or not self.parts.cursor_commits_with_transfers:
             after = max(found.consumed - self.parts.cursor_step_back_bytes, 0)
@@ -226,7 +233,7 @@ class House:
         self._retire(worker)
 
     def write_off(self, worker: Worker) -> None:
-        """A node is lost: its journal can't be read, and its worker may run on. What it leased goes back for good."""
+        """A node is lost: its journal can't be read, its worker may run on. What it leased goes back."""
         self.disconnect(worker)
         self._empty(worker)
         worker.written_off = True
@@ -253,9 +260,8 @@ class House:
             if kind in ("wallet", "budget"):
                 require(nanos >= -self.allowed.get(account, 0), f"{account} is at {nanos}, beyond its excess")
             elif kind == "lease" and nanos:
-                require(
-                    chart.leased_account(account)[1] not in db.buried, f"{account} holds {nanos} when buried"
-                )
+                epoch = chart.leased_account(account)[1]
+                require(epoch not in db.buried, f"{account} holds {nanos} when buried")
         charged = sum(record.charge.nanos for record in db.records.values())
         require(db.balance(chart.revenue) == charged, "revenue differs from the sum of charges")
         for request_id, record in db.records.items():
@@ -282,8 +288,7 @@ class House:
             (move for move in moves if move.kind == "settle"),
             (move for move in moves if move.kind != "settle"),
             (self.db.records[request_id] for request_id in sorted(self.db.records)),
-            self.db.balances,
-            self.db.buried,
+            self.db.balances, self.db.buried,
         )
         require(not audit.faults(findings), f"the audit is not clean: {findings}")
 
@@ -291,13 +296,11 @@ class House:
         """A worker never thinks it may spend more than its leases hold in the database."""
         for account, granted, returned in worker.book.totals():
             known = self.db.total(worker.epoch, account)
-            require(
-                granted <= known[0] and returned >= known[1], f"{account} of {worker.epoch}: totals crossed"
-            )
+            in_order = granted <= known[0] and returned >= known[1]
+            require(in_order, f"{account} of {worker.epoch}: totals crossed")
             mine = worker.book.free(account) + worker.book.held(account)
-            require(
-                mine <= self.db.balance(chart.lease(account, worker.epoch)), f"{account}: more than leased"
-            )
+            leased = self.db.balance(chart.lease(account, worker.epoch))
+            require(mine <= leased, f"{account} of {worker.epoch}: {mine} is more than the {leased} leased")
 
     def _check_payers(self) -> None:
         """Each payer has what it was given, less its charges."""
@@ -310,9 +313,8 @@ class House:
             for payer in filter(None, (record.wallet, record.budget)):
                 expected[payer] = expected.get(payer, 0) - record.charge.nanos
         for account, nanos in expected.items():
-            require(
-                self.db.balance(account) == nanos, f"{account} has {self.db.balance(account)}, not {nanos}"
-            )
+            found = self.db.balance(account)
+            require(found == nanos, f"{account} has {found}, not {nanos}")
 
     # What the controller does, and what the house knows better.
 
@@ -330,7 +332,7 @@ class House:
         return [other for other in self.workers if other.connected and other is not worker]
 
     def _unanswered(self, worker: Worker, account: str) -> int:
-        """Granted by a refill whose answer is not there yet. It comes with the next one: that is luck, no promise."""
+        """Granted by a refill whose answer is not there yet; it comes with the next one, by luck."""
         known = sum(granted for _, granted, _ in worker.book.totals((account,)))
         return self.db.total(worker.epoch, account)[0] - known if worker.connected else 0
 
@@ -341,11 +343,8 @@ class House:
         """
         own = worker.book.free(account) + more
         others = sum(max(0, other.book.free(account)) for other in self._others(worker))
-        return (
-            estimate == 0
-            or own >= estimate
-            or (worker.connected and own + self.db.balance(account) + others >= estimate)
-        )
+        everything = own + self.db.balance(account) + others
+        return estimate == 0 or own >= estimate or (worker.connected and everything >= estimate)
 
     def _acquire(self, worker: Worker, needs: lease.Legs, cut: str) -> None:
         """For a call that waits: plan, recall if it must, plan again, commit, answer."""

@@ -4,9 +4,9 @@ The model test requires that every one of them is caught; so the list shows that
 """
 
 import msgspec
+from tests.sim.ledger_parts import Parts
 
 from switchgear.ledger import chart, journal, lease, recover, transfer
-from tests.sim.ledger_parts import Parts
 
 
 class NoIdempotency(Parts):
@@ -44,9 +44,8 @@ class NoRecall(Parts):
 
     @staticmethod
     def plan_grant(unleased, missing, others_free, workers, wait):
-        return msgspec.structs.replace(
-            lease.plan_grant(unleased, missing, others_free, workers, wait), recalls=()
-        )
+        plan = lease.plan_grant(unleased, missing, others_free, workers, wait)
+        return msgspec.structs.replace(plan, recalls=())
 
 
 class UncoveredOverdraft(Parts):
@@ -80,10 +79,8 @@ class IgnoresHeld(Parts):
 
     class book(lease.LeaseBook):
         def _hold(self, legs):
-            unspent = {account: self.free(account) + self.held(account) for account, _ in legs}
-            needs = tuple(
-                (account, nanos - unspent[account]) for account, nanos in legs if nanos > unspent[account]
-            )
+            unspent = {name: self.free(name) + self.held(name) for name, _ in legs}
+            needs = tuple((name, nanos - unspent[name]) for name, nanos in legs if nanos > unspent[name])
             if needs:
                 return lease.Shortfall(needs)
             for account, nanos in legs:
@@ -153,9 +150,8 @@ class ReturnedNotCumulative(Parts):
     def reconcile(db_totals, hello_totals):
         hello = tuple(hello_totals)
         found = recover.reconcile(db_totals, hello)
-        return msgspec.structs.replace(
-            found, returns_to_book=tuple((name, said) for name, _, said in hello if said)
-        )
+        said_again = tuple((name, said) for name, _, said in hello if said)
+        return msgspec.structs.replace(found, returns_to_book=said_again)
 
 
 class ReturnsForgotten(Parts):
@@ -225,7 +221,7 @@ class TornTailIngested(Parts):
         found = journal.scan(data, start, records_max)
         if found.state == "clean":
             return found
-        rest = data[found.consumed + journal.HEADER_BYTES :]
+        rest = data[found.consumed + journal.HEADER_BYTES:]
         payloads = (*found.payloads, rest) if rest else found.payloads
         return journal.Scan(payloads, len(data), "clean")
 
@@ -237,10 +233,10 @@ class ChecksumIgnored(Parts):
     def scan(data, start=0, records_max=None):
         payloads, at = [], start
         while at + journal.HEADER_BYTES < len(data):
-            after = at + journal.HEADER_BYTES + int.from_bytes(data[at : at + 4], "big")
+            after = at + journal.HEADER_BYTES + int.from_bytes(data[at:at + 4], "big")
             if after > len(data):
                 break
-            payloads.append(data[at + journal.HEADER_BYTES : after])
+            payloads.append(data[at + journal.HEADER_BYTES:after])
             at = after
         return journal.Scan(tuple(payloads), at, "clean")
 
@@ -269,8 +265,7 @@ class WalletsOnlyBuried(Parts):
     @staticmethod
     def bury(balances, epoch, at_ms):
         return tuple(
-            move
-            for move in recover.plan_burial(balances, epoch, at_ms)
+            move for move in recover.plan_burial(balances, epoch, at_ms)
             if not any(name.startswith(chart.lease("budget", "")[:-1]) for name in (move.debit, move.credit))
         )
 

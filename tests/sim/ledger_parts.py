@@ -100,9 +100,9 @@ class Worker:
         self.written.append((len(self.journal), record.request_id))
 
     def lose_tail(self, keep: int, flips: tuple[int, ...], cursor: int) -> set[str]:
-        """A power cut: ``keep`` bytes of the unsynced tail survive, some flipped. The request ids that are lost.
+        """A power cut: ``keep`` bytes of the unsynced tail survive, some of them flipped.
 
-        Damage before ``cursor`` costs nothing: it was read before.
+        Returns the request ids that are lost. Damage before ``cursor`` costs nothing: it was read before.
         """
         tail = bytearray(self.journal[self.synced_bytes : self.synced_bytes + keep])
         hits = {flip for flip in flips if flip < len(tail)}

@@ -1,7 +1,7 @@
 """Checks the books from nothing but transfers, records and stored balances. It changes nothing.
 
-Rows are fed one by one, in any order. A record and its settlements forget each other once they met, so memory stays
-small when both come in order of their ids; ``audit`` feeds them so.
+Rows are fed one by one, in any order. A record and its settlements forget each other once they met, so memory
+stays small when both come in order of their ids; ``audit`` feeds them so.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ from switchgear.ledger.record import UsageRecord
 from switchgear.ledger.transfer import BUDGET_LEG, SHAPES, Transfer
 
 WARNINGS = frozenset({"below_zero"})
-"""Kinds of finding that are no fault of the books: a charge above its estimate may push a wallet below zero."""
+"""Kinds of finding that are no fault of the books: a charge above its estimate may overdraw a wallet."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -89,10 +89,9 @@ class Auditor:
 
     def feed_record(self, record: UsageRecord) -> None:
         charge = record.charge
-        if charge.nanos != expected_nanos(charge):
-            self._find(
-                "charge", record.request_id, f"{charge.nanos} nanos, lines give {expected_nanos(charge)}"
-            )
+        expected = expected_nanos(charge)
+        if charge.nanos != expected:
+            self._find("charge", record.request_id, f"{charge.nanos} nanos, but its lines give {expected}")
         if charge.nanos > 0:
             request_id = record.request_id
             leg = Leg(record.wallet, chart.revenue, charge.nanos, request_id)
@@ -104,8 +103,8 @@ class Auditor:
     def finish(self, stored: Mapping[str, int], buried: Collection[str] = ()) -> list[Finding]:
         """What was found, given the balances kept beside the transfers and the epochs that are buried.
 
-        Any account that only one side knows counts as zero on the other. At most ``AUDIT_FINDINGS_MAX`` findings
-        come back, then one of kind ``more`` with the number left out.
+        Any account that only one side knows counts as zero on the other. At most ``AUDIT_FINDINGS_MAX``
+        findings come back, then one of kind ``more`` with the number left out.
         """
         for leg_id, leg in self._asked.items():
             self._find("unsettled", leg_id, f"{leg.nanos} nanos of {leg.account} were never moved")
@@ -135,7 +134,7 @@ class Auditor:
             self._find("below_zero", account, f"{nanos} nanos")
 
     def _meet(self, leg_id: str, leg: Leg, mine: dict[str, Leg], theirs: dict[str, Leg]) -> None:
-        """Pairs a leg with its other half, or keeps it waiting. A repeat finds no partner, and so comes to light."""
+        """Pairs a leg with its other half, or keeps it waiting. A repeat finds no partner, and so is seen."""
         other = theirs.pop(leg_id, None)
         if other is None:
             if leg_id in mine:

@@ -1,8 +1,9 @@
 """The journal's framing: length, checksum, payload; and how its segments are named.
 
-A worker only appends. Whoever reads gets whole frames, the offset after the last of them, and one word on the rest:
-``clean`` (nothing), ``torn`` (a frame that is not complete: still being written, or cut by a crash) or ``corrupt``
-(a length or checksum that no writer made). After a crash both are cut off; on a live journal ``torn`` means wait.
+A worker only appends. Whoever reads gets whole frames, the offset after the last of them, and one word on the
+rest: ``clean`` (nothing), ``torn`` (a frame that is not complete: still being written, or cut by a crash) or
+``corrupt`` (a length or checksum that no writer made). After a crash both are cut off; on a live journal
+``torn`` means wait.
 """
 
 import re
@@ -43,8 +44,8 @@ def frame(payload: bytes) -> bytes:
 def scan(data: bytes, start: int = 0, records_max: int | None = None) -> Scan:
     """Reads frames from ``start`` to the first that is not whole and sound, or to ``records_max`` of them.
 
-    A ``start`` past the end (the tail was lost after it had been ingested) reads as clean and empty. When it stops
-    at ``records_max`` the state is clean and ``consumed`` is where to go on.
+    A ``start`` past the end (the tail was lost after it had been ingested) reads as clean and empty. When it
+    stops at ``records_max`` the state is clean and ``consumed`` is where to go on.
     """
     payloads: list[bytes] = []
     view = memoryview(data)

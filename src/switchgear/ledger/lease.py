@@ -1,8 +1,8 @@
 """Leases: what a worker may spend without asking, and how much of an account the controller lets out.
 
 A reservation goes ``held → ended``, and it ends exactly once, with a charge from zero up.
-Of a lease, ``free = granted − returned − spent − held``; ``granted`` and ``returned`` only ever grow, so a figure
-that is lost, late or said twice between worker and controller changes nothing.
+Of a lease, ``free = granted − returned − spent − held``; ``granted`` and ``returned`` only ever grow, so a
+figure that is lost, late or said twice between worker and controller changes nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -36,7 +36,8 @@ class Shortfall(msgspec.Struct, frozen=True, gc=False):
 class GrantPlan(msgspec.Struct, frozen=True, gc=False):
     """What to grant now, and, when that is less than was missing, what to recall first: (epoch, nanos).
 
-    ``grant_nanos`` is 0 or at least what was missing. No grant and no recalls: the account does not cover the call.
+    For a call that waits, ``grant_nanos`` is 0 or at least what was missing; no grant and no recalls means
+    that the account does not cover it.
     """
 
     grant_nanos: int
@@ -57,7 +58,7 @@ class _Lease:
         """Recalled, but not free yet."""
         self.owed_until_ns = 0
         self.peak = 0
-        """Free after the last grant: what a refill aims at. 0 after a recall, as others need the money more."""
+        """Free after the last grant: what a refill aims at. 0 after a recall: others need the money more."""
 
     @property
     def free(self) -> int:
@@ -76,7 +77,7 @@ class _Lease:
 class LeaseBook:
     """All leases and reservations of one worker life.
 
-    A lease stays in the book for that life, even when it is empty: its totals are what the controller is told.
+    A lease stays in the book for that life, even when empty: its totals are what the controller is told.
     """
 
     def __init__(self) -> None:
@@ -86,7 +87,7 @@ class LeaseBook:
     def reserve(self, reservation: str, legs: Legs) -> Shortfall | None:
         """Holds ``nanos`` of each leg (account, nanos ≥ 0) or nothing at all. None: held.
 
-        A leg of 0 is always covered. Raises DuplicateReservation.
+        No two legs name the same account. A leg of 0 is always covered. Raises DuplicateReservation.
         """
         if reservation in self._reservations:
             raise DuplicateReservation(reservation)
@@ -133,9 +134,9 @@ class LeaseBook:
             lease.peak = max(lease.free, 0)
 
     def recall(self, account: str, nanos: int, until_ns: int, now_ns: int) -> int:
-        """Gives back up to ``nanos`` of what is free now, and says how much; the rest stays owed until ``until_ns``.
+        """Gives back up to ``nanos`` of what is free now, and says how much.
 
-        What other calls owe still adds up.
+        The rest stays owed until ``until_ns``, on top of what earlier recalls are still owed.
         """
         lease = self._lease(account)
         given = lease.give_back(nanos)
@@ -162,7 +163,8 @@ class LeaseBook:
     def refill_wanted(self, account: str) -> int:
         """Nanos to ask for in the background when little is left of the last grant, else 0.
 
-        Below ``LEASE_NANOS_MIN`` and after a recall nothing is wanted: then exact amounts go to whoever needs them.
+        Below ``LEASE_NANOS_MIN`` and after a recall nothing is wanted:
+        then whoever needs money gets the exact amount.
         """
         lease = self._leases.get(account)
         if lease is None or lease.peak < LEASE_NANOS_MIN:
@@ -220,9 +222,9 @@ def plan_grant(
 ) -> GrantPlan:
     """How much of an account to lease to a worker that lacks ``missing`` nanos. Never more than ``unleased``.
 
-    ``others_free``: (epoch, what its lease could give at most) of the other workers that can be asked. Every one of
-    them is asked for all that is lacking, as only they know what they hold; too much given back does no harm.
-    ``wait`` false is a refill: it recalls nothing, and gets nothing when the account is low.
+    ``others_free``: (epoch, what its lease could give at most) of the other workers that can be asked. Every
+    one of them is asked for all that is lacking, as only they know what they hold; too much given back does
+    no harm. ``wait`` false is a refill: it recalls nothing, and gets nothing when the account is low.
     """
     share = max(unleased, 0) // (LEASE_FRACTION * workers)
     low = share < LEASE_NANOS_MIN

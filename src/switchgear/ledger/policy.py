@@ -1,7 +1,7 @@
 """The stream-end policy: what a call is charged by, as one table for every dialect.
 
-The first row that fits decides. ``delivered`` means that content reached the client; an *error reply* is an error
-in place of an answer, not a stream that broke after content.
+The first row that fits decides. ``delivered`` means that content reached the client; an *error reply* is an
+error in place of an answer, not a stream that broke after content.
 """
 
 from itertools import product

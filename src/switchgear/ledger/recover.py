@@ -1,7 +1,7 @@
 """After a break: what to book when a worker comes back, and what when it never will.
 
-An epoch goes ``live → ended (its journal ingested to the end, or written off) → buried``. Burial is final: whoever
-comes with a buried epoch afterwards is refused, and neither its totals nor its journal move money.
+An epoch goes ``live → ended (its journal ingested to the end, or written off) → buried``. Burial is final:
+whoever comes with a buried epoch afterwards is refused, and neither its totals nor its journal move money.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -32,9 +32,9 @@ def reconcile(
 ) -> Reconciliation:
     """Compares what the database says of an epoch's leases with what its worker says.
 
-    Grants are the database's truth, returns the worker's. A return is only booked as far as something was granted:
-    a worker that knows of more than the database (restored from a backup) can't make money. Doing it again, with the
-    welcome totals as those of the database, books nothing.
+    Grants are the database's truth, returns the worker's. A return is only booked as far as something was
+    granted: a worker that knows of more than the database (restored from a backup) can't make money. Doing it
+    again, with the welcome totals as those of the database, books nothing.
     """
     known = {account: (granted, returned) for account, granted, returned in db_totals}
     returns: list[tuple[str, int]] = []
@@ -50,7 +50,7 @@ def reconcile(
 
 
 def plan_burial(balances: Mapping[str, int], epoch: str, at_ms: int) -> tuple[Transfer, ...]:
-    """Transfers that empty every lease of an ended epoch, given balances after its journal's end was ingested.
+    """Transfers that empty every lease of an ended epoch, given balances after its journal was ingested.
 
     Commit them together with marking the epoch buried. ``balances`` may hold other accounts too.
     """

@@ -1,7 +1,7 @@
 """Moves of money between two accounts: made by the few builders below, inserted once, never changed.
 
-Every builder gives its transfer an id that follows from what it means, so that doing the same thing again makes the
-same id, and a database that ignores ids it knows makes every repeat harmless.
+Every builder gives its transfer an id that follows from what it means, so that doing the same thing again
+makes the same id, and a database that ignores ids it knows makes every repeat harmless.
 """
 
 from collections.abc import Iterable
@@ -16,9 +16,9 @@ from switchgear.ledger.record import UsageRecord
 TransferKind = Literal["fund", "grant", "return", "settle", "bury"]
 
 SHAPES: dict[str, frozenset[tuple[str, str]]] = {
-    "fund": frozenset(
-        {("source", "wallet"), ("wallet", "source"), ("source", "budget"), ("budget", "source")}
-    ),
+    "fund": frozenset({
+        ("source", "wallet"), ("wallet", "source"), ("source", "budget"), ("budget", "source"),
+    }),
     "grant": frozenset({("wallet", "lease"), ("budget", "lease")}),
     "return": frozenset({("lease", "wallet"), ("lease", "budget")}),
     "settle": frozenset({("lease", "revenue"), ("lease", "spent")}),
@@ -68,36 +68,26 @@ def give_back(account: str, epoch: str, nanos: int, returned_total: int, at_ms: 
 
 
 def settle(record: UsageRecord, epoch: str) -> tuple[Transfer, ...]:
-    """What a record costs, out of the leases of the worker life that wrote it; nothing for a charge of zero."""
+    """What a record costs, out of the leases of the worker life that wrote it; no transfer for no charge."""
     nanos = record.charge.nanos
     if nanos == 0:
         return ()
     request_id = record.request_id
     wallet_leg = Transfer(
-        request_id,
-        chart.lease(record.wallet, epoch),
-        chart.revenue,
-        nanos,
-        "settle",
-        request_id,
-        record.at_ms,
+        request_id, chart.lease(record.wallet, epoch), chart.revenue,
+        nanos, "settle", request_id, record.at_ms,
     )
     if not record.budget:
         return (wallet_leg,)
     budget_leg = Transfer(
-        request_id + BUDGET_LEG,
-        chart.lease(record.budget, epoch),
-        chart.spent(record.budget),
-        nanos,
-        "settle",
-        request_id,
-        record.at_ms,
+        request_id + BUDGET_LEG, chart.lease(record.budget, epoch), chart.spent(record.budget),
+        nanos, "settle", request_id, record.at_ms,
     )
     return wallet_leg, budget_leg
 
 
 def bury(account: str, epoch: str, lease_balance: int, at_ms: int) -> tuple[Transfer, ...]:
-    """Empties the lease of a dead epoch: what is left goes back, what was overspent is taken from the account.
+    """Empties the lease of a dead epoch: what is left goes back, an overdraft is taken from the account.
 
     Final, and one id per lease: call it only when the epoch's journal is ingested to its end or written off.
     """
