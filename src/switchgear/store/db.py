@@ -147,7 +147,7 @@ def insert_many(
 
 
 def add_up(connection: Connection, column: Column[int], amounts: Mapping[str, int]) -> None:
-    """Adds to ``column`` of the rows with these primary keys; a row that is not there counts as 0 and is made."""
+    """Adds to ``column`` of the rows with these primary keys, making those that are not there."""
     # In order of their names, so that two transactions never wait for each other crosswise.
     rows = sorted(amounts.items())
     if connection.dialect.positional:
