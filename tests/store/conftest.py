@@ -1,5 +1,6 @@
 """A fresh database, fixed secrets, and records that look like those of a worker."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,17 @@ from switchgear.store.db import Database, open_database
 from switchgear.store.vault import Vault
 
 
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Migrated once; copying it is a hundred times faster."""
+    path = tmp_path_factory.mktemp("empty") / "switchgear.db"
+    open_database(path).close()
+    return path
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(tmp_path / "switchgear.db")
+def database(tmp_path: Path, empty_file: Path) -> Iterator[Database]:
+    opened = open_database(shutil.copy(empty_file, tmp_path))
     yield opened
     opened.close()
 

@@ -1,4 +1,4 @@
-"""Without this: an admin login that changes at every start, or lets somebody in who is not the administrator."""
+"""Without this: an admin login that changes at every start, or lets somebody else in."""
 
 from switchgear.store.admins import check_admin, ensure_admin, set_admin_password
 from switchgear.store.db import Database

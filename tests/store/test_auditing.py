@@ -1,4 +1,4 @@
-"""Without this: an audit that calls spoilt books clean. Each damage below is done by hand and must be found."""
+"""Without this: an audit that calls spoilt books clean. Each damage done here by hand must be found."""
 
 import pytest
 from sqlalchemy import text, update
@@ -16,7 +16,7 @@ from switchgear.store.tables import usage
 
 @pytest.fixture
 def books(database: Database, make_record, monkeypatch: pytest.MonkeyPatch) -> Database:
-    """A live and a buried worker, top-ups, grants, a return and ten charged calls, read in chunks of three."""
+    """A live and a buried worker, top-ups, grants, a return and ten charged calls; chunks of three rows."""
     monkeypatch.setattr(auditing, "AUDIT_CHUNK_ROWS", 3)
     records = [make_record(n + 1, request_id=f"{n:032x}", budget="") for n in range(10)]
 

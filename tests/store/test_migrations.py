@@ -66,7 +66,9 @@ def test_every_schema_has_its_dump() -> None:
 
 
 @pytest.mark.parametrize("dump", SCHEMAS, ids=lambda dump: dump.stem)
-def test_a_database_of_any_released_schema_opens_with_its_data(dump: Path, tmp_path: Path, vault, pepper) -> None:
+def test_a_database_of_any_released_schema_opens_with_its_data(
+    dump: Path, tmp_path: Path, vault, pepper
+) -> None:
     path = tmp_path / "old.db"
     _restore(dump, path)
     database = open_database(path)

@@ -1,4 +1,4 @@
-"""Without this: an API key or upstream credential that can be read out of the database file or a backup of it."""
+"""Without this: an API key or upstream credential that can be read out of the database or a backup of it."""
 
 import base64
 import re
@@ -50,7 +50,9 @@ def test_no_secret_stands_in_any_file(database: Database, vault, pepper, tmp_pat
             assert re.search(re.escape(spelling), data) is None
 
 
-def test_a_backup_is_whole_private_and_never_overwrites(database: Database, vault, pepper, tmp_path: Path) -> None:
+def test_a_backup_is_whole_private_and_never_overwrites(
+    database: Database, vault, pepper, tmp_path: Path
+) -> None:
     database.write(lambda c: apply_config(c, vault, pepper, CONFIG, 1))
     target = tmp_path / "copy.db"
     assert backup(database, target) == target.stat().st_size

@@ -13,7 +13,7 @@ from switchgear.store.usage import UsageFilter, UsageTotal, list_usage, totals
 
 @pytest.fixture
 def records(database: Database, vault, pepper, make_record):
-    """Nine records of two keys, three models and three ends, oldest first, in a database that knows the names."""
+    """Nine records of two keys, three models and three ends, oldest first; the names are known."""
     config = Config(
         groups=(GroupConfig("default"),),
         users=(UserConfig("acme"),),
@@ -68,7 +68,8 @@ def test_pages_join_without_gap_or_repeat(database: Database, records) -> None:
         pages.append([record.request_id for record in page])
         before = page[-1].request_id
     assert [len(page) for page in pages] == [4, 4, 1]
-    assert sum(pages, []) == [record.request_id for record in reversed(records)]
+    seen = [request_id for page in pages for request_id in page]
+    assert seen == [record.request_id for record in reversed(records)]
 
 
 def test_sums_by_value_come_largest_first(database: Database, records) -> None:

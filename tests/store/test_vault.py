@@ -1,4 +1,4 @@
-"""Without this: secrets that open for the wrong record, keys others can read, and a lost key found out too late."""
+"""Without this: secrets that open for the wrong record, keys others can read, a lost key seen too late."""
 
 from pathlib import Path
 

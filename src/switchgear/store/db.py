@@ -182,14 +182,17 @@ def _insert(dialect: Dialect, table: Table) -> Insert:
 
 
 def backup_sqlite(database: Database, target: Path) -> None:
-    """Copies the database, as of one moment, to a new file at ``target`` while others go on writing."""
+    """Copies the database, as of one moment, to the file at ``target`` while others go on writing."""
 
     def copy(connection: Connection) -> None:
         source = connection.connection.driver_connection
         if not isinstance(source, sqlite3.Connection):
             raise StoreError("this database is not SQLite; back it up with its own tools")
-        with closing(sqlite3.connect(target)) as destination:
-            source.backup(destination)
+        try:
+            with closing(sqlite3.connect(target)) as destination:
+                source.backup(destination)
+        except sqlite3.Error as error:
+            raise StoreError(f"{target}: {error}") from error
 
     database.read(copy)
 
