@@ -1,7 +1,7 @@
 """Accounts, transfers and leases in the database.
 
-A transfer is inserted once and never changed; a balance is the sum of its account's transfers, kept beside them
-in the same transaction. A lease account is forgotten when its epoch is buried, as it is empty for good.
+A transfer is inserted once and never changed; a balance is the sum of its account's transfers, kept beside
+them in the same transaction. A lease account is forgotten when its epoch is buried, as it is empty for good.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -67,7 +67,8 @@ def top_up(connection: Connection, user_id: str, nanos: int, ref: str, at_ms: in
     A ``ref`` that was booked before changes nothing. Raises ValueError for zero.
     """
     wallet = chart.wallet(user_id)
-    post(connection, [fund(wallet, nanos, chart.source("topup"), f"topup:{ref}", ref=ref, at_ms=at_ms)])
+    transfer_id = f"topup:{user_id}:{ref}"
+    post(connection, [fund(wallet, nanos, chart.source("topup"), transfer_id, ref=ref, at_ms=at_ms)])
     return balance(connection, wallet)
 
 

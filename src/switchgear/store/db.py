@@ -147,7 +147,7 @@ def insert_many(
 
 
 def add_up(connection: Connection, column: Column[int], amounts: Mapping[str, int]) -> None:
-    """Adds to ``column`` of the rows with these primary keys; a row that is not there counts as 0 and is made."""
+    """Adds to ``column`` of the rows with these primary keys, making those that are not there."""
     # In order of their names, so that two transactions never wait for each other crosswise.
     rows = sorted(amounts.items())
     if connection.dialect.positional:
@@ -182,14 +182,17 @@ def _insert(dialect: Dialect, table: Table) -> Insert:
 
 
 def backup_sqlite(database: Database, target: Path) -> None:
-    """Copies the database, as of one moment, to a new file at ``target`` while others go on writing."""
+    """Copies the database, as of one moment, to the file at ``target`` while others go on writing."""
 
     def copy(connection: Connection) -> None:
         source = connection.connection.driver_connection
         if not isinstance(source, sqlite3.Connection):
             raise StoreError("this database is not SQLite; back it up with its own tools")
-        with closing(sqlite3.connect(target)) as destination:
-            source.backup(destination)
+        try:
+            with closing(sqlite3.connect(target)) as destination:
+                source.backup(destination)
+        except sqlite3.Error as error:
+            raise StoreError(f"{target}: {error}") from error
 
     database.read(copy)
 

@@ -13,21 +13,21 @@ from sqlalchemy import Connection
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade(connection: Connection, migrations: Path = MIGRATIONS) -> None:
+def upgrade(connection: Connection) -> None:
     """Runs the missing steps in the connection's transaction; the caller commits."""
-    config = _config(migrations)
+    config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
-def known_revisions(migrations: Path = MIGRATIONS) -> tuple[str, ...]:
+def known_revisions() -> tuple[str, ...]:
     """Every revision of the package, first to last."""
-    script = ScriptDirectory.from_config(_config(migrations))
+    script = ScriptDirectory.from_config(_config())
     return tuple(step.revision for step in reversed(list(script.walk_revisions())))
 
 
-def _config(migrations: Path) -> Config:
+def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config

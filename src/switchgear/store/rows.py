@@ -9,6 +9,15 @@ from switchgear.store.db import insert_into
 from switchgear.store.tables import meta
 
 _CONFIG_VERSION = "config_version"
+_WORDS = {
+    "digest": "key",
+    "masked": "",  # goes with the digest
+    "user_id": "user",
+    "group_name": "group",
+    "group_names": "groups",
+    "has_quota": "whether it has a quota",
+}
+"""Columns that are called otherwise in a config file."""
 
 
 def put_row(
@@ -38,7 +47,8 @@ def change_lines(kind: str, name: str, changed: Sequence[str] | None) -> tuple[s
     """One line for the operator, or none: ``key 'ci': changed rpm, tpm``."""
     if changed is None:
         return (f"{kind} {name!r}: created",)
-    return (f"{kind} {name!r}: changed {', '.join(changed)}",) if changed else ()
+    words = [_WORDS.get(column, column) for column in changed]
+    return (f"{kind} {name!r}: changed {', '.join(word for word in words if word)}",) if words else ()
 
 
 def config_version(connection: Connection) -> int:

@@ -33,10 +33,7 @@ def create_user(connection: Connection, user: UserConfig, now_ms: int) -> str:
 
 
 def put_user(connection: Connection, user: UserConfig, now_ms: int) -> tuple[str, ...]:
-    """Makes or changes the user and funds the wallet up to the declared total; returns what changed, in words.
-
-    The config file's status wins over one set by hand, if it says any.
-    """
+    """Makes or changes the user and funds the wallet up to the declared total; says what changed."""
     wanted = {"name": user.name} | ({"status": user.status} if user.status is not None else {})
     at_first = {"id": new_id(), "status": "active", "created_at_ms": now_ms}
     fresh = {name: value for name, value in at_first.items() if name not in wanted}

@@ -1,7 +1,7 @@
 """Secrets at rest: AES-256-GCM envelopes, the master key that opens them, and the pepper of key digests.
 
-An envelope is one byte of key version, twelve of nonce, then the ciphertext. The record's id is associated data,
-so an envelope that is moved to another record does not open.
+An envelope is one byte of key version, twelve of nonce, then the ciphertext. The record's id is associated
+data, so an envelope that is moved to another record does not open.
 """
 
 import base64
@@ -74,7 +74,7 @@ def bind_secrets(connection: Connection, vault: Vault, pepper: bytes) -> None:
         vault.open(_VAULT_CHECK, bytes.fromhex(sealed))
     except StoreError:
         raise StoreError(
-            f"the master key ({MASTER_KEY_ENV} or secrets/master.key) is not the one that sealed this database"
+            f"the master key ({MASTER_KEY_ENV} or secrets/master.key) is not the one of this database"
         ) from None
     digest = hashlib.blake2b(_PEPPER_CHECK.encode(), key=pepper).hexdigest()
     if _remembered(connection, _PEPPER_CHECK, digest) != digest:

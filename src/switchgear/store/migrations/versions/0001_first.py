@@ -30,11 +30,13 @@ def downgrade() -> None:
 
 
 def _who_may_call() -> None:
-    op.create_table(
+    groups = op.create_table(
         "groups",
         Column("name", String, primary_key=True),
         Column("ratio_ppm", BigInteger, nullable=False),
     )
+    # Keys and channels that name no group are in this one, so it is always there.
+    op.bulk_insert(groups, [{"name": "default", "ratio_ppm": 1_000_000}])
     op.create_table(
         "users",
         Column("id", String, primary_key=True),
