@@ -39,8 +39,8 @@ _CONTENT_CODES = frozenset({
 })
 _OPENAI_CONTENT_CODES = frozenset({"content_policy_violation", "content_filter", "moderation_blocked"})
 _FUNDS_CODES = frozenset({
-    "insufficient_quota", "insufficient_user_quota", "insufficient_balance", "arrearage",
-    "billing_not_active", "billing_hard_limit_reached", "exceeded_current_quota_error", "accountoverdueerror", "1113", "1008",
+    "insufficient_quota", "insufficient_user_quota", "insufficient_balance", "arrearage", "billing_not_active",
+    "billing_hard_limit_reached", "exceeded_current_quota_error", "accountoverdueerror", "1113", "1008",
 })
 _LIMITED_CODES = frozenset({
     "rate_limit_exceeded", "rate_limit_error", "rate_limit_reached_error", "resource_exhausted",
