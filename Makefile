@@ -36,6 +36,12 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.run
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
+# The major version of the OpenAI SDK before the current one, for the tests that drive a server with both.
+.venv-openai2/.done: requirements/openai2.lock
+	@$(PYTHON) -m venv .venv-openai2
+	@.venv-openai2/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/openai2.lock
+	@touch $@
+
 check: $(VENV)/.dev ## lint, types, import rules
 	@$(BIN)/ruff check src tests bench
 	@$(BIN)/mypy
@@ -44,13 +50,25 @@ check: $(VENV)/.dev ## lint, types, import rules
 fmt: $(VENV)/.dev ## sort imports and fix what can be fixed
 	@$(BIN)/ruff check --fix src tests bench
 
-test: $(VENV)/.dev ## everything that must hold at every change
+test: $(VENV)/.dev .venv-openai2/.done ## everything that must hold at every change
 	@$(BIN)/pytest -m "not slow" $(ARGS)
+
+e2e: $(VENV)/.dev .venv-openai2/.done ## real processes and sockets only
+	@$(BIN)/pytest tests/e2e -m "not slow" $(ARGS)
+
+chaos: $(VENV)/.dev ## a hundred kills under load (KILLS=…, SEED=…)
+	@$(BIN)/pytest tests/chaos -m slow -s $(ARGS)
+
+bench: $(VENV)/.dev ## CPU of a request and a chunk beside nginx, memory, time to first token (ARGS="--rounds 3")
+	@PYTHONPATH=src:. $(BIN)/python -m bench.run $(ARGS)
 
 lock: ## resolve requirements/*.in again into hash-locked files
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install -q uv
-	@for f in run dev; do .venv-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
+	@for f in run dev openai2; do .venv-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --upgrade -q requirements/$$f.in -o requirements/$$f.lock; done
+
+prices: $(VENV)/.dev ## write the price book again from the installed genai-prices
+	@PYTHONPATH=src $(BIN)/python tools/update_prices.py
 
 clean: ## remove the environment and caches, keep data
 	@rm -rf $(VENV) .venv-lock .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -33,33 +33,91 @@ _encode = msgspec.json.Encoder().encode
 _decode_any = msgspec.json.Decoder().decode
 
 # Codes as vendors write them, compared in lower case. Sources: the vendors' error pages.
-_CONTENT_CODES = frozenset({
-    "datainspectionfailed", "data_inspection_failed", "1301", "1026", "1027", "sensitive", "10013", "10014",
-    "content_policy_violation", "content_filter", "moderation_blocked", "responsibleaipolicyviolation",
-})
+_CONTENT_CODES = frozenset(
+    {
+        "datainspectionfailed",
+        "data_inspection_failed",
+        "1301",
+        "1026",
+        "1027",
+        "sensitive",
+        "10013",
+        "10014",
+        "content_policy_violation",
+        "content_filter",
+        "moderation_blocked",
+        "responsibleaipolicyviolation",
+    }
+)
 _OPENAI_CONTENT_CODES = frozenset({"content_policy_violation", "content_filter", "moderation_blocked"})
-_FUNDS_CODES = frozenset({
-    "insufficient_quota", "insufficient_user_quota", "insufficient_balance", "arrearage", "billing_not_active",
-    "billing_hard_limit_reached", "exceeded_current_quota_error", "accountoverdueerror", "1113", "1008",
-})
-_LIMITED_CODES = frozenset({
-    "rate_limit_exceeded", "rate_limit_error", "rate_limit_reached_error", "resource_exhausted",
-    "1302", "1305", "1002", "1039",
-})
-_AUTH_CODES = frozenset({
-    "invalid_api_key", "invalidapikey", "authentication_error", "invalid_authentication_error",
-    "1004", "2049",
-})
-_MODEL_CODES = frozenset({
-    "model_not_found", "modelnotfound", "model_not_supported", "model_not_available", "unsupported_model",
-    "modelnotopen", "invalidendpointormodel.notfound", "deploymentnotfound", "model_not_allowed",
-    "unsupported_country_region_territory", "unsupported_endpoint", "1211",
-})
-_CLIENT_CODES = frozenset({
-    "invalid_request_error", "invalidparameter", "invalid_parameter_error", "badrequesterror", "bad_request",
-    "context_length_exceeded", "invalid_type", "invalid_value", "missing_required_parameter",
-    "unsupported_parameter", "unsupported_value", "2013",
-})
+_FUNDS_CODES = frozenset(
+    {
+        "insufficient_quota",
+        "insufficient_user_quota",
+        "insufficient_balance",
+        "arrearage",
+        "billing_not_active",
+        "billing_hard_limit_reached",
+        "exceeded_current_quota_error",
+        "accountoverdueerror",
+        "1113",
+        "1008",
+    }
+)
+_LIMITED_CODES = frozenset(
+    {
+        "rate_limit_exceeded",
+        "rate_limit_error",
+        "rate_limit_reached_error",
+        "resource_exhausted",
+        "1302",
+        "1305",
+        "1002",
+        "1039",
+    }
+)
+_AUTH_CODES = frozenset(
+    {
+        "invalid_api_key",
+        "invalidapikey",
+        "authentication_error",
+        "invalid_authentication_error",
+        "1004",
+        "2049",
+    }
+)
+_MODEL_CODES = frozenset(
+    {
+        "model_not_found",
+        "modelnotfound",
+        "model_not_supported",
+        "model_not_available",
+        "unsupported_model",
+        "modelnotopen",
+        "invalidendpointormodel.notfound",
+        "deploymentnotfound",
+        "model_not_allowed",
+        "unsupported_country_region_territory",
+        "unsupported_endpoint",
+        "1211",
+    }
+)
+_CLIENT_CODES = frozenset(
+    {
+        "invalid_request_error",
+        "invalidparameter",
+        "invalid_parameter_error",
+        "badrequesterror",
+        "bad_request",
+        "context_length_exceeded",
+        "invalid_type",
+        "invalid_value",
+        "missing_required_parameter",
+        "unsupported_parameter",
+        "unsupported_value",
+        "2013",
+    }
+)
 # An upstream has no such model or path: a channel's matter, not the client's.
 _NOT_SERVED = frozenset({404, 405, 410})
 _TRANSIENT_STATUSES = frozenset({408, 409, 425})

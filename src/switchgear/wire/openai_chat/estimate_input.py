@@ -75,9 +75,11 @@ def _gather(value: Any, texts: list[str]) -> None:
 
 def _gather_calls(message: dict[str, Any], texts: list[str]) -> None:
     calls = message.get("tool_calls")
-    functions = [call.get("function") or call.get("custom") for call in calls if isinstance(call, dict)] if (
-        isinstance(calls, list)
-    ) else []
+    functions = (
+        [call.get("function") or call.get("custom") for call in calls if isinstance(call, dict)]
+        if (isinstance(calls, list))
+        else []
+    )
     functions.append(message.get("function_call"))
     for function in functions:
         if isinstance(function, dict):

@@ -16,7 +16,14 @@ Operation = Literal["openai_chat", "openai_completions", "openai_embeddings"]
 _TRUE = Raw(b"true")
 _FALSE = Raw(b"false")
 _INPUT_KEYS = (
-    "messages", "prompt", "suffix", "input", "tools", "functions", "response_format", "prediction",
+    "messages",
+    "prompt",
+    "suffix",
+    "input",
+    "tools",
+    "functions",
+    "response_format",
+    "prediction",
 )
 
 _decode_str = msgspec.json.Decoder(str).decode

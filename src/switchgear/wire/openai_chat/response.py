@@ -110,7 +110,7 @@ def _read_chunk(body: bytes) -> Chunk | None:
 
 def _is_empty(raw: Raw) -> bool:
     view = memoryview(raw)
-    return len(view) < 64 and bytes(view).strip(b"[]{}\" \t\r\n") in (b"", b"null")
+    return len(view) < 64 and bytes(view).strip(b'[]{}" \t\r\n') in (b"", b"null")
 
 
 def fit_embeddings(body: bytes, wants_base64: bool) -> bytes:

@@ -46,8 +46,18 @@ class StreamTap:
     """Push chunks of the upstream; get the bytes that go to the client now."""
 
     __slots__ = (
-        "_closing", "_finished_choices", "_head", "_operation", "_reader", "_show_usage", "_texts",
-        "ended", "fault", "has_content", "text_bytes", "usage",
+        "_closing",
+        "_finished_choices",
+        "_head",
+        "_operation",
+        "_reader",
+        "_show_usage",
+        "_texts",
+        "ended",
+        "fault",
+        "has_content",
+        "text_bytes",
+        "usage",
     )
 
     def __init__(self, operation: Operation, show_usage: bool) -> None:

@@ -1,0 +1,229 @@
+"""``make bench``: what a request and a chunk cost the relay worker, beside nginx as plain reverse proxy.
+
+CPU is user and system time of the worker process, divided by what the load generator counted. Rounds of nginx
+and Switchgear alternate, so that a drifting machine drifts under both; a figure is the median of its rounds.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from typing import Any
+
+import msgspec
+from bench import rig
+from bench.rig import BUILD, Rig, Target
+from tests.e2e import processes
+
+ROUNDS_DEFAULT = 5
+WARM_UP_S = 1.0
+CONNECTIONS = 64
+OPEN_STREAMS = 2000
+IDLE_SETTLE_S = 2.0
+HOLD_SETTLE_S = 3.0
+FIRST_TOKEN_LOAD = 0.5
+MIB = 1 << 20
+
+
+class Scenario(msgspec.Struct, frozen=True):
+    """One kind of load: what is counted, and the most that Switchgear may cost."""
+
+    name: str
+    model: str
+    unit: str
+    seconds: float
+    ratio_max: float
+    us_max: float
+    """On a machine where nginx takes 50 µs for the first scenario."""
+    size: int = 1024
+
+
+SCENARIOS = (
+    Scenario("json-1k", "bench-json", "replies", 3.0, 4.0, 200),
+    Scenario("json-20k", "bench-json", "replies", 3.0, 4.0, 300, size=20 * 1024),
+    Scenario("stream-burst", "bench-burst-200", "chunks", 3.0, 1.2, 16),
+    Scenario("stream-paced", "bench-paced-100", "chunks", 5.0, 2.0, 54),
+)
+EXTRAS = ("memory", "first-token")
+NGINX_US_REFERENCE = 50
+
+
+class Round(msgspec.Struct, frozen=True):
+    """One measurement of one target."""
+
+    us: float
+    per_second: float
+    failed: int
+    p50_us: int
+
+
+def main() -> int:
+    """Runs what was asked for; exit code 1 if a limit is missed."""
+    given = _arguments()
+    wanted = given.scenario or [*(scenario.name for scenario in SCENARIOS), *EXTRAS]
+    results: dict[str, Any] = {}
+    with rig.assembled(not given.nginx_only) as parts:
+        targets = [parts.nginx] if given.nginx_only else [parts.nginx, parts.switchgear]
+        if not given.nginx_only and "memory" in wanted:
+            results["memory"] = memory(parts)
+        chosen = [scenario for scenario in SCENARIOS if scenario.name in wanted]
+        results |= measure_all(parts, targets, chosen, given.rounds, given.seconds)
+        if not given.nginx_only and "first-token" in wanted:
+            results["first-token"] = first_token(parts, given.rounds, results)
+    BUILD.joinpath("bench.json").write_text(json.dumps(results, indent=1))
+    return report(results)
+
+
+def measure_all(
+    parts: Rig, targets: list[Target], scenarios: list[Scenario], rounds: int, seconds: float
+) -> dict[str, Any]:
+    """Scenario → target → median, spread and rounds. Targets alternate within a scenario."""
+    results: dict[str, Any] = {}
+    for scenario in scenarios:
+        print(f"{scenario.name} ", end="", flush=True)
+        took: dict[str, list[Round]] = {target.name: [] for target in targets}
+        for target in targets:
+            one_round(parts, target, scenario, WARM_UP_S)
+        for number in range(rounds):
+            for target in targets if number % 2 == 0 else reversed(targets):
+                took[target.name].append(one_round(parts, target, scenario, seconds or scenario.seconds))
+                print(".", end="", flush=True)
+        results[scenario.name] = {name: _summary(found) for name, found in took.items()}
+        print(flush=True)
+    return results
+
+
+def one_round(parts: Rig, target: Target, scenario: Scenario, seconds: float) -> Round:
+    """Load for some seconds, and the CPU that the target's worker used meanwhile."""
+    before = processes.cpu_us(target.pid)
+    found = rig.load(
+        parts, target, scenario.model, size=scenario.size, duration_s=seconds, connections=CONNECTIONS
+    )
+    used = processes.cpu_us(target.pid) - before
+    failed = found["errors"] + found["bad_status"]
+    count = found[scenario.unit]
+    return Round(used / max(count, 1), count / found["seconds"], failed, found["total_us"]["p50"])
+
+
+def memory(parts: Rig) -> dict[str, Any]:
+    """Resident memory of the worker: idle before any load, then what each of many open streams adds."""
+    time.sleep(IDLE_SETTLE_S)
+    idle = processes.rss_bytes(parts.switchgear.pid)
+    rig.load(parts, parts.switchgear, "bench-json", duration_s=WARM_UP_S, connections=CONNECTIONS)
+    warm = processes.rss_bytes(parts.switchgear.pid)
+    command = rig.load_command(parts, parts.switchgear, "bench-hold", connections=OPEN_STREAMS, duration_s=30)
+    command.append("--hold")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holding:
+        assert holding.stdout is not None
+        assert holding.stdin is not None
+        first = holding.stdout.readline()
+        time.sleep(HOLD_SETTLE_S)
+        held = processes.rss_bytes(parts.switchgear.pid)
+        holding.stdin.close()
+        holding.stdout.read()
+    if not first.startswith("holding"):
+        raise RuntimeError(f"{OPEN_STREAMS} streams could not be held open: {first}")
+    return {
+        "idle_mib": round(idle / MIB, 1), "warm_mib": round(warm / MIB, 1), "held_mib": round(held / MIB, 1),
+        "streams": OPEN_STREAMS, "kib_per_stream": round((held - warm) / OPEN_STREAMS / 1024, 1),
+    }
+
+
+def first_token(parts: Rig, rounds: int, results: dict[str, Any]) -> dict[str, Any]:
+    """Time to the first body byte of a stream, through us and straight to the mock, at half of what fits."""
+    rate = _half_load(results)
+    times: dict[str, list[int]] = {"mock": [], "switchgear": []}
+    print("first-token ", end="", flush=True)
+    for _ in range(rounds):
+        for target in (parts.mock, parts.switchgear):
+            found = rig.load(parts, target, "bench-paced-10", duration_s=3, connections=512, rate=rate)
+            times[target.name].append(found["first_byte_us"]["p50"])
+            print(".", end="", flush=True)
+    print(flush=True)
+    through, direct = statistics.median(times["switchgear"]), statistics.median(times["mock"])
+    added_ms = (through - direct) / 1000
+    return {"rate": round(rate), "direct_p50_us": direct, "through_p50_us": through, "added_ms": added_ms}
+
+
+def _half_load(results: dict[str, Any]) -> float:
+    """Streams of ten chunks a second that take half of the worker's core."""
+
+    def cost(scenario: str, otherwise: float) -> float:
+        return float(results.get(scenario, {}).get("switchgear", {}).get("us", otherwise))
+
+    return FIRST_TOKEN_LOAD * 1e6 / (cost("json-1k", 200) + 10 * cost("stream-paced", 54))
+
+
+def _summary(rounds: list[Round]) -> dict[str, Any]:
+    costs = [one.us for one in rounds]
+    return {
+        "us": round(statistics.median(costs), 2),
+        "us_low": round(min(costs), 2), "us_high": round(max(costs), 2),
+        "per_second": round(statistics.median(one.per_second for one in rounds)),
+        "p50_us": round(statistics.median(one.p50_us for one in rounds)),
+        "failed": sum(one.failed for one in rounds), "rounds": [round(cost, 2) for cost in costs],
+    }
+
+
+def report(results: dict[str, Any]) -> int:
+    """Prints the table; 1 if a limit is missed or a call failed."""
+    missed = _report_costs(results)
+    if found := results.get("memory"):
+        missed += _line("memory, idle worker", found["idle_mib"], "MiB", 80)
+        what = f"memory, each of {found['streams']} open streams"
+        missed += _line(what, found["kib_per_stream"], "KiB", 40)
+    if found := results.get("first-token"):
+        what = f"added to first token, p50 at {found['rate']}/s"
+        missed += _line(what, round(found["added_ms"], 2), "ms", 2)
+    print(f"\nAll figures: {BUILD / 'bench.json'}")
+    return 1 if missed else 0
+
+
+def _report_costs(results: dict[str, Any]) -> int:
+    missed = 0
+    head = f"{'µs of worker CPU':<16} {'nginx':>22} {'switchgear':>22} {'ratio':>7} {'limit':>6}"
+    print(f"\n{head}  at nginx = 50 µs")
+    reference = results.get("json-1k", {}).get("nginx", {}).get("us", 0)
+    for scenario in SCENARIOS:
+        if not (found := results.get(scenario.name)):
+            continue
+        cells = [_cell(found.get(name)) for name in ("nginx", "switchgear")]
+        line = f"{scenario.name:<16} {cells[0]:>22} {cells[1]:>22}"
+        if ours := found.get("switchgear"):
+            ratio = ours["us"] / found["nginx"]["us"]
+            scaled = ours["us"] * NGINX_US_REFERENCE / reference if reference else 0
+            failed = found["nginx"]["failed"] + ours["failed"]
+            bad = ratio > scenario.ratio_max or failed > 0
+            missed += bad
+            line += f" {ratio:>6.2f}× {scenario.ratio_max:>5}×  {scaled:.1f} (limit {scenario.us_max:g})"
+            line += (f"  {failed} failed" if failed else "") + ("  MISSED" if bad else "")
+        print(line)
+    return missed
+
+
+def _cell(found: dict[str, Any] | None) -> str:
+    return f"{found['us']:.1f} ({found['us_low']:.1f}–{found['us_high']:.1f})" if found else "-"
+
+
+def _line(what: str, value: float, unit: str, limit: float) -> int:
+    bad = value > limit
+    print(f"{what:<44} {value} {unit} (limit {limit:g}){'  MISSED' if bad else ''}")
+    return int(bad)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Benchmark of the relay beside nginx.")
+    parser.add_argument("--rounds", type=int, default=ROUNDS_DEFAULT)
+    parser.add_argument("--seconds", type=float, default=0, help="of a round, else each scenario's own")
+    names = [*(scenario.name for scenario in SCENARIOS), *EXTRAS]
+    parser.add_argument("--scenario", action="append", choices=names, help="only this one; may be repeated")
+    parser.add_argument("--nginx-only", action="store_true", help="leave Switchgear out, to see the machine")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    if sys.platform != "linux":
+        sys.exit("The benchmark reads /proc and pins processes: Linux only.")
+    sys.exit(main())
