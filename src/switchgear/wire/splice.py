@@ -109,8 +109,8 @@ def _check_text(body: bytes) -> None:
 def exceeds_depth(body: bytes, depth_max: int) -> bool:
     """Whether valid JSON nests deeper than ``depth_max``; about a microsecond for a body with few brackets.
 
-    The cost is a translation in C, then work on the brackets alone: strings go out, innermost pairs go out pass
-    by pass, and only what is still nested then is walked.
+    The cost is a translation in C, then work on the brackets alone: strings go out, innermost pairs go out
+    pass by pass, and only what is still nested then is walked.
     """
     if depth_max >= _BRACKETS_CHEAP and _has_few_brackets(body):
         return False

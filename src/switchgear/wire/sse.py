@@ -2,7 +2,7 @@
 
 A frame ends at a blank line. Line ends may be LF, CRLF or CR, also mixed: after CR CR a frame is over at
 once; after LF CR the reader waits for one more byte, as an LF would still belong to the blank line. The frames
-that come out are the same wherever the bytes were split.
+are the same wherever the bytes were split.
 """
 
 import re

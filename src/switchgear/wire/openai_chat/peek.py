@@ -51,7 +51,7 @@ class Call(msgspec.Struct, frozen=True):
 
 
 def read_call(operation: Operation, body: bytes) -> Call:
-    """Raises ApiError: BAD_JSON, MISSING_PARAMETER, INVALID_TYPE, INVALID_VALUE. Unknown fields are no error."""
+    """Raises ApiError: BAD_JSON, MISSING_PARAMETER, INVALID_TYPE, INVALID_VALUE; unknown fields pass."""
     try:
         fields = read_object(body)
         if "extra_body" in fields:

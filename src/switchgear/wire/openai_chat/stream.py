@@ -63,7 +63,7 @@ class StreamTap:
     def __init__(self, operation: Operation, show_usage: bool) -> None:
         self._operation = operation
         self._show_usage = show_usage
-        self._reader = SseReader()
+        self._reader = SseReader(FRAME_BYTES_MAX)
         self._finished_choices: dict[int, bool] = {}
         self._closing = b""
         self._head: tuple[dict[str, Raw], Raw] | None = None
