@@ -36,7 +36,9 @@ class Authority:
         context.set_alpn_protocols(["http/1.1"])
         return context
 
-    def server_context(self, host: str = "localhost", expired: bool = False, trusted: bool = True) -> ssl.SSLContext:
+    def server_context(
+        self, host: str = "localhost", expired: bool = False, trusted: bool = True
+    ) -> ssl.SSLContext:
         """A server for ``host``; ``trusted=False``: self-signed."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
