@@ -67,8 +67,8 @@ def served_models(
 ) -> dict[str, str]:
     """Model as clients name it → as the upstream does, for one channel.
 
-    ``chosen`` None: every model that the catalogue lists under the vendor. ``model_map`` is the operator's and may
-    chain (a → b → c); what it does not name goes out as the vendor names it in the catalogue, else unchanged.
+    ``chosen`` None: every model that the catalogue lists under the vendor. ``model_map`` is the operator's and
+    may chain (a → b → c); what it does not name goes out as the vendor names it in the catalogue, else unchanged.
     Raises ModelMapError on a circle.
     """
     renamed = model_map or {}
@@ -89,7 +89,9 @@ def _upstream_name(
     if len(way) > 1:
         return way[-1]
     model = catalogue.get(asked)
-    return model.upstream_id if model is not None and model.vendor == vendor.name and model.upstream_id else asked
+    if model is None or model.vendor != vendor.name:
+        return asked
+    return model.upstream_id or asked
 
 
 def _base(vendor: Vendor, given: str) -> str:
