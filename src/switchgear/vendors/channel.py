@@ -68,8 +68,8 @@ def served_models(
     """Model as clients name it → as the upstream does, for one channel.
 
     ``chosen`` None: all that the catalogue lists under the vendor. ``model_map`` is the operator's and
-    may chain (a → b → c); what it does not name goes out under the vendor's name for it in the catalogue, else
-    unchanged. Raises ModelMapError on a circle.
+    may chain (a → b → c); what it does not name goes out under the vendor's own name in the catalogue,
+    else unchanged. Raises ModelMapError on a circle.
     """
     renamed = model_map or {}
     if chosen is None:
