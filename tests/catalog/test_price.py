@@ -122,6 +122,10 @@ def test_a_unit_without_a_rate_takes_its_parents_own_tier() -> None:
     assert rate_of(rates, "output_text") is None
 
 
+def test_input_units_come_first_as_the_tier_choice_relies_on() -> None:
+    assert UNITS[: len(INPUT_UNITS)] == INPUT_UNITS
+
+
 def test_calls_without_a_rate_cost_nothing_and_are_seen() -> None:
     price = Price("m", {"input_uncached": DOLLAR, "output_text": DOLLAR})
     found = charge(price, Usage(input_uncached=1, calls=4), PPM)

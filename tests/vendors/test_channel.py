@@ -2,11 +2,12 @@
 
 import pytest
 
-from switchgear.vendors.channel import BaseUrlError, resolve
+from switchgear.vendors.channel import BaseUrlError, ModelMapError, resolve, served_models
 from switchgear.vendors.env import channels_from_env
 from switchgear.vendors.shipped import shipped
 
 VENDORS = shipped().vendors
+MODELS = shipped().models
 CHAT = "/chat/completions"
 
 
@@ -122,3 +123,22 @@ def test_finds_the_keys_that_lie_in_the_environment() -> None:
         ("zhipu", "ZHIPUAI_API_KEY"),
     ]
     assert channels_from_env({}, VENDORS) == []
+
+
+def test_a_channel_serves_what_the_catalogue_lists_under_its_vendors_names() -> None:
+    found = served_models(VENDORS["minimax"], MODELS)
+    assert set(found) == {model.id for model in shipped().models_of("minimax")}
+    assert (found["minimax-m2"], found["MiniMax-M2"]) == ("MiniMax-M2", "MiniMax-M2")
+    assert served_models(VENDORS["compatible"], MODELS) == {}
+
+
+def test_an_operators_choice_and_map_stand_above_the_catalogue() -> None:
+    chosen = served_models(VENDORS["minimax"], MODELS, ["minimax-m2", "of-my-own"], {"minimax-m2": "tuned"})
+    assert chosen == {"minimax-m2": "tuned", "of-my-own": "of-my-own"}
+    assert served_models(VENDORS["compatible"], MODELS, ["minimax-m2"]) == {"minimax-m2": "minimax-m2"}
+    assert served_models(VENDORS["compatible"], MODELS, None, {"a": "b", "b": "c", "c": "c"})["a"] == "c"
+
+
+def test_a_model_map_that_leads_in_a_circle_is_refused() -> None:
+    with pytest.raises(ModelMapError, match="a → b → a"):
+        served_models(VENDORS["compatible"], MODELS, ["a"], {"a": "b", "b": "a"})

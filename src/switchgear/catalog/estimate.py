@@ -79,14 +79,19 @@ def _dearest(
     audio: bool,
 ) -> int:
     """Σ count × rate with each side at the dearest class that can occur; ``base`` fills gaps."""
-    input_rate = rates.get("input_uncached", base.get("input_uncached", 0))
-    output_rate = rates.get("output_text", base.get("output_text", 0))
-    output_rate = max(output_rate, rates.get("reasoning", base.get("reasoning", 0)))
+    own, inherited = rates.get, base.get
+    input_rate = own("input_uncached", inherited("input_uncached", 0))
+    output_rate = own("output_text", inherited("output_text", 0))
+    reasoning_rate = own("reasoning", inherited("reasoning", 0))
     # A model that prices pictures may answer any call with one.
-    output_rate = max(output_rate, rates.get("image_out", base.get("image_out", 0)))
+    image_rate = own("image_out", inherited("image_out", 0))
+    if reasoning_rate > output_rate:
+        output_rate = reasoning_rate
+    if image_rate > output_rate:
+        output_rate = image_rate
     if images:
-        input_rate = max(input_rate, rates.get("image_in", base.get("image_in", 0)))
+        input_rate = max(input_rate, own("image_in", inherited("image_in", 0)))
     if audio:
-        input_rate = max(input_rate, rates.get("audio_in", base.get("audio_in", 0)))
-        output_rate = max(output_rate, rates.get("audio_out", base.get("audio_out", 0)))
+        input_rate = max(input_rate, own("audio_in", inherited("audio_in", 0)))
+        output_rate = max(output_rate, own("audio_out", inherited("audio_out", 0)))
     return input_tokens * input_rate + output_tokens * output_rate

@@ -10,6 +10,8 @@ from switchgear.kernel.usage import INPUT_UNITS, OUTPUT_UNITS, PARENT_UNIT, UNIT
 
 RATE_SCALE = UNITS_PER_RATE * PPM
 """Divisor of count × rate × ratio."""
+_INPUT_UNITS = len(INPUT_UNITS)
+"""They come first among ``UNITS``."""
 
 
 class Tier(msgspec.Struct, frozen=True):
@@ -48,10 +50,11 @@ def charge(price: Price, usage: Usage, ratio_ppm: int) -> Charge:
     model that prices none) stand in the lines with rate 0, so they are seen; ``unpriced_units`` tells them
     beforehand. About 2 µs: one tuple of counts, no attribute walk.
     """
-    rates = rates_for(price, usage.input_total) if price.tiers else price.rates
+    counts = msgspec.structs.astuple(usage)
+    rates = rates_for(price, sum(counts[:_INPUT_UNITS])) if price.tiers else price.rates
     total = 0
     lines = []
-    for unit, count in zip(UNITS, msgspec.structs.astuple(usage), strict=True):
+    for unit, count in zip(UNITS, counts, strict=True):
         if count:
             rate = rates.get(unit)
             if rate is None:

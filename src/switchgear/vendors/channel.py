@@ -1,4 +1,4 @@
-"""From a vendor and an operator's base URL to the absolute URLs and edits that a channel needs.
+"""From a vendor and an operator's choices to the absolute URLs, edits and model names that a channel needs.
 
 How a base URL is read, so that the usual ways of writing it all work:
 
@@ -10,15 +10,21 @@ How a base URL is read, so that the usual ways of writing it all work:
 - a whole endpoint (``https://h/v1/chat/completions``): its known end is cut off first.
 """
 
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 import msgspec
 
+from switchgear.catalog.schema import Model
 from switchgear.vendors.schema import Vendor
 
 
 class BaseUrlError(ValueError):
     """A base URL that can't be used; the message says what to write instead."""
+
+
+class ModelMapError(ValueError):
+    """A model map that leads back to itself; the message names the models on the way."""
 
 
 class ResolvedVendor(msgspec.Struct, frozen=True):
@@ -51,6 +57,41 @@ def resolve(vendor: Vendor, base_url: str = "") -> ResolvedVendor:
         rename={operation: entry.rename for operation, entry in vendor.quirks.items() if entry.rename},
         asks_usage=vendor.asks_usage,
     )
+
+
+def served_models(
+    vendor: Vendor,
+    catalogue: Mapping[str, Model],
+    chosen: Iterable[str] | None = None,
+    model_map: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Model as clients name it → as the upstream does, for one channel.
+
+    ``chosen`` None: all that the catalogue lists under the vendor. ``model_map`` is the operator's and
+    may chain (a → b → c); what it does not name goes out under the vendor's own name in the catalogue,
+    else unchanged. Raises ModelMapError on a circle.
+    """
+    renamed = model_map or {}
+    if chosen is None:
+        listed = (model.id for model in catalogue.values() if model.vendor == vendor.name)
+        chosen = (*listed, *renamed)
+    return {name: _upstream_name(vendor, catalogue, renamed, name) for name in dict.fromkeys(chosen)}
+
+
+def _upstream_name(
+    vendor: Vendor, catalogue: Mapping[str, Model], renamed: Mapping[str, str], asked: str
+) -> str:
+    way = [asked]
+    while (following := renamed.get(way[-1], way[-1])) != way[-1]:
+        if following in way:
+            raise ModelMapError(f"the model map leads in a circle: {' → '.join((*way, following))}")
+        way.append(following)
+    if len(way) > 1:
+        return way[-1]
+    model = catalogue.get(asked)
+    if model is None or model.vendor != vendor.name:
+        return asked
+    return model.upstream_id or asked
 
 
 def _base(vendor: Vendor, given: str) -> str:
