@@ -1,4 +1,4 @@
-"""The text of a start. Without this, a newcomer could be shown no key, a key too often, or a line that fails."""
+"""The text of a start. Without this, a newcomer could see no key, a key too often, or a line that fails."""
 
 import shlex
 from pathlib import Path
@@ -45,7 +45,8 @@ def test_a_later_start_masks_both_and_says_how_to_make_another_key() -> None:
 
 
 def test_many_models_are_counted_not_listed() -> None:
-    text = banner(msgspec.structs.replace(FIRST, models=tuple(f"m{n:02}" for n in range(40)), embedded_models=()))
+    models = tuple(f"m{n:02}" for n in range(40))
+    text = banner(msgspec.structs.replace(FIRST, models=models, embedded_models=()))
     assert "m11 and 28 more" in text
     assert "m12" not in text
 

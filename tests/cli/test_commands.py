@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 
 from switchgear.cli.app import COMMANDS, load, run
+from switchgear.kernel.charge import Charge
 from switchgear.kernel.home import Home
-from switchgear.kernel.ids import new_id
+from switchgear.kernel.usage import Usage
+from switchgear.ledger.record import Timings, UsageRecord
 from switchgear.store.db import open_database
-from switchgear.store.tables import accounts, transfers
+from switchgear.store.epochs import open_epoch
+from switchgear.store.ingest import ingest
+from switchgear.store.tables import accounts
 
 FILE = """
 [[users]]
@@ -84,11 +88,14 @@ def test_check_tells_all_problems_and_exits_with_1(sg, tmp_path: Path) -> None:
     assert [problem["line"] for problem in as_json] == [2, 5]
 
 
-def test_check_shows_where_each_setting_comes_from(sg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_shows_where_a_setting_comes_from(
+    sg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     good = tmp_path / "good.toml"
     good.write_text("[server]\nport = 81\nworkers = 3\n")
     monkeypatch.setenv("SWITCHGEAR_SERVER_WORKERS", "4")
-    lines = {line["key"]: line for line in map(json.loads, sg("check", str(good), "--origins", "--json").out.splitlines())}
+    told = sg("check", str(good), "--origins", "--json").out.splitlines()
+    lines = {line["key"]: line for line in map(json.loads, told)}
     assert (lines["server.port"]["value"], lines["server.port"]["origin"]) == (81, f"{good}:2")
     assert lines["server.workers"]["value"] == 4
     assert lines["server.workers"]["origin"] == "environment SWITCHGEAR_SERVER_WORKERS"
@@ -165,14 +172,16 @@ def test_wrong_use_exits_with_2(sg, file: Path, arguments: tuple[str, ...]) -> N
 def test_a_top_up_with_the_same_reference_is_booked_once(sg, file: Path) -> None:
     sg("apply", str(file))
     for _ in range(2):
-        assert json.loads(sg("users", "topup", "acme", "2.5", "--ref", "r1", "--json").out)["balance_nanos"] == 12_500_000_000
+        told = json.loads(sg("users", "topup", "acme", "2.5", "--ref", "r1", "--json").out)
+        assert told["balance_nanos"] == 12_500_000_000
 
 
 def test_models_show_what_can_be_called_and_what_lacks_a_price(sg, file: Path) -> None:
     sg("apply", str(file))
     told = sg("models", "--json")
     offers = {offer["model"]: offer for offer in map(json.loads, told.out.splitlines())}
-    assert offers["m"]["nanos_per_million"] == {"input_uncached": 1_750_000_000, "output_text": 14_000_000_000}
+    rates = {"input_uncached": 1_750_000_000, "output_text": 14_000_000_000}
+    assert offers["m"]["nanos_per_million"] == rates
     assert offers["free-rider"]["price_id"] is None
     assert "Refused until priced: free-rider" in sg("models").err
 
@@ -198,8 +207,8 @@ def test_audit_is_clean_until_a_balance_is_touched(sg, file: Path, tmp_path: Pat
     assert sg("audit").code == 0
     assert sg("audit", "--json").out == ""
     database = open_database(Home(tmp_path / "data").database)
-    database.write(lambda connection: connection.execute(accounts.update().values(balance=accounts.c.balance + 1)))
-    database.write(lambda connection: connection.execute(transfers.delete().where(transfers.c.id == new_id())))
+    touched = accounts.update().values(balance=accounts.c.balance + 1)
+    database.write(lambda connection: connection.execute(touched))
     database.close()
     told = sg("audit", "--json")
     assert told.code == 1
@@ -221,3 +230,35 @@ def test_reading_a_folder_without_data_says_so_and_makes_nothing(sg, tmp_path: P
     assert told.code == 1
     assert "holds no Switchgear data" in told.err
     assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_usage_lists_records_newest_first_with_names_and_every_figure(sg, file: Path, tmp_path: Path) -> None:
+    sg("apply", str(file))
+    key = json.loads(sg("keys", "list", "--json").out)
+    user = json.loads(sg("users", "list", "--json").out)
+    channel = json.loads(sg("channels", "list", "--json").out)
+    records = [
+        UsageRecord(
+            request_id=f"{n:032x}", at_ms=1_700_000_000_000 + n, user_id=user["id"], key_id=key["id"],
+            group="default", dialect="openai", operation="openai_chat", model="m", channel=channel["id"],
+            end_state="complete" if n else "client_gone", usage_source="reported", status=200,
+            usage=Usage(input_uncached=10, output_text=n), charge=Charge(1_000_000 * n),
+            wallet=f"wallet:{user['id']}", timings=Timings(total_us=2_000),
+        )
+        for n in range(3)
+    ]
+    database = open_database(Home(tmp_path / "data").database)
+    database.write(lambda connection: open_epoch(connection, "e", 0, 1))
+    database.write(lambda connection: ingest(connection, "e", records, 0, 100))
+    database.close()
+    told = [json.loads(line) for line in sg("usage", "--json", "--limit", "2").out.splitlines()]
+    assert [record["request_id"] for record in told] == [f"{n:032x}" for n in (2, 1)]
+    assert {"key": "ci", "user": "acme", "channel": "main", "charge_nanos": 2_000_000}.items() <= told[0].items()
+    assert (told[0]["usage"]["output_text"], told[0]["usage"]["reasoning"]) == (2, 0)
+    assert told[0]["timings"]["total_us"] == 2_000
+    gone = sg("usage", "--end-state", "client_gone", "--key", "ci", "--json").out.splitlines()
+    assert [json.loads(line)["request_id"] for line in gone] == [f"{0:032x}"]
+    assert sg("usage", "--since", "1h", "--json").out == ""
+    assert "client_gone" in sg("usage").out
+    (by_key,) = map(json.loads, sg("usage", "--by", "key", "--json").out.splitlines())
+    assert (by_key["of"], by_key["requests"], by_key["nanos"]) == ("ci", 3, 3_000_000)
