@@ -42,14 +42,21 @@ def pages() -> dict[str, str]:
 
 def errors_page() -> str:
     rows = [
-        (f"`{row.name}`", row.status, f"`{row.type}`", f"`{row.code}`" if row.code else "null", row.blame,
-         _RETRY[row.should_retry], row.meaning)
+        (
+            f"`{row.name}`",
+            row.status,
+            f"`{row.type}`",
+            f"`{row.code}`" if row.code else "null",
+            row.blame,
+            _RETRY[row.should_retry],
+            row.meaning,
+        )
         for row in errors.TABLE.values()
     ]
     return page(
         "Errors",
-        "Every refusal and failure, once. The name stands in usage records and metrics; status, type and code "
-        "are what a client of the OpenAI dialect gets. *Retry* is sent as `x-should-retry` where it differs "
+        "Every refusal and failure, once. The name stands in usage records and metrics; status, type and "
+        "code are what a client of the OpenAI dialect gets. *Retry* is sent as `x-should-retry` where it differs "
         "from what SDKs do by themselves.",
         table(("name", "status", "type", "code", "blame", "retry", "meaning"), rows),
     )
@@ -96,7 +103,8 @@ def shown_bound(name: str, value: object) -> str:
 def settings_page() -> str:
     parts = [part for top in TABLES for part in settings_of(top, top.name)]
     rows = [
-        (f"`{ENV_PREFIX}{field.name.upper()}`", f"`server.{field.name}`", field.kind) for field in SERVER.fields
+        (f"`{ENV_PREFIX}{field.name.upper()}`", f"`server.{field.name}`", field.kind)
+        for field in SERVER.fields
     ]
     return page(
         "Settings",
@@ -106,13 +114,21 @@ def settings_page() -> str:
         "## Environment\n\nStronger than the file, weaker than the command line. Arrays are written with "
         "commas.",
         table(("variable", "setting", "kind"), rows),
-        table(("other variable", "meaning"), [
-            ("`SWITCHGEAR_DATA`", "Data folder, where `--data` is not given."),
-            ("`SWITCHGEAR_MASTER_KEY`", "Key of the vault (32 bytes as hex or base64) instead of "
-             "`secrets/master.key`."),
-            *((f"`{variable}`", f"Makes a channel of vendor `{vendor.name}` at a start without a file.")
-              for vendor in shipped().vendors.values() for variable in vendor.env),
-        ]),
+        table(
+            ("other variable", "meaning"),
+            [
+                ("`SWITCHGEAR_DATA`", "Data folder, where `--data` is not given."),
+                (
+                    "`SWITCHGEAR_MASTER_KEY`",
+                    "Key of the vault (32 bytes as hex or base64) instead of `secrets/master.key`.",
+                ),
+                *(
+                    (f"`{variable}`", f"Makes a channel of vendor `{vendor.name}` at a start without a file.")
+                    for vendor in shipped().vendors.values()
+                    for variable in vendor.env
+                ),
+            ],
+        ),
     )
 
 
@@ -165,10 +181,14 @@ def options(command: object) -> str:
 def vendors_page() -> str:
     data = shipped()
     rows = [
-        (f"`{vendor.name}`", vendor.title,
-         vendor.base_url or ("started by us" if vendor.embedded else "you give it"),
-         ", ".join(f"`{name}`" for name in vendor.env) or "none", ", ".join(vendor.endpoints),
-         len(data.models_of(vendor.name)))
+        (
+            f"`{vendor.name}`",
+            vendor.title,
+            vendor.base_url or ("started by us" if vendor.embedded else "you give it"),
+            ", ".join(f"`{name}`" for name in vendor.env) or "none",
+            ", ".join(vendor.endpoints),
+            len(data.models_of(vendor.name)),
+        )
         for vendor in data.vendors.values()
     ]
     return page(
@@ -189,9 +209,9 @@ def prices_page() -> str:
             parts += [f"## {vendor.title} (`{vendor.name}`)", table(header, rows)]
     return page(
         "Prices",
-        "The shipped price book, in US dollars per million tokens, before the group's ratio. A model without a "
-        "price is refused, never free. `[[prices]]` in a configuration file overrides a row; old charges keep "
-        "the price they were made with.",
+        "The shipped price book, in US dollars per million tokens, before the group's ratio. A model without "
+        "a price is refused, never free. `[[prices]]` in a configuration file overrides a row; old charges "
+        "keep the price they were made with.",
         *parts,
     )
 
@@ -208,9 +228,14 @@ def price_row(model: str, price: Price | None) -> tuple[str, ...]:
 def stream_end_page() -> str:
     words = {None: "any", True: "yes", False: "no"}
     rows = [
-        ("any" if row.end_states == END_STATES else ", ".join(f"`{state}`" for state in row.end_states),
-         words[row.delivered], words[row.usage_reported], words[row.upstream_answered_error], row.basis,
-         row.why)
+        (
+            "any" if row.end_states == END_STATES else ", ".join(f"`{state}`" for state in row.end_states),
+            words[row.delivered],
+            words[row.usage_reported],
+            words[row.upstream_answered_error],
+            row.basis,
+            row.why,
+        )
         for row in POLICY
     ]
     header = ("end state", "content delivered", "usage reported", "error reply", "charged by", "why")

@@ -10,10 +10,19 @@ from switchgear.cli.banner import Started, address, banner
 
 KEY = "sk-" + "a" * 48
 FIRST = Started(
-    version="1.2.3", host="127.0.0.1", port=8080, workers=2, data=Path("data"),
-    created_keys=(("default", KEY),), known_keys=(("default", "sk-…aaaa"),),
-    admin="admin", admin_password="word", models=("big", "small"), unpriced=(),
-    from_environment=(("openai", "OPENAI_API_KEY"),), embedded_models=("small",),
+    version="1.2.3",
+    host="127.0.0.1",
+    port=8080,
+    workers=2,
+    data=Path("data"),
+    created_keys=(("default", KEY),),
+    known_keys=(("default", "sk-…aaaa"),),
+    admin="admin",
+    admin_password="word",
+    models=("big", "small"),
+    unpriced=(),
+    from_environment=(("openai", "OPENAI_API_KEY"),),
+    embedded_models=("small",),
 )
 LATER = msgspec.structs.replace(FIRST, created_keys=(), admin_password=None)
 
@@ -59,8 +68,14 @@ def test_a_server_without_keys_or_models_says_what_to_do() -> None:
     assert "x: refused until they have a price" in text
 
 
-@pytest.mark.parametrize(("host", "url"), [
-    ("0.0.0.0", "http://127.0.0.1:1"), ("::", "http://[::1]:1"), ("::1", "http://[::1]:1"), ("h", "http://h:1"),
-])
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:1"),
+        ("::", "http://[::1]:1"),
+        ("::1", "http://[::1]:1"),
+        ("h", "http://h:1"),
+    ],
+)
 def test_the_address_is_one_that_can_be_called(host: str, url: str) -> None:
     assert address(host, 1) == url

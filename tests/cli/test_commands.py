@@ -81,16 +81,14 @@ def test_check_tells_all_problems_and_exits_with_1(sg, tmp_path: Path) -> None:
     assert told.code == 1
     assert told.err.splitlines() == [
         f'{bad}:2: server.prot: is not a key of [server] (did you mean "port"?)',
-        f'{bad}:5: users[0].balance_usd: money and ratios are quoted decimals, not an integer '
+        f"{bad}:5: users[0].balance_usd: money and ratios are quoted decimals, not an integer "
         '(write "5" with quotes)',
     ]
     as_json = [json.loads(line) for line in sg("check", str(bad), "--json").out.splitlines()]
     assert [problem["line"] for problem in as_json] == [2, 5]
 
 
-def test_check_shows_where_a_setting_comes_from(
-    sg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_check_shows_where_a_setting_comes_from(sg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = tmp_path / "good.toml"
     good.write_text("[server]\nport = 81\nworkers = 3\n")
     monkeypatch.setenv("SWITCHGEAR_SERVER_WORKERS", "4")
@@ -145,16 +143,19 @@ def test_keys_are_disabled_and_enabled_by_name(sg, file: Path) -> None:
     assert sg("keys", "disable", "none").code == 1
 
 
-@pytest.mark.parametrize("arguments", [
-    ("keys", "create", "k", "--allow-ip", "nonsense"),
-    ("keys", "create", "k", "--quota-usd", "-1"),
-    ("keys", "create", " k"),
-    ("users", "topup", "nobody", "1"),
-    ("channels", "test", "none"),
-    ("usage", "--end-state", "nonsense"),
-    ("usage", "--by", "nonsense"),
-    ("check", "/nonexistent/file.toml"),
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("keys", "create", "k", "--allow-ip", "nonsense"),
+        ("keys", "create", "k", "--quota-usd", "-1"),
+        ("keys", "create", " k"),
+        ("users", "topup", "nobody", "1"),
+        ("channels", "test", "none"),
+        ("usage", "--end-state", "nonsense"),
+        ("usage", "--by", "nonsense"),
+        ("check", "/nonexistent/file.toml"),
+    ],
+)
 def test_what_cannot_be_done_is_one_line_and_1(sg, file: Path, arguments: tuple[str, ...]) -> None:
     sg("apply", str(file))
     told = sg(*arguments)
@@ -162,9 +163,16 @@ def test_what_cannot_be_done_is_one_line_and_1(sg, file: Path, arguments: tuple[
     assert told.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [
-    ("nonsense",), ("keys", "create"), ("usage", "--limit", "0"), ("usage", "--since", "3x"), ("check",),
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nonsense",),
+        ("keys", "create"),
+        ("usage", "--limit", "0"),
+        ("usage", "--since", "3x"),
+        ("check",),
+    ],
+)
 def test_wrong_use_exits_with_2(sg, file: Path, arguments: tuple[str, ...]) -> None:
     assert sg(*arguments).code == 2
 
@@ -239,11 +247,22 @@ def test_usage_lists_records_newest_first_with_names_and_every_figure(sg, file: 
     channel = json.loads(sg("channels", "list", "--json").out)
     records = [
         UsageRecord(
-            request_id=f"{n:032x}", at_ms=1_700_000_000_000 + n, user_id=user["id"], key_id=key["id"],
-            group="default", dialect="openai", operation="openai_chat", model="m", channel=channel["id"],
-            end_state="complete" if n else "client_gone", usage_source="reported", status=200,
-            usage=Usage(input_uncached=10, output_text=n), charge=Charge(1_000_000 * n),
-            wallet=f"wallet:{user['id']}", timings=Timings(total_us=2_000),
+            request_id=f"{n:032x}",
+            at_ms=1_700_000_000_000 + n,
+            user_id=user["id"],
+            key_id=key["id"],
+            group="default",
+            dialect="openai",
+            operation="openai_chat",
+            model="m",
+            channel=channel["id"],
+            end_state="complete" if n else "client_gone",
+            usage_source="reported",
+            status=200,
+            usage=Usage(input_uncached=10, output_text=n),
+            charge=Charge(1_000_000 * n),
+            wallet=f"wallet:{user['id']}",
+            timings=Timings(total_us=2_000),
         )
         for n in range(3)
     ]
@@ -253,7 +272,8 @@ def test_usage_lists_records_newest_first_with_names_and_every_figure(sg, file: 
     database.close()
     told = [json.loads(line) for line in sg("usage", "--json", "--limit", "2").out.splitlines()]
     assert [record["request_id"] for record in told] == [f"{n:032x}" for n in (2, 1)]
-    assert {"key": "ci", "user": "acme", "channel": "main", "charge_nanos": 2_000_000}.items() <= told[0].items()
+    shown = {"key": "ci", "user": "acme", "channel": "main", "charge_nanos": 2_000_000}
+    assert shown.items() <= told[0].items()
     assert (told[0]["usage"]["output_text"], told[0]["usage"]["reasoning"]) == (2, 0)
     assert told[0]["timings"]["total_us"] == 2_000
     gone = sg("usage", "--end-state", "client_gone", "--key", "ci", "--json").out.splitlines()

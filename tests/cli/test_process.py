@@ -1,4 +1,4 @@
-"""The command line as a process. Without these, a failed start could end in a traceback or with exit code 0."""
+"""The command line as a process. Without these, a failed start could end in a traceback, or with 0."""
 
 import os
 import socket
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from switchgear.serve.start import claim
 from switchgear.kernel.home import Home
+from switchgear.serve.start import claim
 
 pytestmark = pytest.mark.process
 
@@ -20,7 +20,11 @@ def sg(*arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     return subprocess.run(
         [sys.executable, "-m", "switchgear.cli", *arguments],
-        capture_output=True, text=True, timeout=60, check=False, env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=environment,
     )
 
 

@@ -70,7 +70,9 @@ def test_the_documented_shape_has_no_problem_and_gives_integers() -> None:
     assert config.keys[0].expires_at_ms == 1_798_761_600_000
     assert config.channels[0].base_url == "http://127.0.0.1:9000/v1"
     assert config.prices[0].rates == {
-        "input_uncached": 1_750_000_000, "cache_read": 175_000_000, "output_text": 14_000_000_000,
+        "input_uncached": 1_750_000_000,
+        "cache_read": 175_000_000,
+        "output_text": 14_000_000_000,
     }
 
 
@@ -99,16 +101,35 @@ CASES = [
     ("2027-01-01T00:00:00", '"2027-01-01"', 20, "keys[0].expires_at", "date-time", "without quotes"),
     ('vendor = "openai"', 'vendor = "opneai"', 23, "channels[0].vendor", "no vendor", '"openai"'),
     ('vendor = "openai"', 'vendor = "zzz"', 23, "channels[0].vendor", "no vendor", '"compatible"'),
-    ("http://127.0.0.1:9000/v1/", "127.0.0.1:9000", 24, "channels[0].base_url", "http or https URL", "https://"),
+    (
+        "http://127.0.0.1:9000/v1/",
+        "127.0.0.1:9000",
+        24,
+        "channels[0].base_url",
+        "http or https URL",
+        "https://",
+    ),
     ("127.0.0.1:9000", "me:pw@h", 24, "channels[0].base_url", "user name", "keys_env"),
     ('keys = ["sk-upstream"]', 'keys = "sk-upstream"', 25, "channels[0].keys", "must be an array", "write ["),
     ('keys = ["sk-upstream"]', 'keys_env = "NOPE_KEY"', 25, "channels[0].keys_env", "not set", ""),
     ('groups = ["default"]', 'groups = ["defualt"]', 28, "channels[0].groups[0]", "no group", '"default"'),
     ('gpt-5.2", "gpt-4o-mini"', 'gpt-5.2", "gpt-5.2"', 26, "channels[0].models[1]", "twice", ""),
-    ("priority = 0", "timeouts = { idle = 5 }", 29, "channels[0].timeouts.idle",
-     "not a deadline", "idle_chunk_s"),
-    ('input_usd_per_mtok = "1.75"', "input_usd_per_mtok = 1.75", 33, "prices[0].input_usd_per_mtok",
-     "quoted", '"1.75" with quotes'),
+    (
+        "priority = 0",
+        "timeouts = { idle = 5 }",
+        29,
+        "channels[0].timeouts.idle",
+        "not a deadline",
+        "idle_chunk_s",
+    ),
+    (
+        'input_usd_per_mtok = "1.75"',
+        "input_usd_per_mtok = 1.75",
+        33,
+        "prices[0].input_usd_per_mtok",
+        "quoted",
+        '"1.75" with quotes',
+    ),
 ]
 
 
@@ -181,14 +202,16 @@ def test_files_that_cannot_be_read_are_told_in_one_line(tmp_path: Path) -> None:
     (missing,) = load(tmp_path / "none.toml", {}, KNOWN).problems
     assert "can't be read: No such file" in missing.message
     broken = tmp_path / "latin.toml"
-    broken.write_bytes(b"[server]\nhost = \"\xff\"\n")
+    broken.write_bytes(b'[server]\nhost = "\xff"\n')
     (latin,) = load(broken, {}, KNOWN).problems
     assert (latin.line, latin.message) == (2, "is not UTF-8 text")
 
 
 def test_tiers_are_read_in_ascending_order_with_their_own_lines() -> None:
-    text = GOOD + '[[prices.tiers]]\nabove_input_tokens = 200000\ninput_usd_per_mtok = "3.5"\n' \
+    text = (
+        GOOD + '[[prices.tiers]]\nabove_input_tokens = 200000\ninput_usd_per_mtok = "3.5"\n'
         '[[prices.tiers]]\nabove_input_tokens = 1000\noutput_usd_per_mtok = "15"\n'
+    )
     price = check(parse(text, "f"), "f", {}, KNOWN).config.prices[0]
     assert [tier.above_input_tokens for tier in price.tiers] == [1000, 200000]
     bad = text.replace('"15"', "15")

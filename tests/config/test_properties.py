@@ -21,8 +21,13 @@ texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), m
     ["a", "default", "1.75", "-1", "nan", "1e400", "10.0.0.0/8", "http://[::1/", "http://h:99999/", "openai"]
 )
 scalars = (
-    texts | st.booleans() | st.integers(-(2**40), 2**40) | st.floats()
-    | st.datetimes() | st.dates() | st.times()
+    texts
+    | st.booleans()
+    | st.integers(-(2**40), 2**40)
+    | st.floats()
+    | st.datetimes()
+    | st.dates()
+    | st.times()
 )
 values = st.recursive(
     scalars,
@@ -80,10 +85,19 @@ def test_any_text_gives_problems_and_never_a_traceback(text: str) -> None:
 
 
 blanks = st.lists(st.sampled_from(["", "# a # comment", "   "]), max_size=3)
-tricky = st.sampled_from([
-    '"plain"', "'lit\\'", '"with \\" quote # no comment"', '"""many\nlines [[x]]\na = 1"""', "'''x\n'y'\n'''",
-    '[\n  1, # one\n  2,\n]', "{ a = [1, 2], b = { c = 3 } }", "1979-05-27T07:32:00Z", '""""quoted""""',
-])
+tricky = st.sampled_from(
+    [
+        '"plain"',
+        "'lit\\'",
+        '"with \\" quote # no comment"',
+        '"""many\nlines [[x]]\na = 1"""',
+        "'''x\n'y'\n'''",
+        "[\n  1, # one\n  2,\n]",
+        "{ a = [1, 2], b = { c = 3 } }",
+        "1979-05-27T07:32:00Z",
+        '""""quoted""""',
+    ]
+)
 names = st.sampled_from(["a", '"b.c"', "d-e", "'f g'"])
 
 

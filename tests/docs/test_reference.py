@@ -1,5 +1,5 @@
-"""The generated reference. Without this, a setting, error, bound, metric, vendor or command could go undocumented,
-or its page could say something else than the code.
+"""The generated reference. Without this, a setting, error, bound, metric, vendor or command could go
+undocumented, or its page could say something else than the code.
 """
 
 import importlib.util
@@ -30,7 +30,8 @@ def make_docs() -> ModuleType:
 
 def test_every_page_on_disk_is_what_the_code_says(make_docs: ModuleType) -> None:
     stale = [
-        name for name, text in make_docs.pages().items()
+        name
+        for name, text in make_docs.pages().items()
         if not (make_docs.FOLDER / name).exists() or (make_docs.FOLDER / name).read_text() != text
     ]
     assert stale == [], "run: make docs"

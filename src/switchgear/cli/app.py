@@ -11,7 +11,17 @@ from switchgear.cli.options import CONTEXT
 from switchgear.cli.output import Failure
 
 COMMANDS = (
-    "serve", "check", "apply", "keys", "users", "channels", "models", "usage", "audit", "backup", "version",
+    "serve",
+    "check",
+    "apply",
+    "keys",
+    "users",
+    "channels",
+    "models",
+    "usage",
+    "audit",
+    "backup",
+    "version",
 )
 """Names of the commands and of their modules, in the order of ``--help``."""
 
@@ -29,8 +39,12 @@ class Commands(TyperGroup):
 
 
 app = typer.Typer(
-    cls=Commands, context_settings=CONTEXT, no_args_is_help=True, add_completion=False,
-    pretty_exceptions_enable=False, rich_markup_mode=None,
+    cls=Commands,
+    context_settings=CONTEXT,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 

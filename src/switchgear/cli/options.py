@@ -15,6 +15,10 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for 
 def new_app(help_text: str = "") -> typer.Typer:
     """A command or group of commands in the common set-up: plain text, no tracebacks of typer's own."""
     return typer.Typer(
-        help=help_text or None, context_settings=CONTEXT, no_args_is_help=bool(help_text),
-        add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+        help=help_text or None,
+        context_settings=CONTEXT,
+        no_args_is_help=bool(help_text),
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
     )

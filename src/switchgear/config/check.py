@@ -127,8 +127,11 @@ def _place(
     if channel.keys and channel.keys_env is not None:
         sheet.note((*path, "keys_env"), "keys and keys_env exclude each other", "keep one of them")
     if channel.keys_env is not None and not environ.get(channel.keys_env, "").strip():
-        sheet.note((*path, "keys_env"), f"the environment variable {channel.keys_env} is not set",
-                   closest(channel.keys_env, environ))
+        sheet.note(
+            (*path, "keys_env"),
+            f"the environment variable {channel.keys_env} is not set",
+            closest(channel.keys_env, environ),
+        )
     wants_credential = channel.vendor in known.models and channel.vendor not in known.without_key
     if wants_credential and not channel.keys and channel.keys_env is None:
         sheet.note(path, "has neither keys nor keys_env, so calls carry no credential", severity="warning")
@@ -147,9 +150,17 @@ def _served(channel: ChannelConfig, index: int, sheet: Sheet, config: Config, kn
         sheet.note((*path, "models"), "is empty: the channel serves nothing", severity="warning")
     for at, model in enumerate(channel.models):
         if model not in priced:
-            sheet.note((*path, "models", at), f'"{model}" has no price, so calls to it are refused',
-                       closest(model, priced) or "add a [[prices]]", severity="warning")
+            sheet.note(
+                (*path, "models", at),
+                f'"{model}" has no price, so calls to it are refused',
+                closest(model, priced) or "add a [[prices]]",
+                severity="warning",
+            )
     for model in channel.model_map:
         if model not in channel.models:
-            sheet.note((*path, "model_map", model), f'"{model}" is mapped but not among models',
-                       closest(model, channel.models), severity="warning")
+            sheet.note(
+                (*path, "model_map", model),
+                f'"{model}" is mapped but not among models',
+                closest(model, channel.models),
+                severity="warning",
+            )

@@ -34,8 +34,14 @@ def kind_of(value: object) -> str:
     if isinstance(value, bool):
         return "a boolean"
     for type_, word in (
-        (str, "a string"), (int, "an integer"), (float, "a float"), (list, "an array"), (dict, "a table"),
-        (datetime.datetime, "a date-time"), (datetime.date, "a date"), (datetime.time, "a time"),
+        (str, "a string"),
+        (int, "an integer"),
+        (float, "a float"),
+        (list, "an array"),
+        (dict, "a table"),
+        (datetime.datetime, "a date-time"),
+        (datetime.date, "a date"),
+        (datetime.time, "a time"),
     ):
         if isinstance(value, type_):
             return word
@@ -144,8 +150,10 @@ def env_name(value: object) -> str:
     """The name of an environment variable."""
     text = string(value)
     if _ENV_NAME.fullmatch(text) is None:
-        raise BadValue(f"must be the name of an environment variable, not {kind_of(value)} of another form",
-                       'such as "OPENAI_API_KEY"')
+        raise BadValue(
+            f"must be the name of an environment variable, not {kind_of(value)} of another form",
+            'such as "OPENAI_API_KEY"',
+        )
     return text
 
 

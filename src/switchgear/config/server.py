@@ -15,7 +15,10 @@ from switchgear.kernel.config import ServerConfig
 
 ENV_PREFIX = "SWITCHGEAR_SERVER_"
 DEFAULTS: dict[str, object] = {
-    **msgspec.structs.asdict(ServerConfig()), "host": "127.0.0.1", "port": 8080, "workers": 2,
+    **msgspec.structs.asdict(ServerConfig()),
+    "host": "127.0.0.1",
+    "port": 8080,
+    "workers": 2,
 }
 
 

@@ -27,11 +27,18 @@ def list_(data: Data = DATA_DEFAULT, json: Json = False) -> None:
             print_json(row)
         return
     header = ("name", "vendor", "enabled", "base_url", "credential", "models", "groups", "priority", "weight")
-    print_table(header, [
-        [len(cell) if column == "models" and isinstance(cell := row[column], tuple) else _cell(row[column])
-         for column in header]
-        for row in rows
-    ])
+    print_table(
+        header,
+        [
+            [
+                len(cell)
+                if column == "models" and isinstance(cell := row[column], tuple)
+                else _cell(row[column])
+                for column in header
+            ]
+            for row in rows
+        ],
+    )
 
 
 @app.command("test")

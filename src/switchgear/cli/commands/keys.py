@@ -79,8 +79,19 @@ def list_(data: Data = DATA_DEFAULT, json: Json = False) -> None:
         for row in rows:
             print_json(row)
         return
-    header = ("name", "key", "user", "group", "status", "quota_left_usd", "models", "allow_ips", "rpm", "tpm",
-              "expires_at")
+    header = (
+        "name",
+        "key",
+        "user",
+        "group",
+        "status",
+        "quota_left_usd",
+        "models",
+        "allow_ips",
+        "rpm",
+        "tpm",
+        "expires_at",
+    )
     print_table(header, [[_cell(row[column]) for column in header] for row in rows])
 
 

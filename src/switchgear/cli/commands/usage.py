@@ -23,7 +23,11 @@ app = new_app()
 
 _SPAN_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _SUMS: dict[str, By] = {
-    "user": "user_id", "key": "key_id", "model": "model", "channel": "channel", "end_state": "end_state",
+    "user": "user_id",
+    "key": "key_id",
+    "model": "model",
+    "channel": "channel",
+    "end_state": "end_state",
 }
 
 
@@ -55,7 +59,11 @@ def usage(
     """
     wanted = UsageFilter(
         since_ms=None if since is None else now_ms() - _span_ms(since),
-        key=key, user=user, model=model, channel=channel, request_id=request_id,
+        key=key,
+        user=user,
+        model=model,
+        channel=channel,
+        request_id=request_id,
     )
     if end_state is not None:
         word = str(checked("--end-state", end_state, read.one_of(*END_STATES)))
@@ -96,8 +104,13 @@ def _print_sums(wanted: UsageFilter, by: str, data: Data, json: bool) -> None:
     print_table(
         (by, "requests", "input", "output", "usd"),
         [
-            (shown.get(row.of, row.of), row.requests, row.input_tokens, row.output_tokens,
-             usd_from_nanos(row.nanos))
+            (
+                shown.get(row.of, row.of),
+                row.requests,
+                row.input_tokens,
+                row.output_tokens,
+                usd_from_nanos(row.nanos),
+            )
             for row in sums
         ],
     )
@@ -108,10 +121,17 @@ def _print_records(records: list[UsageRecord], names: Names) -> None:
         ("at", "request_id", "key", "model", "channel", "end_state", "status", "in", "out", "usd", "ms"),
         [
             (
-                moment_text(record.at_ms), record.request_id, names.keys.get(record.key_id, record.key_id),
-                record.model, names.channels.get(record.channel, record.channel), record.end_state,
-                record.status, record.usage.input_total, record.usage.output_total,
-                usd_from_nanos(record.charge.nanos), record.timings.total_us // 1000,
+                moment_text(record.at_ms),
+                record.request_id,
+                names.keys.get(record.key_id, record.key_id),
+                record.model,
+                names.channels.get(record.channel, record.channel),
+                record.end_state,
+                record.status,
+                record.usage.input_total,
+                record.usage.output_total,
+                usd_from_nanos(record.charge.nanos),
+                record.timings.total_us // 1000,
             )
             for record in records
         ],

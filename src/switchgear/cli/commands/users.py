@@ -51,14 +51,16 @@ def list_(data: Data = DATA_DEFAULT, json: Json = False) -> None:
     rows = []
     for user in users:
         held = leased_of(user.wallet, leased)
-        rows.append({
-            "name": user.name,
-            "id": user.id,
-            "status": user.status,
-            "balance_usd": usd_from_nanos(user.balance_nanos + held),
-            "of_it_leased_usd": usd_from_nanos(held),
-            "created_at": moment_text(user.created_at_ms),
-        })
+        rows.append(
+            {
+                "name": user.name,
+                "id": user.id,
+                "status": user.status,
+                "balance_usd": usd_from_nanos(user.balance_nanos + held),
+                "of_it_leased_usd": usd_from_nanos(held),
+                "created_at": moment_text(user.created_at_ms),
+            }
+        )
     if json:
         for row in rows:
             print_json(row)
