@@ -86,7 +86,9 @@ def _admin(started: Started) -> list[str]:
 
 
 def _models(started: Started) -> str:
-    return _some(started.models) if started.models else "none yet: add a channel, or set a vendor's key"
+    # What answers without any account comes first.
+    names = sorted(started.models, key=lambda name: name not in started.embedded_models)
+    return _some(tuple(names)) if names else "none yet: add a channel, or set a vendor's key"
 
 
 def _some(names: tuple[str, ...]) -> str:

@@ -28,7 +28,8 @@ def apply(
 ) -> None:
     """Apply a configuration file, also to a running server.
 
-    Objects are found by name and written in one transaction; a second time changes nothing. Objects that the file does not name are left alone. Keys without a value are made and printed once. A
+    Objects are found by name and written in one transaction; a second time changes nothing.
+    Objects that the file does not name are left alone. Keys without a value are made and printed once. A
     running server follows at once, except for [server], which is read at its start.
     """
     report = apply_to(data, read_config(file))

@@ -26,7 +26,8 @@ def check(
 ) -> None:
     """Check a configuration file.
 
-    Prints every problem with file, line, key and a suggestion. Exits with 1 if anything keeps the file from being used. Warnings do not.
+    Prints every problem with file, line, key and a suggestion. Exits with 1 if anything
+    keeps the file from being used. Warnings do not.
     """
     checked, found, problems = checked_file(file)
     for problem in problems:

@@ -67,10 +67,14 @@ def create(
 def list_(data: Data = DATA_DEFAULT, json: Json = False) -> None:
     """List all keys, masked."""
     with store_of(data) as database:
-        keys, held = database.read(
-            lambda connection: (list_keys(connection), balances(connection, "budget:key:"))
+        keys, held, leased = database.read(
+            lambda connection: (
+                list_keys(connection),
+                balances(connection, "budget:key:"),
+                balances(connection, "lease:budget:key:"),
+            )
         )
-    rows = [_row(key, held) for key in keys]
+    rows = [_row(key, held.get(key.budget, 0) + leased_of(key.budget, leased)) for key in keys]
     if json:
         for row in rows:
             print_json(row)
@@ -127,7 +131,12 @@ def _set_status(name: str, data: Path, *, disabled: bool) -> None:
         push_changes(data)
 
 
-def _row(key: Principal, held: dict[str, int]) -> dict[str, object]:
+def leased_of(account: str, leased: dict[str, int]) -> int:
+    """Nanos of an account that relay workers hold on lease."""
+    return sum(nanos for name, nanos in leased.items() if name.startswith(f"lease:{account}:"))
+
+
+def _row(key: Principal, quota_left_nanos: int) -> dict[str, object]:
     return {
         "name": key.key_name,
         "key": key.key_masked,
@@ -135,7 +144,7 @@ def _row(key: Principal, held: dict[str, int]) -> dict[str, object]:
         "user": key.user_name,
         "group": key.group,
         "status": key.status,
-        "quota_left_usd": usd_from_nanos(held.get(key.budget, 0)) if key.budget else None,
+        "quota_left_usd": usd_from_nanos(quota_left_nanos) if key.budget else None,
         "models": key.models,
         "allow_ips": key.allow_ips,
         "rpm": key.rpm,

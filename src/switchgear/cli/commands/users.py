@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from switchgear.cli.commands.keys import amount, checked
+from switchgear.cli.commands.keys import amount, checked, leased_of
 from switchgear.cli.opened import now_ms, store_of
 from switchgear.cli.options import DATA_DEFAULT, Data, Json, new_app
 from switchgear.cli.output import moment_text, print_json, print_table
@@ -50,7 +50,7 @@ def list_(data: Data = DATA_DEFAULT, json: Json = False) -> None:
         )
     rows = []
     for user in users:
-        held = sum(nanos for account, nanos in leased.items() if account.startswith(f"lease:{user.wallet}:"))
+        held = leased_of(user.wallet, leased)
         rows.append(
             {
                 "name": user.name,

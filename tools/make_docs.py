@@ -1,0 +1,293 @@
+"""Writes docs/reference from the code's own tables, so that it can't say anything else than the code.
+
+``python tools/make_docs.py`` writes; ``--check`` exits with 1 if a page on disk differs.
+"""
+
+import ast
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from switchgear.catalog.price import Price
+from switchgear.cli.app import COMMANDS, load
+from switchgear.config.server import ENV_PREFIX
+from switchgear.config.tables import SERVER, TABLES, Field, Table
+from switchgear.control import metrics as controller_metrics
+from switchgear.kernel import errors, limits
+from switchgear.kernel.money import usd_from_nanos
+from switchgear.kernel.usage import UNITS
+from switchgear.ledger.policy import POLICY
+from switchgear.ledger.record import END_STATES
+from switchgear.relay import metrics as worker_metrics
+from switchgear.vendors.shipped import shipped
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "docs" / "reference"
+NOTE = "<!-- Written by tools/make_docs.py (make docs). Change the code's table, not this page. -->"
+
+
+def pages() -> dict[str, str]:
+    """File name → text of every generated page."""
+    return {
+        "errors.md": errors_page(),
+        "bounds.md": bounds_page(),
+        "settings.md": settings_page(),
+        "commands.md": commands_page(),
+        "vendors.md": vendors_page(),
+        "prices.md": prices_page(),
+        "stream-end.md": stream_end_page(),
+        "metrics.md": metrics_page(),
+    }
+
+
+def errors_page() -> str:
+    rows = [
+        (
+            f"`{row.name}`",
+            row.status,
+            f"`{row.type}`",
+            f"`{row.code}`" if row.code else "null",
+            row.blame,
+            _RETRY[row.should_retry],
+            row.meaning,
+        )
+        for row in errors.TABLE.values()
+    ]
+    return page(
+        "Errors",
+        "Every refusal and failure, once. The name stands in usage records and metrics; status, type and "
+        "code are what a client of the OpenAI dialect gets. *Retry* is sent as `x-should-retry` where it differs "
+        "from what SDKs do by themselves.",
+        table(("name", "status", "type", "code", "blame", "retry", "meaning"), rows),
+    )
+
+
+_RETRY = {None: "as the status says", True: "yes", False: "no"}
+
+
+def bounds_page() -> str:
+    rows = [(f"`{name}`", shown_bound(name, value), text) for name, value, text in bounds()]
+    return page(
+        "Bounds",
+        "Every queue, body, wait and retry has a bound. Units stand in the names.",
+        table(("bound", "value", "why"), rows),
+    )
+
+
+def bounds() -> list[tuple[str, int | float, str]]:
+    """(name, value, docstring) of each constant of ``kernel.limits``."""
+    body = ast.parse(Path(limits.__file__).read_text(encoding="utf-8")).body
+    found = []
+    for at, node in enumerate(body):
+        if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)):
+            continue
+        name = node.targets[0].id
+        if name in ("KIB", "MIB", "GIB"):
+            continue
+        after = body[at + 1] if at + 1 < len(body) else None
+        is_text = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+        text = " ".join(str(after.value.value).split()) if is_text else ""
+        found.append((name, getattr(limits, name), text))
+    return found
+
+
+def shown_bound(name: str, value: object) -> str:
+    """Bytes as KiB or MiB, other figures as they are."""
+    if "BYTES" in name and isinstance(value, int):
+        for size, unit in ((1024 * 1024, "MiB"), (1024, "KiB")):
+            if value >= size and value % size == 0:
+                return f"{value // size} {unit}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def settings_page() -> str:
+    parts = [part for top in TABLES for part in settings_of(top, top.name)]
+    rows = [
+        (f"`{ENV_PREFIX}{field.name.upper()}`", f"`server.{field.name}`", field.kind)
+        for field in SERVER.fields
+    ]
+    return page(
+        "Settings",
+        "Everything that a configuration file may hold. An unknown key is an error. Money and ratios are "
+        "quoted decimals: a float can't carry them exactly.",
+        *parts,
+        "## Environment\n\nStronger than the file, weaker than the command line. Arrays are written with "
+        "commas.",
+        table(("variable", "setting", "kind"), rows),
+        table(
+            ("other variable", "meaning"),
+            [
+                ("`SWITCHGEAR_DATA`", "Data folder, where `--data` is not given."),
+                (
+                    "`SWITCHGEAR_MASTER_KEY`",
+                    "Key of the vault (32 bytes as hex or base64) instead of `secrets/master.key`.",
+                ),
+                *(
+                    (f"`{variable}`", f"Makes a channel of vendor `{vendor.name}` at a start without a file.")
+                    for vendor in shipped().vendors.values()
+                    for variable in vendor.env
+                ),
+            ],
+        ),
+    )
+
+
+def settings_of(one: Table, path: str) -> list[str]:
+    head = f"[[{path}]]" if one.is_array else f"[{path}]"
+    rows = table(("key", "kind", "if absent", "meaning"), map(field_row, one.fields))
+    parts = [f"## `{head}`\n\n{one.meaning}", rows]
+    for inner in one.tables:
+        parts += settings_of(inner, f"{path}.{inner.name}")
+    return parts
+
+
+def field_row(field: Field) -> tuple[str, str, str, str]:
+    return f"`{field.name}`", field.kind, "**required**" if field.required else field.absent, field.meaning
+
+
+def commands_page() -> str:
+    parts = []
+    for name in COMMANDS:
+        command = load(name)
+        inner = getattr(command, "commands", {})
+        parts.append(f"## `switchgear {name}`\n\n{paragraphs(command.help)}")
+        if not inner:
+            parts.append(options(command))
+        for sub_name, sub in inner.items():
+            parts += [f"### `switchgear {name} {sub_name}`\n\n{paragraphs(sub.help)}", options(sub)]
+    return page(
+        "Commands",
+        "Exit codes: 0 all is well, 1 a problem was found, 2 used wrongly. Errors are one line on standard "
+        "error. Commands that only read work beside a running server and on a stopped one.",
+        *parts,
+    )
+
+
+def paragraphs(text: str | None) -> str:
+    blocks = (text or "").replace("\b", "").split("\n\n")
+    return "\n\n".join(" ".join(block.split()) for block in blocks)
+
+
+def options(command: object) -> str:
+    rows = []
+    for parameter in getattr(command, "params", ()):
+        is_option = parameter.param_type_name == "option"
+        name = ", ".join(parameter.opts) if is_option else parameter.metavar or parameter.name.upper()
+        if "--help" not in name:
+            rows.append((f"`{name.strip('{}')}`", getattr(parameter, "help", "") or ""))
+    return table(("argument or option", "meaning"), rows) if rows else "No options."
+
+
+def vendors_page() -> str:
+    data = shipped()
+    rows = [
+        (
+            f"`{vendor.name}`",
+            vendor.title,
+            vendor.base_url or ("started by us" if vendor.embedded else "you give it"),
+            ", ".join(f"`{name}`" for name in vendor.env) or "none",
+            ", ".join(vendor.endpoints),
+            len(data.models_of(vendor.name)),
+        )
+        for vendor in data.vendors.values()
+    ]
+    return page(
+        "Vendors",
+        "Places that a channel may name as its `vendor`. Each is one file in `src/switchgear/vendors/data/`.",
+        table(("vendor", "title", "base URL", "key from environment", "operations", "models"), rows),
+    )
+
+
+def prices_page() -> str:
+    data = shipped()
+    parts = []
+    for vendor in data.vendors.values():
+        models = data.models_of(vendor.name)
+        if models:
+            rows = [price_row(model.id, data.prices.get(model.id)) for model in models]
+            header = ("model", "input", "cache read", "cache write", "output", "since", "source")
+            parts += [f"## {vendor.title} (`{vendor.name}`)", table(header, rows)]
+    return page(
+        "Prices",
+        "The shipped price book, in US dollars per million tokens, before the group's ratio. A model without "
+        "a price is refused, never free. `[[prices]]` in a configuration file overrides a row; old charges "
+        "keep the price they were made with.",
+        *parts,
+    )
+
+
+def price_row(model: str, price: Price | None) -> tuple[str, ...]:
+    if price is None:
+        return f"`{model}`", "unpriced", "", "", "", "", ""
+    units = ("input_uncached", "cache_read", "cache_write_5m", "output_text")
+    rates = [usd_from_nanos(price.rates[unit]) if unit in price.rates else "" for unit in units]
+    tiers = f" ({len(price.tiers)} more tier{'s' * (len(price.tiers) > 1)})" if price.tiers else ""
+    return f"`{model}`{tiers}", *rates, price.since, price.source
+
+
+def stream_end_page() -> str:
+    words = {None: "any", True: "yes", False: "no"}
+    rows = [
+        (
+            "any" if row.end_states == END_STATES else ", ".join(f"`{state}`" for state in row.end_states),
+            words[row.delivered],
+            words[row.usage_reported],
+            words[row.upstream_answered_error],
+            row.basis,
+            row.why,
+        )
+        for row in POLICY
+    ]
+    header = ("end state", "content delivered", "usage reported", "error reply", "charged by", "why")
+    return page(
+        "How a call ends, and what it costs",
+        f"Every call ends in one of {', '.join(f'`{state}`' for state in END_STATES)}. The first row that "
+        "fits decides what the charge is computed from, in every dialect.",
+        table(header, rows),
+        f"Usage is counted in disjoint units: {', '.join(f'`{unit}`' for unit in UNITS)}.",
+    )
+
+
+def metrics_page() -> str:
+    return page(
+        "Metrics",
+        "`/metrics` in the Prometheus text format.",
+        table(("metric", "kind", "meaning"), [(f"`{name}`", kind, text) for name, kind, text in metrics()]),
+    )
+
+
+def metrics() -> list[tuple[str, str, str]]:
+    """(name, kind, help) of workers and controller."""
+    of_controller = [(row.name, row.kind, row.help) for row in controller_metrics.METRICS]
+    return sorted({*worker_metrics.METRICS, *of_controller})
+
+
+def page(title: str, *parts: str) -> str:
+    return "\n\n".join([f"# {title}", NOTE, *parts]) + "\n"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    cells = ([str(cell).replace("|", "\\|") for cell in line] for line in lines)
+    return "\n".join("| " + " | ".join(line) + " |" for line in cells)
+
+
+def main(arguments: list[str]) -> int:
+    """Writes the pages, or names those that differ."""
+    stale = []
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        file = FOLDER / name
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            stale.append(name)
+            if "--check" not in arguments:
+                file.write_text(text, encoding="utf-8")
+    if stale and "--check" in arguments:
+        print(f"docs/reference is out of date ({', '.join(stale)}); run: make docs", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
