@@ -199,7 +199,8 @@ def _report_costs(results: dict[str, Any]) -> int:
             failed = found["nginx"]["failed"] + ours["failed"]
             bad = failed > 0 or (scenario.ratio_max > 0 and ratio > scenario.ratio_max)
             missed += bad
-            limits = (f"{scenario.ratio_max}×", f"(limit {scenario.us_max:g})") if scenario.ratio_max else ("-", "")
+            limits = (f"{scenario.ratio_max}×", f"(limit {scenario.us_max:g})")
+            limits = limits if scenario.ratio_max else ("-", "")
             line += f" {ratio:>6.2f}× {limits[0]:>6}  {scaled:.1f} {limits[1]}"
             line += (f"  {failed} failed" if failed else "") + ("  MISSED" if bad else "")
         print(line)
