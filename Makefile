@@ -67,5 +67,8 @@ lock: ## resolve requirements/*.in again into hash-locked files
 	@for f in run dev openai2; do .venv-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --upgrade -q requirements/$$f.in -o requirements/$$f.lock; done
 
+prices: $(VENV)/.dev ## write the price book again from the installed genai-prices
+	@PYTHONPATH=src $(BIN)/python tools/update_prices.py
+
 clean: ## remove the environment and caches, keep data
 	@rm -rf $(VENV) .venv-lock .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -87,9 +87,7 @@ async def _kill_one(server: Server, chance: random.Random, roles: list[Role], re
         await asyncio.to_thread(server.start)
 
 
-async def _client(
-    port: int, key: str, chance: random.Random, enough: asyncio.Event, report: Report
-) -> None:
+async def _client(port: int, key: str, chance: random.Random, enough: asyncio.Event, report: Report) -> None:
     while not enough.is_set():
         path, call = draw(chance)
         with contextlib.suppress(TimeoutError):

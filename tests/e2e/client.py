@@ -55,8 +55,15 @@ class Reply(msgspec.Struct):
 
 
 async def call(
-    port: int, key: str, body: Any, *, path: str = "/v1/chat/completions", method: str = "POST",
-    headers: dict[str, str] | None = None, timeout_s: float = 30.0, leave_after: bytes | None = None,
+    port: int,
+    key: str,
+    body: Any,
+    *,
+    path: str = "/v1/chat/completions",
+    method: str = "POST",
+    headers: dict[str, str] | None = None,
+    timeout_s: float = 30.0,
+    leave_after: bytes | None = None,
 ) -> Reply:
     """One request on a connection of its own. Whatever breaks ends the reply; it raises only TimeoutError.
 

@@ -13,7 +13,10 @@ from tests.e2e.harness import ROOT
 def upstream_url() -> Iterator[str]:
     """Base URL of a fake upstream that no kill, stall or busy loop of the test can hold up."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.sim.upstream"], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "tests.sim.upstream"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     try:

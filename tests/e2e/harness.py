@@ -88,8 +88,13 @@ class Server:
         arguments += ["--host", "127.0.0.1", "--port", str(self.port), "--workers", str(self.workers)]
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "switchgear.cli", *arguments], cwd=ROOT, env=self._env,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                [sys.executable, "-m", "switchgear.cli", *arguments],
+                cwd=ROOT,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         self.wait_ready()
 
@@ -156,8 +161,13 @@ class Server:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """One command of the command line on this data folder; never raises for its exit code."""
         return subprocess.run(
-            [sys.executable, "-m", "switchgear.cli", *arguments, "--data", str(self.data)], cwd=ROOT,
-            env=self._env, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False,
+            [sys.executable, "-m", "switchgear.cli", *arguments, "--data", str(self.data)],
+            cwd=ROOT,
+            env=self._env,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_S,
+            check=False,
         )
 
     def usage(self) -> list[dict[str, Any]]:

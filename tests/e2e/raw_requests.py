@@ -18,8 +18,11 @@ class Odd(msgspec.Struct, frozen=True):
 
 
 def request(
-    *headers: bytes, body: bytes = CALL, line: bytes = b"POST /v1/chat/completions HTTP/1.1",
-    key: bytes = b"", host: bytes = b"host: relay\r\n",
+    *headers: bytes,
+    body: bytes = CALL,
+    line: bytes = b"POST /v1/chat/completions HTTP/1.1",
+    key: bytes = b"",
+    host: bytes = b"host: relay\r\n",
 ) -> bytes:
     """A request with exactly these headers besides host, key and type, each without its line end."""
     fixed = host + b"authorization: Bearer " + key + b"\r\ncontent-type: application/json\r\n"
@@ -119,9 +122,7 @@ def _lines(key: bytes) -> list[Odd]:
 def _targets(key: bytes) -> list[Odd]:
     size = b"content-length: %d" % len(CALL)
 
-    def aimed(
-        name: str, line: bytes, must_refuse: bool = True, host: bytes = b"host: relay\r\n"
-    ) -> Odd:
+    def aimed(name: str, line: bytes, must_refuse: bool = True, host: bytes = b"host: relay\r\n") -> Odd:
         return Odd(name, request(size, key=key, line=line, host=host), must_refuse)
 
     path = b"/v1/chat/completions"

@@ -13,12 +13,15 @@ import openai
 
 QUESTION: list[Any] = [{"role": "user", "content": "Say a few words."}]
 CUE: list[Any] = [{"role": "user", "content": "Please use the tool now."}]
-TOOLS: list[Any] = [{
-    "type": "function",
-    "function": {
-        "name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
-    },
-}]
+TOOLS: list[Any] = [
+    {
+        "type": "function",
+        "function": {
+            "name": "weather",
+            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+        },
+    }
+]
 MODEL = "gpt-5.2"
 
 
@@ -36,9 +39,11 @@ def chat(client: openai.OpenAI) -> Any:
     raw = client.chat.completions.with_raw_response.create(model=MODEL, messages=QUESTION, max_tokens=5)
     reply = raw.parse()
     return {
-        "text": reply.choices[0].message.content, "finish": reply.choices[0].finish_reason,
+        "text": reply.choices[0].message.content,
+        "finish": reply.choices[0].finish_reason,
         "usage": [reply.usage.prompt_tokens, reply.usage.completion_tokens] if reply.usage else None,
-        "request_id": bool(reply._request_id), "fingerprint": reply.system_fingerprint,
+        "request_id": bool(reply._request_id),
+        "fingerprint": reply.system_fingerprint,
     }
 
 
@@ -87,7 +92,8 @@ def embeddings(client: openai.OpenAI) -> Any:
     usual = client.embeddings.create(**call)
     floats = client.embeddings.create(**call, encoding_format="float")
     return {
-        "count": len(usual.data), "size": len(usual.data[0].embedding),
+        "count": len(usual.data),
+        "size": len(usual.data[0].embedding),
         "same": [item.embedding for item in usual.data] == [item.embedding for item in floats.data],
         "tokens": usual.usage.prompt_tokens,
     }

@@ -30,7 +30,12 @@ def key(secret: str, name: str = "ci", owner: str = "acme", **values: Any) -> st
 
 def channel(base_url: str, models: list[str], name: str = "main", **values: Any) -> str:
     return table(
-        "channels", name=name, vendor="compatible", base_url=base_url, keys=[UPSTREAM_KEY], models=models,
+        "channels",
+        name=name,
+        vendor="compatible",
+        base_url=base_url,
+        keys=[UPSTREAM_KEY],
+        models=models,
         **values,
     )
 

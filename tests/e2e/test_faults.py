@@ -46,10 +46,25 @@ AFTER_CONTENT = {
 """Content went out: an error frame, no end marker, no second channel, and what was delivered is paid."""
 
 REFUSED_BY_UPSTREAM = {"fault-400": 400, "fault-422": (400, 422)}
-USAGE = ["fault-usage-negative", "fault-usage-string", "fault-usage-huge", "fault-usage-double",
-         "fault-usage-decreasing", "fault-no-usage", "fault-dup-keys"]
-OTHERS = ["fault-gzip-bomb", "fault-tiny-frames-20000", "fault-no-done", "fault-slow", "fault-reset-headers",
-          "fault-stall-first", "fault-error-first", "fault-json-for-stream"]
+USAGE = [
+    "fault-usage-negative",
+    "fault-usage-string",
+    "fault-usage-huge",
+    "fault-usage-double",
+    "fault-usage-decreasing",
+    "fault-no-usage",
+    "fault-dup-keys",
+]
+OTHERS = [
+    "fault-gzip-bomb",
+    "fault-tiny-frames-20000",
+    "fault-no-done",
+    "fault-slow",
+    "fault-reset-headers",
+    "fault-stall-first",
+    "fault-error-first",
+    "fault-json-for-stream",
+]
 ALL = [*BEFORE_CONTENT, *AFTER_CONTENT, *REFUSED_BY_UPSTREAM, *USAGE, *OTHERS]
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio(loop_scope="module")]

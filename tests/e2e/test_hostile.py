@@ -58,9 +58,7 @@ async def test_one_request_in_at_most_one_out(rig: Rig, odd: raw_requests.Odd) -
 async def test_two_requests_in_one_packet_are_two_requests(rig: Rig) -> None:
     already = len(rig.first.requests)
     one = raw_requests.request(b"content-length: %d" % len(CALL), key=rig.key.encode())
-    last = raw_requests.request(
-        b"content-length: %d" % len(CALL), b"connection: close", key=rig.key.encode()
-    )
+    last = raw_requests.request(b"content-length: %d" % len(CALL), b"connection: close", key=rig.key.encode())
     answer = await client.exchange(rig.server.port, one + last)
     assert answer.count(b"HTTP/1.1 200") == len(rig.first.requests) - already == 2
 
@@ -86,9 +84,7 @@ async def test_bodies_that_never_end_hold_nobody_up_and_cost_nothing(rig: Rig) -
 
 
 async def test_a_half_closed_client_is_answered_or_let_go(rig: Rig) -> None:
-    data = raw_requests.request(
-        b"content-length: %d" % len(CALL), b"connection: close", key=rig.key.encode()
-    )
+    data = raw_requests.request(b"content-length: %d" % len(CALL), b"connection: close", key=rig.key.encode())
     answer = await client.exchange(rig.server.port, data, half_close=True, timeout_s=QUIET_TIMEOUT_S)
     assert answer == b"" or answer.startswith(b"HTTP/1.1 200")
     await rig.first.wait_for(lambda upstream: upstream.open_streams == 0)

@@ -28,13 +28,17 @@ def served() -> Iterator[tuple[str, str]]:
     """Base URL and the keys by what is the matter with them."""
     keys = {name: settings.fresh_key() for name in ("good", "narrow", "poor", "slow")}
     upstream = subprocess.Popen(
-        [sys.executable, "-m", "tests.sim.upstream"], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "tests.sim.upstream"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert upstream.stdout is not None
     try:
         base_url = json.loads(upstream.stdout.readline())["base_url"]
         parts = [
-            settings.group(), settings.user(),
+            settings.group(),
+            settings.user(),
             settings.key(keys["good"], "good"),
             settings.key(keys["narrow"], "narrow", models=["text-embedding-3-small"]),
             settings.key(keys["poor"], "poor", quota_usd="0.000000001"),
@@ -58,7 +62,10 @@ def found(request: pytest.FixtureRequest, served: tuple[str, str]) -> dict[str, 
         pytest.skip("the SDK's major version before this one is not installed: make .venv-openai2/.done")
     done = subprocess.run(
         [str(python), str(SCRIPT), *served],
-        capture_output=True, text=True, timeout=SDK_TIMEOUT_S, check=False,
+        capture_output=True,
+        text=True,
+        timeout=SDK_TIMEOUT_S,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
@@ -69,20 +76,27 @@ def found(request: pytest.FixtureRequest, served: tuple[str, str]) -> dict[str, 
 
 def test_json_reply(found: dict[str, Any]) -> None:
     assert found["chat"] == {
-        "text": "word0 word1 word2 word3 word4", "finish": "stop", "usage": [INPUT_TOKENS, 5],
-        "request_id": True, "fingerprint": "fp_sim",
+        "text": "word0 word1 word2 word3 word4",
+        "finish": "stop",
+        "usage": [INPUT_TOKENS, 5],
+        "request_id": True,
+        "fingerprint": "fp_sim",
     }
 
 
 def test_stream_hides_the_usage_that_was_not_asked_for(found: dict[str, Any]) -> None:
     assert found["stream_plain"] == {
-        "text": "word0 word1 word2 word3 word4", "usages": [], "finishes": ["stop"],
+        "text": "word0 word1 word2 word3 word4",
+        "usages": [],
+        "finishes": ["stop"],
     }
 
 
 def test_stream_shows_the_usage_that_was_asked_for(found: dict[str, Any]) -> None:
     assert found["stream_with_usage"] == {
-        "text": "word0 word1 word2 word3 word4", "usages": [[INPUT_TOKENS, 5, 0]], "finishes": ["stop"],
+        "text": "word0 word1 word2 word3 word4",
+        "usages": [[INPUT_TOKENS, 5, 0]],
+        "finishes": ["stop"],
     }
 
 
@@ -94,7 +108,10 @@ def test_tool_calls_pass_through(found: dict[str, Any]) -> None:
 def test_embeddings_as_base64_and_as_floats(found: dict[str, Any]) -> None:
     tokens = replies.prompt_tokens([{"content": "one"}, {"content": "two"}])
     assert found["embeddings"] == {
-        "count": 2, "size": replies.EMBEDDING_DIMENSIONS, "same": True, "tokens": tokens,
+        "count": 2,
+        "size": replies.EMBEDDING_DIMENSIONS,
+        "same": True,
+        "tokens": tokens,
     }
 
 
@@ -107,17 +124,20 @@ def test_completions(found: dict[str, Any]) -> None:
     assert found["completions"] == ["word0 word1 word2 word3", "word0 word1 word2 word3"]
 
 
-@pytest.mark.parametrize(("case", "kind", "status", "code"), [
-    ("bad_key", "AuthenticationError", 401, "invalid_api_key"),
-    ("model_unknown", "NotFoundError", 404, "model_not_found"),
-    ("retrieve_unknown", "NotFoundError", 404, "model_not_found"),
-    ("model_not_allowed", "PermissionDeniedError", 403, "model_not_allowed"),
-    ("bad_request", "BadRequestError", 400, ...),
-    ("quota", "RateLimitError", 429, "insufficient_quota"),
-    ("rate", "RateLimitError", 429, "rate_limit_exceeded"),
-    ("upstream_500", "InternalServerError", ..., "upstream_error"),
-    ("cut_stream", "APIError", None, "upstream_cut"),
-])
+@pytest.mark.parametrize(
+    ("case", "kind", "status", "code"),
+    [
+        ("bad_key", "AuthenticationError", 401, "invalid_api_key"),
+        ("model_unknown", "NotFoundError", 404, "model_not_found"),
+        ("retrieve_unknown", "NotFoundError", 404, "model_not_found"),
+        ("model_not_allowed", "PermissionDeniedError", 403, "model_not_allowed"),
+        ("bad_request", "BadRequestError", 400, ...),
+        ("quota", "RateLimitError", 429, "insufficient_quota"),
+        ("rate", "RateLimitError", 429, "rate_limit_exceeded"),
+        ("upstream_500", "InternalServerError", ..., "upstream_error"),
+        ("cut_stream", "APIError", None, "upstream_cut"),
+    ],
+)
 def test_each_error_is_of_the_sdk_class(
     found: dict[str, Any], case: str, kind: str, status: Any, code: Any
 ) -> None:

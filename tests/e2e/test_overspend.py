@@ -12,7 +12,8 @@ CALLS = 200
 COVERED = 10
 RATES = {"input_usd_per_mtok": "2", "output_usd_per_mtok": "10"}
 CALL: dict[str, Any] = {
-    "model": "gpt-5.2", "max_tokens": 64,
+    "model": "gpt-5.2",
+    "max_tokens": 64,
     "messages": [{"role": "user", "content": "Count to sixty-four, please."}],
 }
 CHAT = "/v1/chat/completions"

@@ -8,7 +8,8 @@ UNIX_PATH_BYTES_MAX = 100
 
 
 class Home:
-    """The data folder: ``switchgear.db``, ``journals/<epoch>/``, ``run/`` (sockets, rate table), ``secrets/``."""
+    """The data folder: ``switchgear.db``, ``journals/<epoch>/``, ``run/`` (sockets, rate table),
+    ``secrets/``."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

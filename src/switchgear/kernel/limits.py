@@ -63,6 +63,9 @@ STALE_MAX_S = 900.0
 """Known keys go on for so long without a controller."""
 WORKERS_MAX = 16
 
+RATE_LOCK_TRIES = 200
+"""Tries for a row of the shared rate table, each giving way to other processes."""
+
 # Journal and ledger.
 JOURNAL_BYTES_MAX = 256 * MIB
 """Not yet ingested, a worker; beyond it new calls get 503."""
@@ -74,6 +77,10 @@ LEASE_FRACTION = 4
 """A lease is at most wallet ÷ (LEASE_FRACTION × workers)."""
 LEASE_NANOS_MAX = 5_000_000_000
 LEASE_NANOS_MIN = 1_000_000
+LEASE_LOW_WATER_FRACTION = 4
+"""A lease is refilled in the background when less than a fourth of its last grant is free."""
+AUDIT_FINDINGS_MAX = 1000
+"""Reported by one audit; the rest is only counted."""
 RECALL_WAIT_S = 0.25
 """How long a grant waits for what other workers hold free."""
 HOLD_WAIT_S = 1.0
@@ -81,11 +88,59 @@ HOLD_WAIT_S = 1.0
 HOLD_WAITERS_MAX = 1024
 RESERVE_OUTPUT_TOKENS = 4096
 """Held for the output of a call that names no cap of its own."""
+RESERVE_IMAGE_TOKENS = 5_000
+"""Held for a picture behind a URL; the dearest tilings of large models stay under it."""
+
+# Store.
+STORE_BUSY_TIMEOUT_MS = 5_000
+"""How long SQLite waits for another process's write."""
+STORE_WRITE_ATTEMPTS_MAX = 3
+STORE_WRITE_WAIT_S = 30.0
+"""How long a thread waits for the writer before it, or for a connection."""
+STORE_CONNECTIONS_MAX = 8
+STORE_MIGRATION_WAIT_S = 600.0
+"""How long a process waits for another that is opening or migrating the database."""
+STORE_ROWS_PER_STATEMENT_MAX = 500
+"""Bound values of one IN list."""
+AUDIT_CHUNK_ROWS = 2_000
+USAGE_PAGE_MAX = 10_000
+"""Records of one answer of the usage list."""
 
 # Link.
 LINK_FRAME_BYTES_MAX = 64 * MIB
 LINK_CALLS_MAX = 4096
 LINK_CALL_TIMEOUT_S = 5.0
+LINK_BUFFER_BYTES_MAX = 16 * MIB
+"""Written but not yet taken by the other end; beyond it the connection is cut."""
+LINK_CONNECT_TIMEOUT_S = 5.0
+LINK_RECONNECT_S_MIN = 0.02
+LINK_RECONNECT_S_MAX = 1.0
+LINK_CONNECTIONS_MAX = 64
+"""Workers and command lines together."""
+LINK_BACKLOG = 64
+
+# Configuration.
+CONFIG_BYTES_MAX = 4 * MIB
+"""One configuration file."""
+CONFIG_LIST_MAX = 10_000
+"""Elements of one array or tables of one kind in a configuration file."""
+NAME_CHARS_MAX = 64
+"""Names of groups, users, keys and channels: a line of a table has room for it."""
+DRAIN_S_MAX = 3600.0
+TIMEOUT_S_MAX = 86_400.0
+"""The longest deadline that a channel may be given."""
+RATE_PER_MINUTE_MAX = 1_000_000_000
+"""The highest requests or tokens per minute that a key may be given; 0 stands for none."""
+CONCURRENCY_CAP_MAX = 100_000
+"""The highest cap of calls at the same time of a key or channel."""
+WEIGHT_MAX = 1_000_000
+"""Weights and priorities of channels."""
+PROBE_TIMEOUT_S = 60.0
+"""``switchgear channels test`` waits so long for one channel; an embedded model loads within it."""
+PROBES_MAX = 8
+"""Channels that it tries at the same time."""
+BANNER_MODELS_MAX = 12
+"""Model names in the text of the start; the rest is a number."""
 
 # Estimates.
 ESTIMATE_TEXT_BYTES_MAX = 16 * KIB
@@ -93,3 +148,68 @@ ESTIMATE_TEXT_BYTES_MAX = 16 * KIB
 
 DRAIN_S = 30.0
 """Streams get so long to finish after SIGTERM."""
+PLAUSIBLE_TOKENS_MAX = 20_000_000
+"""A reply that reports more is not believed: its usage is estimated instead, and an alarm counts it."""
+CLOSE_WAIT_S = 0.5
+"""After the end marker, the connection's own end is awaited for so long, so that it can be used again."""
+CLIENT_GONE_READ_S = 30.0
+"""Where a channel is set to read on after the client left."""
+LOCAL_START_TIMEOUT_S = 60.0
+"""First start of the embedded model."""
+HOPS_MAX = 4
+"""Relays in a row, before it must be a loop."""
+REQUEST_LOG_LINES_MAX = 10_000
+"""Log lines that wait to be written; more are dropped and counted."""
+
+# The listener.
+LISTEN_BACKLOG = 1024
+CONNECTIONS_MAX = 16_384
+"""Open client connections of one worker; further ones wait in the backlog."""
+HEADER_READ_TIMEOUT_S = 30.0
+"""From a connection's opening, or its last reply, to the end of the next request's headers."""
+
+# Wire.
+CHOICES_MAX = 1024
+"""Choices of one call, asked for or seen in a stream; the largest known vendor takes 128."""
+ERROR_MESSAGE_CHARS_MAX = 8 * KIB
+"""Of an upstream's error message that is shown to a client."""
+NESTING_SCAN_BYTES_MAX = 1 * MIB
+"""Brackets that are still nested after the cheap passes; beyond it a body counts as nested too deeply."""
+
+# The embedded model.
+LOCAL_CONTEXT_TOKENS = 4096
+"""Of one call; half of what the model was trained for, a quarter of the memory."""
+LOCAL_PARALLEL = 2
+LOCAL_OUTPUT_TOKENS_MAX = 2048
+"""When a call names no cap of its own."""
+LOCAL_HTTP_THREADS = 8
+LOCAL_THREADS_MAX = 4
+"""Of computation; at most half of the cores."""
+LOCAL_MEMORY_BYTES_MAX = 2048 * MIB
+"""Address space of its process, weights and libraries included."""
+LOCAL_START_TIMEOUT_S = 60.0
+LOCAL_STOP_TIMEOUT_S = 2.0
+LOCAL_CRASHES_MAX = 3
+"""Within ``LOCAL_CRASH_WINDOW_S``; after them a call is told why until the window has passed."""
+LOCAL_CRASH_WINDOW_S = 60.0
+
+# Token counts in the controller.
+COUNT_TEXT_CHARS_MAX = 256 * KIB
+"""Counted in about 5 ms, during which no other Python thread runs."""
+COUNT_WAITING_MAX = 256
+
+# The controller.
+METRIC_SERIES_MAX = 4096
+"""Of one kind, of one worker."""
+STORE_TASKS_MAX = 4096
+"""Waiting for the controller's writer thread; beyond it a worker is told to come again."""
+CONFIG_POLL_INTERVAL_S = 0.25
+SNAPSHOT_PUSH_TIMEOUT_S = 2.0
+INGEST_POLL_INTERVAL_S = 0.1
+DRIFT_INTERVAL_S = 30.0
+GAUGE_INTERVAL_S = 1.0
+EPOCH_GRACE_S = 0.05
+"""Between a lost link and the first try to bury its epoch."""
+EPOCH_RETRY_S = 0.5
+CONTROLLER_STOP_TIMEOUT_S = 10.0
+QUARANTINE_FILES_MAX = 16

@@ -1,4 +1,5 @@
-"""Money as integers. A nano is 10⁻⁹ US dollar; rates are nanos per million units; ratios are parts per million.
+"""Money as integers. A nano is 10⁻⁹ US dollar; rates are nanos per million units; ratios are parts per
+million.
 
 There is no float in this module, and a test keeps it so.
 """
@@ -50,7 +51,7 @@ def divide_half_up(numerator: int, denominator: int) -> int:
 
 def _scaled(text: str, scale: int, what: str) -> int:
     if not isinstance(text, str):
-        raise MoneyError(f"{what} must be written as a string such as \"1.75\", not {text!r}")
+        raise MoneyError(f'{what} must be written as a string such as "1.75", not {text!r}')
     try:
         value = Decimal(text.strip())
     except InvalidOperation:

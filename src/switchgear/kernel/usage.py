@@ -1,14 +1,15 @@
 """What a call consumed, in disjoint classes: each token stands in exactly one unit.
 
-Vendors count cached tokens inside the input or beside it; a tap has to tell them apart before it makes a Usage,
-so that a price is a plain sum and never a subtraction.
+Vendors count cached tokens inside the input or beside it; a tap has to tell them apart before it makes a
+Usage, so that a price is a plain sum and never a subtraction.
 """
 
 import msgspec
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """Integer counts by unit, none negative. ``input_uncached`` excludes every other input class, and so on."""
+    """Integer counts by unit, none negative. ``input_uncached`` excludes every other input class, and so
+    on."""
 
     input_uncached: int = 0
     cache_read: int = 0

@@ -1,7 +1,7 @@
 """The one durable record of a request: the bill and the log line in one.
 
-It is appended to the worker's journal before the reply's end goes out, and becomes a usage row and its transfers
-when the controller ingests it. It holds ids and numbers, never bodies, keys or secrets.
+It is appended to the worker's journal before the reply's end goes out, and becomes a usage row and its
+transfers when the controller ingests it. It holds ids and numbers, never bodies, keys or secrets.
 """
 
 from typing import Literal
@@ -13,7 +13,12 @@ from switchgear.kernel.usage import Usage
 
 EndState = Literal["complete", "client_gone", "upstream_cut", "stalled", "upstream_error", "refused"]
 END_STATES: tuple[EndState, ...] = (
-    "complete", "client_gone", "upstream_cut", "stalled", "upstream_error", "refused",
+    "complete",
+    "client_gone",
+    "upstream_cut",
+    "stalled",
+    "upstream_error",
+    "refused",
 )
 UsageSource = Literal["reported", "estimated", "none"]
 

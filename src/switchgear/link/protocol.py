@@ -1,8 +1,9 @@
 """Frames between a relay worker and the controller: four-byte length, then msgpack.
 
-A worker opens with ``Hello`` and gets ``Welcome``. Then either side sends ``Call`` (wants an ``Answer`` with the same
-``seq``) or ``Notice`` (wants nothing). Money figures are cumulative per lease, so a frame that is lost with its
-connection or sent twice changes nothing: both sides say their totals again in the next ``Hello`` and ``Welcome``.
+A worker opens with ``Hello`` and gets ``Welcome``. Then either side sends ``Call`` (wants an ``Answer`` with
+the same ``seq``) or ``Notice`` (wants nothing). Money figures are cumulative per lease, so a frame that is
+lost with its connection or sent twice changes nothing: both sides say their totals again in the next
+``Hello`` and ``Welcome``.
 """
 
 import msgspec
@@ -18,7 +19,8 @@ class LeaseTotals(msgspec.Struct, frozen=True, array_like=True, gc=False):
     returned: int
 
 
-# --- worker → controller -------------------------------------------------------------------------------------------
+# --- worker → controller
+# -------------------------------------------------------------------------------------------
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
@@ -42,9 +44,9 @@ class LookupKey(msgspec.Struct, frozen=True, tag="lookup_key"):
 class Acquire(msgspec.Struct, frozen=True, tag="acquire"):
     """Call: extend leases so that ``need`` nanos more are free in each. Answer: ``Acquired``.
 
-    ``need`` is what is missing for the waiting call (the lease must come to cover it); the controller may grant more,
-    up to its lease size. ``wait`` is true when a call waits; false for a refill at the low-water mark, which never
-    recalls from other workers.
+    ``need`` is what is missing for the waiting call (the lease must come to cover it); the controller may
+    grant more, up to its lease size. ``wait`` is true when a call waits; false for a refill at the low-water
+    mark, which never recalls from other workers.
     """
 
     needs: tuple[tuple[str, int], ...]
@@ -66,18 +68,47 @@ class CountTokens(msgspec.Struct, frozen=True, tag="count_tokens"):
 
 
 class LocalEndpoint(msgspec.Struct, frozen=True, tag="local_endpoint"):
-    """Call: start the embedded model if need be, and say where it listens. Answer: ``LocalAddress`` or ``Failed``."""
+    """Call: start the embedded model if need be, and say where it listens. Answer: ``LocalAddress`` or
+    ``Failed``."""
 
     model: str
 
 
 class Stats(msgspec.Struct, frozen=True, tag="stats"):
-    """Notice, once a second: cumulative counters, gauges and histogram buckets of this epoch, by metric series."""
+    """Notice, once a second: cumulative counters, gauges and histogram buckets of this epoch, by metric
+    series."""
 
     counters: dict[str, int]
     gauges: dict[str, int]
     histograms: dict[str, tuple[int, ...]]
-    """Bucket counts (not cumulative), then the sum in microseconds."""
+    """Bucket counts (not cumulative; one per bound and one above), then the sum in microseconds."""
+
+
+HISTOGRAM_BOUNDS_US = (
+    50,
+    100,
+    200,
+    300,
+    500,
+    1_000,
+    2_000,
+    5_000,
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    30_000_000,
+    60_000_000,
+    300_000_000,
+    600_000_000,
+)
+"""Upper ends of the buckets of ``Stats.histograms``, in microseconds."""
 
 
 class MetricsPage(msgspec.Struct, frozen=True, tag="metrics_page"):
@@ -110,7 +141,8 @@ class Refresh(msgspec.Struct, frozen=True, tag="refresh"):
     Answer: ``Refreshed`` once every connected worker has it."""
 
 
-# --- controller → worker -------------------------------------------------------------------------------------------
+# --- controller → worker
+# -------------------------------------------------------------------------------------------
 
 
 class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
@@ -129,7 +161,8 @@ class NewSnapshot(msgspec.Struct, frozen=True, tag="new_snapshot"):
 
 
 class Recall(msgspec.Struct, frozen=True, tag="recall"):
-    """Call: give back up to ``nanos`` of what is free now (Answer: ``Returned``), and what becomes free within
+    """Call: give back up to ``nanos`` of what is free now (Answer: ``Returned``), and what becomes free
+    within
     ``hold_ms`` until ``nanos`` is reached (``Returned`` notices)."""
 
     account: str
@@ -137,7 +170,8 @@ class Recall(msgspec.Struct, frozen=True, tag="recall"):
     hold_ms: int
 
 
-# --- answers -------------------------------------------------------------------------------------------------------
+# --- answers
+# -------------------------------------------------------------------------------------------------------
 
 
 class KeyFound(msgspec.Struct, frozen=True, tag="key_found"):
@@ -149,7 +183,8 @@ class KeyUnknown(msgspec.Struct, frozen=True, tag="key_unknown"):
 
 
 class Acquired(msgspec.Struct, frozen=True, tag="acquired"):
-    """New totals of the asked accounts. ``covered`` false: even after recall the accounts do not cover the need."""
+    """New totals of the asked accounts. ``covered`` false: even after recall the accounts do not cover the
+    need."""
 
     totals: tuple[LeaseTotals, ...]
     covered: bool
@@ -224,4 +259,5 @@ def encode_frame(frame: Frame) -> bytes:
 
 def decode_frame(body: bytes) -> Frame:
     """One frame's body, without its prefix. Raises ``msgspec.DecodeError`` or ``ValidationError``."""
-    return _decoder.decode(body)
+    frame: Frame = _decoder.decode(body)
+    return frame

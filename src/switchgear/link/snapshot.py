@@ -6,7 +6,8 @@ from switchgear.catalog.price import Price
 
 
 class ChannelView(msgspec.Struct, frozen=True):
-    """One upstream as the relay needs it. Secrets are in the clear here: a snapshot only crosses the 0600 socket."""
+    """One upstream as the relay needs it. Secrets are in the clear here: a snapshot only crosses the 0600
+    socket."""
 
     id: str
     name: str
@@ -33,7 +34,8 @@ class ChannelView(msgspec.Struct, frozen=True):
     concurrency_max: int = 0
     """Calls in flight per worker; 0 = no cap."""
     timeouts: dict[str, float] = {}
-    """Overrides of ``connect_s``, ``first_byte_stream_s``, ``first_byte_json_s``, ``idle_chunk_s``, ``total_s``."""
+    """Overrides of ``connect_s``, ``first_byte_stream_s``, ``first_byte_json_s``, ``idle_chunk_s``,
+    ``total_s``."""
     local_model: str = ""
     """Set for the embedded channel: endpoints are asked of the controller when first used."""
     allow_private: bool = True

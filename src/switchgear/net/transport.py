@@ -1,6 +1,6 @@
 """The slot for upstream HTTP clients: what the relay asks of one, and how it says that something failed.
 
-Implementations: ``transport_lean`` (our HTTP/1.1 pool on httptools) and ``transport_pyreqwest`` (everything else).
+Implementations: ``transport_lean`` (our HTTP/1.1 pool on httptools), ``transport_pyreqwest`` (all the rest).
 Both pass ``tests/net/test_transport_conformance.py``.
 """
 
@@ -10,12 +10,22 @@ from typing import Literal, Protocol
 import msgspec
 
 FaultStage = Literal["not_sent", "maybe_served", "answered"]
-"""How far a failed exchange got. ``not_sent``: the upstream can't have acted. ``maybe_served``: bytes of the request
-left, no status came back. ``answered``: the status line and headers came, the body did not end well."""
+"""How far a failed exchange got. ``not_sent``: the upstream can't have acted. ``maybe_served``: bytes of the
+request left, no status came back. ``answered``: status line and headers came, the body did not end well."""
 
 FaultKind = Literal[
-    "connect", "connect_timeout", "tls", "first_byte_timeout", "idle_timeout", "total_timeout",
-    "reset", "truncated", "protocol", "header_too_large", "body_too_large", "encoding",
+    "connect",
+    "connect_timeout",
+    "tls",
+    "first_byte_timeout",
+    "idle_timeout",
+    "total_timeout",
+    "reset",
+    "truncated",
+    "protocol",
+    "header_too_large",
+    "body_too_large",
+    "encoding",
 ]
 
 
@@ -49,6 +59,9 @@ class UpstreamRequest(msgspec.Struct, frozen=True, gc=False):
     """Absolute ``http`` or ``https`` URL."""
     headers: tuple[tuple[str, str], ...]
     body: bytes = b""
+    once: bool = False
+    """Must not be sent twice, whatever happens: gets a fresh connection, so the silent repeat after a kept
+    connection was closed under it can't occur. For submits of tasks and media."""
 
 
 class UpstreamResponse(Protocol):
@@ -61,7 +74,7 @@ class UpstreamResponse(Protocol):
     async def next_chunk(self) -> bytes:
         """The next piece of the decoded body, never empty; ``b""`` exactly at its proper end.
 
-        Raises TransportFault at a cut (``truncated``, ``reset``), an idle or total deadline, or a bad encoding.
+        Raises TransportFault at a cut (``truncated``, ``reset``), an idle or total deadline, a bad encoding.
         Never more than one caller at a time.
         """
 
@@ -69,14 +82,14 @@ class UpstreamResponse(Protocol):
         """The whole decoded body; ``body_too_large`` beyond ``bytes_max``."""
 
     def close(self) -> None:
-        """Done with it. After the proper end the connection goes back to the pool, before it the connection is cut."""
+        """Done with it. After the proper end the connection goes back to the pool, before it it is cut."""
 
 
 class Transport(Protocol):
     """Opens exchanges; owns a pool."""
 
     async def open(self, request: UpstreamRequest, timeouts: Timeouts) -> UpstreamResponse:
-        """Sends the request and waits for the headers. Cancelling it closes the connection within a second."""
+        """Sends the request and waits for the headers. Cancelling it closes the connection at once."""
 
     async def close(self) -> None:
         """Cuts what is left and frees the pool."""

@@ -1,1 +1,1 @@
-"""All SQL of the project."""
+"""All SQL of the project, and the secrets at rest."""

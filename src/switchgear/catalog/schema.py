@@ -1,0 +1,110 @@
+"""The shapes of the catalogue's files, and of a model once loaded."""
+
+import datetime
+from typing import Literal
+
+import msgspec
+
+Endpoint = Literal["openai_chat", "openai_completions", "openai_embeddings"]
+ENDPOINTS: tuple[Endpoint, ...] = ("openai_chat", "openai_completions", "openai_embeddings")
+
+
+class Model(msgspec.Struct, frozen=True):
+    """What is known of a model, whatever channel serves it."""
+
+    id: str
+    """As clients name it."""
+    vendor: str
+    """The vendor whose channels serve it unless an operator says otherwise."""
+    owned_by: str
+    endpoints: tuple[Endpoint, ...]
+    created: int = 0
+    """Unix seconds of its release day; 0 = unknown."""
+    context_tokens: int = 0
+    """0 = unknown."""
+    output_tokens_max: int = 0
+    """0 = unknown."""
+    upstream_id: str = ""
+    """As the vendor names it, where that differs from ``id``."""
+
+
+class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One table ``[models."<id>"]`` of a model file; what it leaves out is taken from the file's head."""
+
+    endpoints: tuple[Endpoint, ...] = ()
+    owned_by: str = ""
+    created: datetime.date | None = None
+    context_tokens: int = 0
+    output_tokens_max: int = 0
+    upstream_id: str = ""
+
+
+class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``data/models/<vendor>.toml``."""
+
+    vendor: str
+    owned_by: str
+    models: dict[str, ModelEntry]
+    endpoints: tuple[Endpoint, ...] = ("openai_chat",)
+
+
+class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Prices in US dollars per million tokens (per thousand calls), as decimal strings; absent = no rate."""
+
+    input_usd_per_mtok: str | None = None
+    cache_read_usd_per_mtok: str | None = None
+    cache_write_5m_usd_per_mtok: str | None = None
+    cache_write_1h_usd_per_mtok: str | None = None
+    audio_in_usd_per_mtok: str | None = None
+    image_in_usd_per_mtok: str | None = None
+    output_usd_per_mtok: str | None = None
+    reasoning_usd_per_mtok: str | None = None
+    audio_out_usd_per_mtok: str | None = None
+    image_out_usd_per_mtok: str | None = None
+    usd_per_1k_calls: str | None = None
+
+
+UNIT_OF_KEY = {
+    "input_usd_per_mtok": "input_uncached",
+    "cache_read_usd_per_mtok": "cache_read",
+    "cache_write_5m_usd_per_mtok": "cache_write_5m",
+    "cache_write_1h_usd_per_mtok": "cache_write_1h",
+    "audio_in_usd_per_mtok": "audio_in",
+    "image_in_usd_per_mtok": "image_in",
+    "output_usd_per_mtok": "output_text",
+    "reasoning_usd_per_mtok": "reasoning",
+    "audio_out_usd_per_mtok": "audio_out",
+    "image_out_usd_per_mtok": "image_out",
+    "usd_per_1k_calls": "calls",
+}
+
+
+class TierEntry(Rates, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[[price.tier]]``: rates of the whole call once its input has more tokens than this."""
+
+    above_input_tokens: int
+
+
+class PriceEntry(Rates, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[[price]]``: what one model costs."""
+
+    model: str
+    since: datetime.date | None = None
+    source: str = ""
+    """Where this figure is from, if that is more than the file's own source says."""
+    tier: tuple[TierEntry, ...] = ()
+
+
+class PriceSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a price file's figures are from and on which day they were read."""
+
+    name: str
+    read_on: datetime.date
+    version: str = ""
+
+
+class PriceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``data/prices/<name>.toml``."""
+
+    source: PriceSource
+    price: tuple[PriceEntry, ...] = ()

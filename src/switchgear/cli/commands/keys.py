@@ -1,0 +1,149 @@
+"""``switchgear keys``: make, list, disable and enable API keys."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlalchemy import Connection
+
+from switchgear.cli.opened import now_ms, secrets_of, store_of
+from switchgear.cli.options import DATA_DEFAULT, Data, Json, new_app
+from switchgear.cli.output import Failure, moment_text, print_json, print_table
+from switchgear.cli.pushed import push_changes
+from switchgear.config import read
+from switchgear.config.read import BadValue, Reader
+from switchgear.kernel.config import DEFAULT_GROUP, KeyConfig
+from switchgear.kernel.money import usd_from_nanos
+from switchgear.link.snapshot import Principal
+from switchgear.store.accounts import balances
+from switchgear.store.keys import create_key, list_keys, set_key_status
+
+app = new_app("Make, list, disable and enable API keys.")
+
+Name = Annotated[str, typer.Argument(help="Name of the key.", metavar="NAME")]
+
+
+@app.command()
+def create(
+    name: Name,
+    user: Annotated[str, typer.Option(help="User whose wallet pays.")] = "default",
+    group: Annotated[str, typer.Option(help="Group whose channels and ratio are used.")] = DEFAULT_GROUP,
+    quota_usd: Annotated[str | None, typer.Option(help="All that the key may ever spend.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="Model it may call; repeat for more.")] = None,
+    allow_ip: Annotated[list[str] | None, typer.Option(help="Network it may be used from; repeat.")] = None,
+    rpm: Annotated[int, typer.Option(help="Requests per minute; 0 = no limit.", min=0)] = 0,
+    tpm: Annotated[int, typer.Option(help="Tokens per minute; 0 = no limit.", min=0)] = 0,
+    concurrency: Annotated[int, typer.Option(help="Calls at the same time; 0 = no limit.", min=0)] = 0,
+    data: Data = DATA_DEFAULT,
+    json: Json = False,
+) -> None:
+    """Make a key and print it: it can't be shown again."""
+    key = KeyConfig(
+        name=str(checked("NAME", name, read.name)),
+        user=user,
+        group=group,
+        quota_nanos=None if quota_usd is None else amount("--quota-usd", quota_usd),
+        models=tuple(model or ()),
+        allow_ips=tuple(str(checked("--allow-ip", network, read.cidr)) for network in allow_ip or ()),
+        rpm=rpm,
+        tpm=tpm,
+        concurrency=concurrency,
+    )
+    with store_of(data, make=True) as database:
+        pepper = secrets_of(data, database).pepper
+
+        def make(connection: Connection) -> str | None:
+            return create_key(connection, pepper, key, now_ms())
+
+        plain = database.write(make)
+    if json:
+        print_json({"name": key.name, "user": key.user, "key": plain})
+    else:
+        typer.echo(plain)
+    push_changes(data, quiet=True)
+
+
+@app.command("list")
+def list_(data: Data = DATA_DEFAULT, json: Json = False) -> None:
+    """List all keys, masked."""
+    with store_of(data) as database:
+        keys, held = database.read(
+            lambda connection: (list_keys(connection), balances(connection, "budget:key:"))
+        )
+    rows = [_row(key, held) for key in keys]
+    if json:
+        for row in rows:
+            print_json(row)
+        return
+    header = (
+        "name",
+        "key",
+        "user",
+        "group",
+        "status",
+        "quota_left_usd",
+        "models",
+        "allow_ips",
+        "rpm",
+        "tpm",
+        "expires_at",
+    )
+    print_table(header, [[_cell(row[column]) for column in header] for row in rows])
+
+
+@app.command()
+def disable(name: Name, data: Data = DATA_DEFAULT) -> None:
+    """Refuse a key from now on, on running servers too."""
+    _set_status(name, data, disabled=True)
+
+
+@app.command()
+def enable(name: Name, data: Data = DATA_DEFAULT) -> None:
+    """Take a disabled key again."""
+    _set_status(name, data, disabled=False)
+
+
+def checked(option: str, value: object, reader: Reader) -> object:
+    """A value of the command line, read as the configuration file would."""
+    try:
+        return reader(value)
+    except BadValue as bad:
+        hint = f" ({bad.suggestion})" if bad.suggestion else ""
+        raise Failure(f"{option}: {bad.message}{hint}") from bad
+
+
+def amount(option: str, text: str) -> int:
+    """Dollars on the command line → nanos."""
+    nanos = checked(option, text, read.usd)
+    return nanos if isinstance(nanos, int) else 0
+
+
+def _set_status(name: str, data: Path, *, disabled: bool) -> None:
+    with store_of(data) as database:
+        changed = database.write(lambda connection: set_key_status(connection, name, disabled))
+    word = "disabled" if disabled else "enabled"
+    typer.echo(f"{name}: {word}" if changed else f"{name}: was {word} already")
+    if changed:
+        push_changes(data)
+
+
+def _row(key: Principal, held: dict[str, int]) -> dict[str, object]:
+    return {
+        "name": key.key_name,
+        "key": key.key_masked,
+        "id": key.key_id,
+        "user": key.user_name,
+        "group": key.group,
+        "status": key.status,
+        "quota_left_usd": usd_from_nanos(held.get(key.budget, 0)) if key.budget else None,
+        "models": key.models,
+        "allow_ips": key.allow_ips,
+        "rpm": key.rpm,
+        "tpm": key.tpm,
+        "concurrency": key.concurrency,
+        "expires_at": moment_text(key.expires_at_ms) if key.expires_at_ms else None,
+    }
+
+
+def _cell(value: object) -> object:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else value

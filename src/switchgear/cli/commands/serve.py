@@ -1,0 +1,139 @@
+"""``switchgear serve``: configuration in, running server and its welcome text out."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from sqlalchemy import Connection
+
+import switchgear
+from switchgear.cli.banner import Started, banner
+from switchgear.cli.commands.apply import read_config
+from switchgear.cli.offers import current_offers
+from switchgear.cli.opened import folder_problem, now_ms, secrets_of, store_of
+from switchgear.cli.options import DATA_DEFAULT, Data, new_app
+from switchgear.cli.output import Failure
+from switchgear.config.defaults import FIRST_NAME, first_config
+from switchgear.config.server import ENV_PREFIX, resolve_server
+from switchgear.kernel.config import Config, ServerConfig
+from switchgear.kernel.home import Home
+from switchgear.serve import StartError
+from switchgear.serve import serve as run_server
+from switchgear.store.admins import ensure_admin
+from switchgear.store.apply import ApplyReport, apply_config
+from switchgear.store.channels import list_channels
+from switchgear.store.db import Database
+from switchgear.store.keys import list_keys
+from switchgear.store.users import list_users
+from switchgear.vendors.shipped import shipped
+
+app = new_app()
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """What preparing the data folder made that is shown only once."""
+
+    report: ApplyReport
+    admin: str
+    admin_password: str | None
+
+
+@app.command()
+def serve(
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Configuration file.", metavar="FILE")
+    ] = None,
+    data: Data = DATA_DEFAULT,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes any free one.  [default: 8080]")] = None,
+    workers: Annotated[int | None, typer.Option(help="Relay worker processes.  [default: 2]")] = None,
+) -> None:
+    """Start the server.
+
+    It is one controller and the relay workers, and runs until SIGTERM or Ctrl-C; SIGHUP replaces the workers.
+
+    Without a configuration file a first start makes a user, a key and the embedded model's channel, and a
+    channel for each vendor whose key lies in the environment.
+    """
+    wanted = None if config is None else read_config(config)
+    server = _settings(wanted or Config(), host, port, workers)
+    prepared: list[Prepared] = []
+    try:
+        code = run_server(
+            Home(data),
+            server.host or "",
+            server.port or 0,
+            server.workers or 1,
+            server.drain_s,
+            prepare=lambda: prepared.append(prepare(data, wanted)),
+            announce=lambda bound_host, bound_port: typer.echo(
+                banner(_started(data, bound_host, bound_port, server.workers or 1, prepared[0]))
+            ),
+        )
+    except StartError as error:
+        raise Failure(str(error)) from error
+    except OSError as error:
+        raise Failure(folder_problem(data, error)) from error
+    raise typer.Exit(code)
+
+
+def prepare(data: Path, wanted: Config | None) -> Prepared:
+    """Brings database and configuration up to date; without a file, as a first start wants it."""
+    with store_of(data, make=True) as database:
+        secrets = secrets_of(data, database)
+        config = wanted if wanted is not None else _unattended(database)
+
+        def write(connection: Connection) -> Prepared:
+            report = apply_config(connection, secrets.vault, secrets.pepper, config, now_ms())
+            return Prepared(report, *ensure_admin(connection))
+
+        return database.write(write)
+
+
+def _settings(config: Config, host: str | None, port: int | None, workers: int | None) -> ServerConfig:
+    """The server's settings in force. What child processes need of them, they find in their environment."""
+    flags = {"host": host, "port": port, "workers": workers}
+    server, _, problems = resolve_server(config.server, os.environ, flags)
+    if problems:
+        raise Failure(problems[0].text())
+    os.environ[f"{ENV_PREFIX}TRUSTED_PROXIES"] = ",".join(server.trusted_proxies)
+    os.environ[f"{ENV_PREFIX}LOG_LEVEL"] = server.log_level
+    return server
+
+
+def _unattended(database: Database) -> Config:
+    """The first configuration; nothing, if the store was set up by a file or by hand."""
+    names = {user.name for user in database.read(list_users)}
+    return first_config(os.environ, shipped()) if names <= {FIRST_NAME} else Config()
+
+
+def _started(data: Path, host: str, port: int, workers: int, prepared: Prepared) -> Started:
+    with store_of(data) as database:
+        vault = secrets_of(data, database).vault
+        keys, rows, found = database.read(
+            lambda connection: (
+                list_keys(connection),
+                list_channels(connection, vault),
+                current_offers(connection, vault, shipped()),
+            )
+        )
+    embedded = [vendor.name for vendor in shipped().vendors.values() if vendor.embedded]
+    return Started(
+        version=switchgear.__version__,
+        host=host,
+        port=port,
+        workers=workers,
+        data=data,
+        created_keys=prepared.report.created_keys,
+        known_keys=tuple((key.key_name, key.key_masked) for key in keys if key.status == "active"),
+        admin=prepared.admin,
+        admin_password=prepared.admin_password,
+        models=tuple(offer.model for offer in found if offer.price is not None),
+        unpriced=tuple(offer.model for offer in found if offer.price is None),
+        from_environment=tuple(
+            (row.config.name, row.config.keys_env) for row in rows if row.enabled and row.config.keys_env
+        ),
+        embedded_models=tuple(model.id for name in embedded for model in shipped().models_of(name)),
+    )

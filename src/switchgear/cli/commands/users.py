@@ -1,0 +1,96 @@
+"""``switchgear users``: make and list users, put money into their wallets."""
+
+from typing import Annotated
+
+import typer
+from sqlalchemy import Connection
+
+from switchgear.cli.commands.keys import amount, checked
+from switchgear.cli.opened import now_ms, store_of
+from switchgear.cli.options import DATA_DEFAULT, Data, Json, new_app
+from switchgear.cli.output import moment_text, print_json, print_table
+from switchgear.cli.pushed import push_changes
+from switchgear.config import read
+from switchgear.kernel.config import UserConfig
+from switchgear.kernel.ids import new_id
+from switchgear.kernel.money import usd_from_nanos
+from switchgear.store.accounts import balances
+from switchgear.store.users import create_user, list_users, top_up_user
+
+app = new_app("Make and list users, put money into their wallets.")
+
+Name = Annotated[str, typer.Argument(help="Name of the user.", metavar="NAME")]
+
+
+@app.command()
+def create(
+    name: Name,
+    balance_usd: Annotated[str, typer.Option(help="What the wallet begins with.")] = "0",
+    data: Data = DATA_DEFAULT,
+    json: Json = False,
+) -> None:
+    """Make a user."""
+    nanos = amount("--balance-usd", balance_usd)
+    user = UserConfig(str(checked("NAME", name, read.name)), balance_nanos=nanos)
+    with store_of(data, make=True) as database:
+        identifier = database.write(lambda connection: create_user(connection, user, now_ms()))
+    if json:
+        print_json({"name": user.name, "id": identifier, "balance_usd": usd_from_nanos(nanos)})
+    else:
+        typer.echo(f"{user.name}: made, with {usd_from_nanos(nanos)} USD")
+    push_changes(data, quiet=True)
+
+
+@app.command("list")
+def list_(data: Data = DATA_DEFAULT, json: Json = False) -> None:
+    """List all users. The balance counts what relay workers hold on lease as well."""
+    with store_of(data) as database:
+        users, leased = database.read(
+            lambda connection: (list_users(connection), balances(connection, "lease:wallet:"))
+        )
+    rows = []
+    for user in users:
+        held = sum(nanos for account, nanos in leased.items() if account.startswith(f"lease:{user.wallet}:"))
+        rows.append(
+            {
+                "name": user.name,
+                "id": user.id,
+                "status": user.status,
+                "balance_usd": usd_from_nanos(user.balance_nanos + held),
+                "of_it_leased_usd": usd_from_nanos(held),
+                "created_at": moment_text(user.created_at_ms),
+            }
+        )
+    if json:
+        for row in rows:
+            print_json(row)
+        return
+    header = ("name", "status", "balance_usd", "of_it_leased_usd", "created_at")
+    print_table(header, [[row[column] for column in header] for row in rows])
+
+
+@app.command()
+def topup(
+    name: Name,
+    usd: Annotated[str, typer.Argument(help="Dollars, such as 12.50.", metavar="USD")],
+    ref: Annotated[
+        str | None, typer.Option(help="Your reference of the payment; the same one is booked only once.")
+    ] = None,
+    data: Data = DATA_DEFAULT,
+    json: Json = False,
+) -> None:
+    """Put money into a user's wallet."""
+    nanos = amount("USD", usd)
+    if nanos == 0:
+        raise typer.BadParameter("0 would change nothing", param_hint="USD")
+
+    def book(connection: Connection) -> int:
+        return top_up_user(connection, name, nanos, ref or new_id(), now_ms())
+
+    with store_of(data) as database:
+        balance = database.write(book)
+    if json:
+        print_json({"name": name, "balance_nanos": balance})
+    else:
+        typer.echo(f"{name}: {usd_from_nanos(balance)} USD in the wallet, leases not counted")
+    push_changes(data, quiet=True)

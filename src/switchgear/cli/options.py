@@ -1,0 +1,24 @@
+"""Options that several commands share, and how typer is set up for all."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+DATA_DEFAULT = Path("data")
+
+Data = Annotated[Path, typer.Option("--data", envvar="SWITCHGEAR_DATA", help="Data folder.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")]
+
+
+def new_app(help_text: str = "") -> typer.Typer:
+    """A command or group of commands in the common set-up: plain text, no tracebacks of typer's own."""
+    return typer.Typer(
+        help=help_text or None,
+        context_settings=CONTEXT,
+        no_args_is_help=bool(help_text),
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )

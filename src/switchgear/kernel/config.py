@@ -1,0 +1,125 @@
+"""Configuration as values: what a config file says, already checked, money and ratios as integers.
+
+The reader of the file makes these; the store applies them by name. Nothing here knows TOML or SQL.
+"""
+
+import msgspec
+
+from switchgear.kernel.limits import DRAIN_S
+from switchgear.kernel.money import PPM
+
+DEFAULT_GROUP = "default"
+
+
+class ServerConfig(msgspec.Struct, frozen=True):
+    """Where and how to listen; None: the command line or the default decides."""
+
+    host: str | None = None
+    port: int | None = None
+    workers: int | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    """CIDR of proxies whose ``x-forwarded-for`` is believed."""
+    log_level: str = "info"
+    """``debug``, ``info``, ``warning`` or ``error``."""
+    drain_s: float = DRAIN_S
+    """How long running calls get to finish after SIGTERM."""
+
+
+class GroupConfig(msgspec.Struct, frozen=True):
+    """A group of keys and channels, with the factor on its prices in parts per million."""
+
+    name: str
+    ratio_ppm: int = PPM
+
+
+class UserConfig(msgspec.Struct, frozen=True):
+    """Somebody with a wallet."""
+
+    name: str
+    balance_nanos: int | None = None
+    """All that the file has ever put into the wallet, not what is left; None: the file funds nothing."""
+    status: str | None = None
+    """``active`` or ``disabled``; None: the file does not say, so what an operator set by hand stays."""
+
+
+class KeyConfig(msgspec.Struct, frozen=True):
+    """One API key of a user."""
+
+    name: str
+    user: str
+    key: str | None = None
+    """The key itself; None: made once and told once."""
+    group: str = DEFAULT_GROUP
+    quota_nanos: int | None = None
+    """All that the key may ever spend by the file's word; None: bounded by the wallet only."""
+    models: tuple[str, ...] = ()
+    """Empty: all."""
+    allow_ips: tuple[str, ...] = ()
+    """CIDR; empty: all."""
+    rpm: int = 0
+    tpm: int = 0
+    concurrency: int = 0
+    """0 = no cap, in all three."""
+    expires_at_ms: int = 0
+    """0 = never."""
+    disabled: bool | None = None
+    """None: the file does not say, so a key that was disabled by hand is not revived by the next start."""
+
+
+class ChannelConfig(msgspec.Struct, frozen=True):
+    """One upstream: vendor, place, credentials, what it serves and to whom."""
+
+    name: str
+    vendor: str
+    base_url: str | None = None
+    """None: the vendor's own."""
+    keys: tuple[str, ...] = ()
+    keys_env: str | None = None
+    """Name of the environment variable that holds the credential; read by the controller, never stored."""
+    models: tuple[str, ...] | None = None
+    """None: all catalogue models of the vendor."""
+    model_map: dict[str, str] = {}
+    """Model as clients name it → model as the upstream names it."""
+    groups: tuple[str, ...] = (DEFAULT_GROUP,)
+    priority: int = 0
+    weight: int = 1
+    enabled: bool | None = None
+    """None: the file does not say; a new channel is enabled."""
+    timeouts: dict[str, float] = {}
+    """Seconds; overrides of ``connect_s``, ``first_byte_stream_s``, ``first_byte_json_s``, ``idle_chunk_s``,
+    ``total_s``."""
+    concurrency: int = 0
+    """Calls in flight per worker; 0 = no cap."""
+    operations: tuple[str, ...] = ()
+    """Restricts what the vendor offers (``openai_chat``, …); empty: all."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Fixed request headers."""
+    finish_on_client_gone: bool = False
+    """Read on, for a bounded time, after the client left, to learn the exact usage."""
+
+
+class PriceTierConfig(msgspec.Struct, frozen=True):
+    """Rates for calls whose input has more than ``above_input_tokens`` tokens."""
+
+    above_input_tokens: int
+    rates: dict[str, int]
+
+
+class PriceConfig(msgspec.Struct, frozen=True):
+    """An operator's price of one model: nanos per million units, by unit of ``kernel.usage.Usage``."""
+
+    model: str
+    rates: dict[str, int]
+    tiers: tuple[PriceTierConfig, ...] = ()
+    """Ascending by ``above_input_tokens``."""
+
+
+class Config(msgspec.Struct, frozen=True):
+    """A whole file. Objects that it does not name are left as they are when it is applied."""
+
+    server: ServerConfig = ServerConfig()
+    groups: tuple[GroupConfig, ...] = ()
+    users: tuple[UserConfig, ...] = ()
+    keys: tuple[KeyConfig, ...] = ()
+    channels: tuple[ChannelConfig, ...] = ()
+    prices: tuple[PriceConfig, ...] = ()

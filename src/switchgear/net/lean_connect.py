@@ -1,0 +1,83 @@
+"""Dialling: the addresses of a host, TCP to the first that answers, TLS on top."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from typing import TypeVar
+
+from switchgear.net.lean_request import Origin
+from switchgear.net.transport import TransportFault
+
+ADDRESSES_MAX = 8
+"""Of one host; more are not tried."""
+P = TypeVar("P", bound=asyncio.BaseProtocol)
+
+
+def default_ssl_context() -> ssl.SSLContext:
+    """Verifies certificate and host name, and speaks HTTP/1.1 only."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+async def dial(
+    origin: Origin, factory: Callable[[], P], ssl_context: ssl.SSLContext | None, connect_s: float
+) -> P:
+    """A connected protocol. ``connect_s`` covers name, TCP and TLS together.
+
+    Raises TransportFault ``connect``, ``connect_timeout`` or ``tls``, all ``not_sent``.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(connect_s):
+            sock = await _connect_first(loop, origin, loop.time() + connect_s)
+            try:
+                _, protocol = await loop.create_connection(
+                    factory,
+                    sock=sock,
+                    ssl=ssl_context,
+                    server_hostname=origin.host if ssl_context is not None else None,
+                )
+            except BaseException:
+                sock.close()
+                raise
+            return protocol
+    except TimeoutError:
+        raise TransportFault("connect_timeout", "not_sent", "no connection within its time") from None
+    except ssl.SSLCertVerificationError as fault:
+        detail = f"certificate refused: {fault.verify_message}"
+        raise TransportFault("tls", "not_sent", detail) from None
+    except ssl.SSLError as fault:
+        raise TransportFault("tls", "not_sent", f"handshake failed: {fault.reason}") from None
+    except socket.gaierror as fault:
+        raise TransportFault("connect", "not_sent", f"name not resolved: {fault.strerror}") from None
+    except OSError as fault:
+        raise TransportFault("connect", "not_sent", fault.strerror or type(fault).__name__) from None
+
+
+async def _connect_first(loop: asyncio.AbstractEventLoop, origin: Origin, until: float) -> socket.socket:
+    """TCP to the first address that answers; each gets an equal share of the time that is left."""
+    found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(found))[:ADDRESSES_MAX]
+    last: OSError = OSError("the name has no address")
+    for position, (family, kind, protocol, _, address) in enumerate(addresses):
+        left = len(addresses) - position
+        share = (until - loop.time()) / left
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if left == 1:
+                await loop.sock_connect(sock, address)
+            else:
+                async with asyncio.timeout(share):
+                    await loop.sock_connect(sock, address)
+            return sock
+        except OSError as fault:  # TimeoutError is one
+            sock.close()
+            last = fault
+        except BaseException:
+            sock.close()
+            raise
+    raise last

@@ -1,0 +1,116 @@
+"""A request as HTTP/1.1 bytes: one buffer, checked so that nothing in it can start a second request. Pure."""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from switchgear.net.transport import TransportFault
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TARGET = re.compile(r"/[!-~]*")
+_HOST = re.compile(r"[0-9A-Za-z._\-]+|[0-9A-Fa-f:.]+")
+_FRAMING = frozenset(
+    (
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "upgrade",
+        "te",
+        "trailer",
+        "expect",
+        "keep-alive",
+    )
+)
+"""Ours to say: from a caller they could make the upstream see another request than we sent."""
+_DEFAULT_PORT = {"http": 80, "https": 443}
+_NAMES_MAX = 1024
+_ROUTES_MAX = 1024
+
+
+class Origin(NamedTuple):
+    """Where a connection leads: connections are shared by equal origins only."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+class RequestEncoder:
+    """Turns requests into bytes. Remembers start lines by method and URL, and header names it has checked."""
+
+    def __init__(self) -> None:
+        self._routes: dict[tuple[str, str], tuple[Origin, str]] = {}
+        self._names: set[str] = set()
+
+    def route(self, method: str, url: str) -> tuple[Origin, str]:
+        """The origin and the first two lines; TransportFault(protocol, not_sent) if they can't be sent."""
+        route = self._routes.get((method, url))
+        if route is None:
+            if len(self._routes) >= _ROUTES_MAX:
+                self._routes.clear()
+            route = self._routes[(method, url)] = _parse_route(method, url)
+        return route
+
+    def encode(self, first_lines: str, method: str, headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
+        """Head and body in one buffer. TransportFault(protocol, not_sent) for a header that could inject."""
+        parts = [first_lines]
+        names = self._names
+        for name, value in headers:
+            if name not in names:
+                self._admit(name)
+            parts.append(f"{name}: {value}\r\n")
+        lines = len(parts) + 1
+        if body or method not in ("GET", "HEAD", "OPTIONS", "DELETE"):
+            parts.append(f"content-length: {len(body)}\r\n")
+            lines += 1
+        parts.append("\r\n")
+        head = "".join(parts)
+        # Each line ending is ours; one more means that a value brought its own.
+        if head.count("\r") != lines + 1 or head.count("\n") != lines + 1 or "\0" in head:
+            raise _refused("a header value has a line break or NUL")
+        try:
+            return head.encode("latin-1") + body
+        except UnicodeEncodeError:
+            raise _refused("a header value is not latin-1") from None
+
+    def _admit(self, name: str) -> None:
+        if not _TOKEN.fullmatch(name):
+            raise _refused("a header name is not a token")
+        if name.lower() in _FRAMING:
+            raise _refused(f"the header {name.lower()} is the transport's to set")
+        if len(self._names) < _NAMES_MAX:
+            self._names.add(name)
+
+
+def parse_origin(url: str) -> Origin:
+    """Scheme, host and port of an absolute http(s) URL; TransportFault(protocol, not_sent) otherwise."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise _refused("the URL can't be parsed") from None
+    host = parts.hostname or ""
+    if parts.scheme not in _DEFAULT_PORT or not _HOST.fullmatch(host) or "@" in parts.netloc:
+        raise _refused("the URL is not a plain http or https URL")
+    return Origin(parts.scheme, host, _DEFAULT_PORT[parts.scheme] if port is None else port)
+
+
+def _parse_route(method: str, url: str) -> tuple[Origin, str]:
+    origin = parse_origin(url)
+    # What urlsplit drops in silence (tabs, line breaks) must not pass as another URL than the caller wrote.
+    _, _, rest = url.partition("://")
+    cut = min((at for at in (rest.find(mark) for mark in "/?#") if at >= 0), default=len(rest))
+    target = rest[cut:].partition("#")[0]
+    target = target if target.startswith("/") else f"/{target}"
+    if not _TOKEN.fullmatch(method) or not _TARGET.fullmatch(target):
+        raise _refused("the method or the path has a character that HTTP does not allow")
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    if origin.port != _DEFAULT_PORT[origin.scheme]:
+        host = f"{host}:{origin.port}"
+    return origin, f"{method} {target} HTTP/1.1\r\nhost: {host}\r\n"
+
+
+def _refused(detail: str) -> TransportFault:
+    return TransportFault("protocol", "not_sent", detail)

@@ -1,0 +1,164 @@
+"""Who calls, whether they may, and what is set aside for it: everything that can refuse a call before an
+upstream is asked."""
+
+import msgspec
+
+from switchgear.catalog.estimate import refined_nanos, reserve_nanos
+from switchgear.catalog.price import Price
+from switchgear.kernel.clock import Clock
+from switchgear.kernel.errors import (
+    CONCURRENCY,
+    IP_NOT_ALLOWED,
+    MODEL_NOT_ALLOWED,
+    MODEL_UNKNOWN,
+    MODEL_UNPRICED,
+    RATE_REQUESTS,
+    RATE_TOKENS,
+    ApiError,
+    ErrorRow,
+)
+from switchgear.kernel.limits import RESERVE_IMAGE_TOKENS
+from switchgear.kernel.money import Nanos
+from switchgear.link.snapshot import ModelView, Principal, Snapshot
+from switchgear.relay.addresses import Network, client_address, is_within, parse_address
+from switchgear.relay.credentials import api_key_of
+from switchgear.relay.directory import Directory, KnownKey, check_key
+from switchgear.relay.funds import Funds, legs_of
+from switchgear.relay.http import Inbound
+from switchgear.relay.limiter import RateTable, State
+from switchgear.relay.meter import Count, count_or_guess
+from switchgear.relay.replies import limit_headers
+from switchgear.wire.openai_chat.estimate_input import input_text, overhead_tokens
+from switchgear.wire.openai_chat.peek import Call
+
+
+class Caller(msgspec.Struct, frozen=True, gc=False):
+    """A key that may call, and where from."""
+
+    known: KnownKey
+    client_ip: str
+
+    @property
+    def principal(self) -> Principal:
+        return self.known.principal
+
+
+class Terms(msgspec.Struct, frozen=True, gc=False):
+    """What a model is and costs for this caller."""
+
+    model: ModelView
+    price: Price
+    ratio_ppm: int
+
+
+async def identify(
+    request: Inbound, directory: Directory, trusted: tuple[Network, ...], clock: Clock
+) -> Caller:
+    """The caller of a request. Raises ApiError when the key is missing, wrong, disabled, expired or
+    elsewhere."""
+    api_key = api_key_of(request)
+    known = directory.cached(api_key) or await directory.find(api_key)
+    check_key(known, clock.now_ms())
+    address = client_address(request.peer_ip, request.header("x-forwarded-for") if trusted else None, trusted)
+    if known.networks and not is_within(parse_address(address), known.networks):
+        principal = known.principal
+        raise ApiError(
+            IP_NOT_ALLOWED,
+            f"API key {principal.key_masked} ('{principal.key_name}') is not allowed from address {address}.",
+        )
+    return Caller(known, address)
+
+
+def terms_for(snapshot: Snapshot, caller: Caller, model: str) -> Terms:
+    """What the caller may have the model for. Raises ApiError when the key may not use it, nobody serves it,
+    or it has no price."""
+    principal = caller.principal
+    if caller.known.allowed_models and model not in caller.known.allowed_models:
+        raise ApiError(
+            MODEL_NOT_ALLOWED,
+            f"API key '{principal.key_name}' ({principal.key_masked}) may not use the model '{model}'.",
+            param="model",
+        )
+    view = snapshot.models.get(model)
+    if view is None:
+        raise ApiError(
+            MODEL_UNKNOWN, f"The model '{model}' does not exist or is not served here.", param="model"
+        )
+    price = snapshot.prices.get(model)
+    if price is None:
+        raise ApiError(
+            MODEL_UNPRICED,
+            f"The model '{model}' has no price, so it is refused until the operator sets one.",
+            param="model",
+        )
+    return Terms(view, price, snapshot.groups.get(principal.group, 1_000_000))
+
+
+def may_use(known: KnownKey, snapshot: Snapshot, model: str) -> bool:
+    """Whether a key's model list shows this model: allowed, priced, and served to its group."""
+    if known.allowed_models and model not in known.allowed_models:
+        return False
+    group = known.principal.group
+    return model in snapshot.prices and any(
+        group in channel.groups and model in channel.models for channel in snapshot.channels
+    )
+
+
+def take_permit(limiter: RateTable, caller: Caller, call: Call, clock: Clock) -> State:
+    """Counts the call against the key's limits. Raises ApiError with the limit headers when one is
+    reached."""
+    principal = caller.principal
+    tokens = call.input_bytes // 4 + (call.output_tokens_cap or 0) if principal.tpm else 0
+    state = limiter.admit(principal, tokens, clock.monotonic_ns())
+    refused = state.refused
+    if refused is None:
+        return state
+    row, unit = _LIMITS[refused.kind]
+    raise ApiError(
+        row,
+        f"Rate limit reached for API key '{principal.key_name}' ({principal.key_masked}): "
+        f"{refused.limit} {unit}. Please try again in {max(1, -(-refused.retry_ns // 1_000_000_000))}s.",
+        retry_after_s=max(1, -(-refused.retry_ns // 1_000_000_000)),
+        headers=tuple(limit_headers(state)),
+    )
+
+
+_LIMITS: dict[str, tuple[ErrorRow, str]] = {
+    "requests": (RATE_REQUESTS, "requests per minute"),
+    "tokens": (RATE_TOKENS, "tokens per minute"),
+    "calls": (CONCURRENCY, "calls at the same time"),
+}
+
+
+async def reserve(
+    funds: Funds, reservation: str, caller: Caller, call: Call, terms: Terms, count: Count
+) -> Nanos:
+    """Holds an upper estimate of the price on the wallet and the key's budget. Raises ApiError ``quota``."""
+    model, cap = terms.model, call.output_tokens_cap or None
+    bound = reserve_nanos(
+        terms.price,
+        input_bytes=call.input_bytes,
+        images=call.images,
+        output_tokens_cap=cap,
+        output_tokens_max=model.output_tokens_max,
+        choices=call.choices,
+        ratio_ppm=terms.ratio_ppm,
+        context_tokens=model.context_tokens,
+    )
+    if funds.hold(reservation, legs_of(caller.principal, bound)):
+        return bound
+
+    async def refine() -> Nanos:
+        text_tokens = await count_or_guess(count, input_text(call), call.model)
+        return refined_nanos(
+            terms.price,
+            text_tokens + overhead_tokens(call) + call.images * RESERVE_IMAGE_TOKENS,
+            output_tokens_cap=cap,
+            output_tokens_max=model.output_tokens_max,
+            choices=call.choices,
+            ratio_ppm=terms.ratio_ppm,
+            context_tokens=model.context_tokens,
+            images=call.images > 0,
+        )
+
+    return await funds.hold_with_help(reservation, caller.principal, bound, refine)

@@ -1,0 +1,161 @@
+"""Everything a worker answers on its public port: relayed calls, model lists, and the operator's probes."""
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from switchgear.kernel.errors import (
+    METHOD_NOT_ALLOWED,
+    MODEL_UNKNOWN,
+    NO_KEY,
+    PATH_UNKNOWN,
+    STORE_AWAY,
+    ApiError,
+)
+from switchgear.kernel.ids import new_id
+from switchgear.link.protocol import CheckAdmin, MetricsPage, Ok, Text, WorkerCall
+from switchgear.link.snapshot import ModelView
+from switchgear.relay.addresses import parse_address
+from switchgear.relay.admit import identify, may_use
+from switchgear.relay.directory import Directory
+from switchgear.relay.http import Headers, Inbound, Reply
+from switchgear.relay.pipeline import Pipeline, Tools
+from switchgear.relay.replies import base_headers, preflight_headers
+from switchgear.relay.routes import Route, find_route
+from switchgear.relay.rsgi import RsgiInbound, RsgiReply
+from switchgear.wire.openai_chat.errors import render_error
+from switchgear.wire.openai_chat.models import render_model, render_models
+
+Ask = Callable[[WorkerCall], Awaitable[object]]
+
+_JSON: Headers = [("content-type", "application/json")]
+_TEXT: Headers = [("content-type", "text/plain; charset=utf-8")]
+
+
+class App:
+    """The RSGI application of one worker."""
+
+    def __init__(self, tools: Tools, pipeline: Pipeline, ask: Ask, why_not_ready: Callable[[], str]) -> None:
+        self._tools = tools
+        self._pipeline = pipeline
+        self._ask = ask
+        self._why_not_ready = why_not_ready
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        if scope.proto != "http":
+            protocol.close(404)  # at once, so that clients fall back to HTTP
+            return
+        request, reply = RsgiInbound(scope, protocol), RsgiReply(protocol)
+        route = find_route(request.path)
+        if route is not None and route.relayed and request.method == "POST":
+            await self._pipeline.serve(request, reply, route.relayed)
+        else:
+            await self._answer(request, reply, route)
+
+    async def _answer(self, request: Inbound, reply: Reply, route: Route | None) -> None:
+        if request.method == "OPTIONS":
+            reply.send_whole(204, preflight_headers(request.header("access-control-request-headers")), b"")
+            return
+        request_id = new_id()
+        headers = base_headers(request_id)
+        try:
+            status, more, body = await self._own_answer(request, route)
+        except ApiError as error:
+            status, more, body = render_error(error, request_id)
+            self._tools.books.meters.refused(error.row.name)
+        reply.send_whole(status, headers + more, body)
+
+    async def _own_answer(self, request: Inbound, route: Route | None) -> tuple[int, Headers, bytes]:
+        if route is None:
+            raise ApiError(PATH_UNKNOWN, f"Unknown request URL: {request.method} {request.path[:256]}.")
+        if request.method not in route.methods:
+            raise ApiError(
+                METHOD_NOT_ALLOWED,
+                f"{request.method} is not allowed here; use {' or '.join(route.methods)}.",
+                headers=(("allow", ", ".join((*route.methods, "OPTIONS"))),),
+            )
+        match route.page:
+            case "models":
+                return 200, _JSON, await self._models(request)
+            case "model":
+                return 200, _JSON, await self._model(request, route.model)
+            case "readyz":
+                reason = self._why_not_ready()
+                return (503, _TEXT, reason.encode() + b"\n") if reason else (200, _TEXT, b"ready\n")
+            case "metrics":
+                return 200, _TEXT, await self._metrics(request)
+            case "livez":
+                return 200, _TEXT, b"live\n"
+            case _:
+                return 200, _TEXT, b"switchgear\n"
+
+    async def _models(self, request: Inbound) -> bytes:
+        view = self._tools.view()
+        caller = await identify(request, self._directory, view.trusted, self._tools.books.clock)
+        shown = [
+            model for model in view.snapshot.models.values() if may_use(caller.known, view.snapshot, model.id)
+        ]
+        return render_models([_facts(model) for model in sorted(shown, key=lambda model: model.id)])
+
+    async def _model(self, request: Inbound, name: str) -> bytes:
+        view = self._tools.view()
+        caller = await identify(request, self._directory, view.trusted, self._tools.books.clock)
+        model = view.snapshot.models.get(name)
+        if model is None or not may_use(caller.known, view.snapshot, name):
+            raise ApiError(
+                MODEL_UNKNOWN,
+                f"The model '{name[:256]}' does not exist or is not served here.",
+                param="model",
+            )
+        return render_model(_facts(model))
+
+    async def _metrics(self, request: Inbound) -> bytes:
+        """For this machine without a login; from elsewhere with the admin's."""
+        if not _is_local(request):
+            await self._check_admin(request.header("authorization") or "")
+        try:
+            page = await self._ask(MetricsPage())
+        except ConnectionError:
+            raise ApiError(
+                STORE_AWAY, "The controller is away, so there are no metrics right now.", retry_after_s=1
+            ) from None
+        return page.text.encode() if isinstance(page, Text) else b""
+
+    async def _check_admin(self, authorization: str) -> None:
+        name, password = _basic(authorization)
+        try:
+            allowed = bool(name) and isinstance(await self._ask(CheckAdmin(name, password)), Ok)
+        except ConnectionError:
+            raise ApiError(STORE_AWAY, "Logins can't be checked right now.", retry_after_s=1) from None
+        if not allowed:
+            raise ApiError(
+                NO_KEY,
+                "Metrics need the admin login, as HTTP Basic.",
+                headers=(("www-authenticate", 'Basic realm="switchgear"'),),
+            )
+
+    @property
+    def _directory(self) -> Directory:
+        return self._tools.directory
+
+
+def _facts(model: ModelView) -> tuple[str, int, str]:
+    return model.id, model.created, model.owned_by
+
+
+def _is_local(request: Inbound) -> bool:
+    address = parse_address(request.peer_ip)
+    forwarded = request.header("x-forwarded-for") or request.header("forwarded") or request.header("via")
+    return address is not None and address.is_loopback and not forwarded
+
+
+def _basic(authorization: str) -> tuple[str, str]:
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return name, password

@@ -1,0 +1,231 @@
+"""One try at one candidate: build the upstream request, open it, and judge what came back."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from switchgear import __version__
+from switchgear.kernel.clock import Clock
+from switchgear.kernel.errors import (
+    UPSTREAM_CONNECTION,
+    UPSTREAM_CUT,
+    UPSTREAM_ERROR,
+    UPSTREAM_STALLED,
+    UPSTREAM_TIMEOUT,
+    ApiError,
+    ErrorRow,
+)
+from switchgear.kernel.limits import (
+    CONNECT_TIMEOUT_S,
+    ERROR_BODY_BYTES_MAX,
+    FIRST_BYTE_TIMEOUT_JSON_S,
+    FIRST_BYTE_TIMEOUT_STREAM_S,
+    IDLE_CHUNK_TIMEOUT_S,
+    TOTAL_TIMEOUT_S,
+)
+from switchgear.link.snapshot import ChannelView
+from switchgear.net.transport import Timeouts, Transport, TransportFault, UpstreamRequest, UpstreamResponse
+from switchgear.relay.health import Health
+from switchgear.relay.plan import Candidate
+from switchgear.wire.openai_chat.errors import UpstreamError, read_upstream_error, to_api_error
+from switchgear.wire.openai_chat.peek import Call
+from switchgear.wire.openai_chat.request import render_request
+
+HOPS_HEADER = "x-switchgear-hops"
+REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-ds-trace-id", "x-tt-logid")
+_PASSED_ON = ("openai-beta", "traceparent", "tracestate")
+
+_TRANSPORT_ERRORS: dict[str, ErrorRow] = {
+    "connect": UPSTREAM_CONNECTION,
+    "connect_timeout": UPSTREAM_CONNECTION,
+    "tls": UPSTREAM_CONNECTION,
+    "reset": UPSTREAM_CONNECTION,
+    "first_byte_timeout": UPSTREAM_TIMEOUT,
+    "total_timeout": UPSTREAM_TIMEOUT,
+    "idle_timeout": UPSTREAM_STALLED,
+    "truncated": UPSTREAM_CUT,
+}
+_STALLS = frozenset(("idle_timeout", "total_timeout"))
+
+
+class Fault(Exception):
+    """A try that failed before anything of it was shown to the client."""
+
+    def __init__(self, name: str, error: ApiError, status: int, *, try_next: bool) -> None:
+        super().__init__(name)
+        self.name = name
+        """One word for the record: a transport fault's kind, or the upstream error's."""
+        self.error = error
+        self.status = status
+        """What the upstream answered with; 0 when it did not."""
+        self.try_next = try_next
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    """An upstream that answered with success; its body is still to be read."""
+
+    response: UpstreamResponse
+    candidate: Candidate
+    sent_ns: int
+    upstream_request_id: str
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where a candidate is reached, and with which credential."""
+
+    url: str
+    secret: str
+
+
+class Locator(Protocol):
+    """Finds candidates; see ``relay.locate``."""
+
+    async def locate(self, candidate: Candidate, operation: str) -> Address:
+        """Starts the embedded model if need be. Raises ApiError."""
+
+    def forget(self, candidate: Candidate) -> None:
+        """The address was of no use."""
+
+
+async def open_exchange(
+    transport: Transport,
+    locator: Locator,
+    candidate: Candidate,
+    operation: str,
+    call: Call,
+    passed_on: tuple[tuple[str, str], ...],
+    health: Health,
+    clock: Clock,
+) -> Exchange:
+    """Sends the call to one candidate. Raises Fault; books the fault on the candidate's health."""
+    try:
+        request = _request(candidate, await locator.locate(candidate, operation), operation, call, passed_on)
+        sent_ns = clock.monotonic_ns()
+        try:
+            response = await transport.open(request, timeouts_of(candidate.channel, stream=call.stream))
+        except TransportFault as fault:
+            if not candidate.channel.local_model or fault.stage != "not_sent":
+                raise
+            # The embedded model died since it was last used; it is started again, once.
+            locator.forget(candidate)
+            request = _request(
+                candidate, await locator.locate(candidate, operation), operation, call, passed_on
+            )
+            response = await transport.open(request, timeouts_of(candidate.channel, stream=call.stream))
+        if response.status == 200:
+            return Exchange(response, candidate, sent_ns, _upstream_id(response))
+        error_body = await _error_body(response)
+    except ApiError as error:
+        health.faulted(candidate.channel.id, candidate.upstream_model, clock.monotonic_ns())
+        raise Fault("not_started", error, 0, try_next=True) from None
+    except TransportFault as fault:
+        locator.forget(candidate)
+        health.faulted(candidate.channel.id, candidate.upstream_model, clock.monotonic_ns())
+        raise transport_fault(fault) from None
+    now_s = clock.now_ms() // 1000
+    raise judge(
+        read_upstream_error(response.status, response.headers, error_body, now_s), candidate, health, clock
+    )
+
+
+def judge(error: UpstreamError, candidate: Candidate, health: Health, clock: Clock) -> Fault:
+    """Books an upstream's error on its health and says whether another candidate may do better."""
+    channel, model, now_ns = candidate.channel.id, candidate.upstream_model, clock.monotonic_ns()
+    kind = error.kind
+    if kind in ("auth", "funds"):
+        health.refused_credential(channel, candidate.secret)
+    elif kind == "limited":
+        health.limited(channel, candidate.secret, model, error.retry_after_s, now_ns)
+    elif kind == "transient":
+        health.faulted(channel, model, now_ns)
+    else:
+        health.succeeded(channel, model)
+    return Fault(kind, to_api_error(error), error.status, try_next=kind not in ("client", "content"))
+
+
+def transport_fault(fault: TransportFault) -> Fault:
+    """A broken exchange as the client would be told of it."""
+    row = _TRANSPORT_ERRORS.get(fault.kind, UPSTREAM_ERROR)
+    return Fault(
+        fault.kind, ApiError(row, _SENTENCES.get(row.name, _SENTENCES["upstream_error"])), 0, try_next=True
+    )
+
+
+def is_stall(fault: TransportFault) -> bool:
+    """Whether a stream fell silent, rather than being cut."""
+    return fault.kind in _STALLS
+
+
+_SENTENCES = {
+    "upstream_connection": "The upstream could not be reached, or broke the connection before it answered.",
+    "upstream_timeout": "The upstream did not answer in time.",
+    "upstream_stalled": "The upstream fell silent in the middle of its answer.",
+    "upstream_cut": "The upstream ended its answer before it was complete.",
+    "upstream_error": "The upstream sent something that is not a valid answer.",
+}
+
+
+def upstream_sentence(row: ErrorRow) -> ApiError:
+    """An upstream's failure in our own words."""
+    return ApiError(row, _SENTENCES.get(row.name, _SENTENCES["upstream_error"]))
+
+
+def timeouts_of(channel: ChannelView, *, stream: bool) -> Timeouts:
+    """The deadlines of an exchange: the channel's own, else the product's."""
+    own = channel.timeouts
+    first_byte_s = (
+        own.get("first_byte_stream_s", FIRST_BYTE_TIMEOUT_STREAM_S)
+        if stream
+        else own.get("first_byte_json_s", FIRST_BYTE_TIMEOUT_JSON_S)
+    )
+    return Timeouts(
+        own.get("connect_s", CONNECT_TIMEOUT_S),
+        first_byte_s,
+        own.get("idle_chunk_s", IDLE_CHUNK_TIMEOUT_S),
+        own.get("total_s", TOTAL_TIMEOUT_S),
+    )
+
+
+def passed_on_headers(header: Callable[[str], str | None], hops: int) -> tuple[tuple[str, str], ...]:
+    """The client's headers that upstreams see, and the hop counter that breaks loops."""
+    kept = tuple((name, value) for name in _PASSED_ON if (value := header(name)))
+    return (*kept, (HOPS_HEADER, str(hops + 1)))
+
+
+def _request(
+    candidate: Candidate, address: Address, operation: str, call: Call, passed_on: tuple[tuple[str, str], ...]
+) -> UpstreamRequest:
+    channel = candidate.channel
+    body = render_request(
+        call,
+        candidate.upstream_model,
+        asks_usage=channel.asks_usage,
+        drop=channel.drop.get(operation, ()),
+        rename=channel.rename.get(operation, {}),
+    )
+    headers = (
+        ("content-type", "application/json"),
+        ("accept", "text/event-stream" if call.stream else "application/json"),
+        ("accept-encoding", "identity"),
+        ("user-agent", f"switchgear/{__version__}"),
+        *channel.headers,
+        *passed_on,
+    )
+    if address.secret:
+        headers = (*headers, (channel.auth_header, channel.auth_prefix + address.secret))
+    return UpstreamRequest("POST", address.url, headers, body)
+
+
+async def _error_body(response: UpstreamResponse) -> bytes:
+    try:
+        return await response.read(ERROR_BODY_BYTES_MAX)
+    except TransportFault:
+        return b""  # the status says enough
+    finally:
+        response.close()
+
+
+def _upstream_id(response: UpstreamResponse) -> str:
+    headers = response.headers
+    return next((headers[name][:128] for name in REQUEST_ID_HEADERS if name in headers), "")

@@ -1,0 +1,176 @@
+"""A call that was let in, until it ends: it ends exactly once, with one record and one charge.
+
+The record is written before the end of the reply goes out, so a client that saw the end has been billed,
+through any kill of any process.
+"""
+
+import msgspec
+
+from switchgear.catalog.price import charge
+from switchgear.kernel.charge import FREE, Charge
+from switchgear.kernel.clock import Clock
+from switchgear.kernel.usage import Usage
+from switchgear.ledger.policy import charge_basis
+from switchgear.ledger.record import Attempt, EndState, Timings, UsageRecord, UsageSource
+from switchgear.relay.admit import Caller, Terms
+from switchgear.relay.funds import Funds
+from switchgear.relay.journal import Journal, JournalBroken
+from switchgear.relay.limiter import Permit, RateTable
+from switchgear.relay.metrics import Meters
+from switchgear.relay.requestlog import RequestLog
+from switchgear.wire.openai_chat.peek import Call, Operation
+
+
+class Books(msgspec.Struct, frozen=True):
+    """Everything of a worker that an ending call is written to."""
+
+    journal: Journal
+    funds: Funds
+    limiter: RateTable
+    meters: Meters
+    log: RequestLog
+    clock: Clock
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a call ended."""
+
+    end_state: EndState
+    status: int
+    error: str = ""
+    usage: Usage = Usage()
+    usage_source: UsageSource = "none"
+    delivered_bytes: int = 0
+    channel: str = ""
+    upstream_model: str = ""
+    upstream_request_id: str = ""
+    upstream_sent_ns: int = 0
+    replied_ns: int = 0
+    """The upstream's answer was whole, or its first byte had come."""
+    first_byte_ns: int = 0
+
+
+class RunningCall:
+    """One relayed call of a known key. ``end`` is called exactly once; later calls change nothing."""
+
+    __slots__ = (
+        "_books",
+        "_call",
+        "_caller",
+        "_ended",
+        "arrived_ns",
+        "attempts",
+        "operation",
+        "permit",
+        "request_id",
+        "reserved",
+        "terms",
+    )
+
+    def __init__(
+        self, books: Books, request_id: str, operation: Operation, caller: Caller, arrived_ns: int
+    ) -> None:
+        self._books = books
+        self._caller = caller
+        self.operation = operation
+        self._call: Call | None = None
+        self._ended = False
+        self.request_id = request_id
+        self.arrived_ns = arrived_ns
+        self.terms: Terms | None = None
+        self.permit: Permit | None = None
+        self.reserved = False
+        self.attempts: list[Attempt] = []
+
+    def asked_for(self, call: Call) -> None:
+        """The body was read."""
+        self._call = call
+
+    @property
+    def ended(self) -> bool:
+        return self._ended
+
+    def end(self, outcome: Outcome) -> Charge:
+        """Writes the record, settles the reservation, frees the permit. Raises JournalBroken when the record
+        could not be written: then nothing is charged and the reply must not be shown as complete."""
+        if self._ended:
+            return FREE
+        self._ended = True
+        now_ns = self._books.clock.monotonic_ns()
+        cost = self._charge(outcome)
+        record = self._record(outcome, cost, now_ns)
+        try:
+            self._books.journal.append(record)
+        except JournalBroken:
+            self._books.meters.add("switchgear_journal_failures_total")
+            self._let_go(FREE, outcome.usage, now_ns)
+            raise
+        self._let_go(cost, outcome.usage, now_ns)
+        self._books.meters.record(record)
+        self._books.log.add(record)
+        return cost
+
+    def _let_go(self, cost: Charge, usage: Usage, now_ns: int) -> None:
+        if self.reserved:
+            self._books.funds.settle(self.request_id, cost.nanos)
+        if self.permit is not None:
+            self._books.limiter.finish(self.permit, usage.tokens_total, now_ns)
+
+    def _charge(self, outcome: Outcome) -> Charge:
+        if self.terms is None:
+            return FREE
+        delivered = outcome.delivered_bytes > 0
+        basis = charge_basis(
+            outcome.end_state,
+            delivered=delivered,
+            usage_reported=outcome.usage_source == "reported",
+            upstream_answered_error=outcome.end_state == "upstream_error" and not delivered,
+        )
+        if basis == "nothing":
+            return FREE
+        return charge(self.terms.price, outcome.usage, self.terms.ratio_ppm)
+
+    def _record(self, outcome: Outcome, cost: Charge, now_ns: int) -> UsageRecord:
+        principal = self._caller.principal
+        call = self._call
+        return UsageRecord(
+            request_id=self.request_id,
+            at_ms=self._books.clock.now_ms() - (now_ns - self.arrived_ns) // 1_000_000,
+            user_id=principal.user_id,
+            key_id=principal.key_id,
+            group=principal.group,
+            dialect="openai_chat",
+            operation=self.operation,
+            model=call.model if call else "",
+            end_state=outcome.end_state,
+            usage_source=outcome.usage_source,
+            usage=outcome.usage,
+            charge=cost,
+            wallet=principal.wallet,
+            budget=principal.budget,
+            channel=outcome.channel,
+            upstream_model=outcome.upstream_model,
+            stream=call.stream if call else False,
+            status=outcome.status,
+            error=outcome.error,
+            delivered_bytes=outcome.delivered_bytes,
+            attempts=tuple(self.attempts),
+            timings=_timings(outcome, self.arrived_ns, now_ns),
+            client_ip=self._caller.client_ip,
+            upstream_request_id=outcome.upstream_request_id,
+        )
+
+
+def _timings(outcome: Outcome, arrived_ns: int, now_ns: int) -> Timings:
+    def since(ns: int) -> int:
+        return (ns - arrived_ns) // 1000 if ns else 0
+
+    # Ours is the way in, up to sending, and the way out, from the upstream's answer to ours.
+    answered_ns = outcome.first_byte_ns or now_ns
+    own_ns = outcome.upstream_sent_ns - arrived_ns + answered_ns - outcome.replied_ns
+    return Timings(
+        upstream_sent_us=since(outcome.upstream_sent_ns),
+        first_byte_us=since(outcome.first_byte_ns),
+        total_us=since(now_ns),
+        own_us=own_ns // 1000 if outcome.replied_ns else 0,
+    )

@@ -1,0 +1,47 @@
+"""The slot for HTTP servers: a request as the relay sees it, and how it answers one."""
+
+from typing import Protocol
+
+Headers = list[tuple[str, str]]
+
+
+class Inbound(Protocol):
+    """One request. ``header`` takes lower-case names and gives None for an absent one."""
+
+    method: str
+    path: str
+    query: str
+    peer_ip: str
+
+    def header(self, name: str) -> str | None:
+        """The value of one request header."""
+
+    async def read_body(self, bytes_max: int, timeout_s: float) -> bytes:
+        """The whole body. Raises ApiError ``body_too_large`` or ``body_timeout``."""
+
+
+class Reply(Protocol):
+    """The answer to one request: ``send_whole``, or ``start_stream``, ``send`` … until the handler
+    returns."""
+
+    started: bool
+
+    def on_disconnect(self, callback: "DisconnectCallback") -> None:
+        """Called once if the client leaves before the answer is complete."""
+
+    def send_whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """The whole answer."""
+
+    def start_stream(self, status: int, headers: Headers) -> None:
+        """Status line and headers of a streamed answer."""
+
+    async def send(self, data: bytes) -> None:
+        """One piece of a streamed answer; returns when there is room for the next. Raises ClientGone."""
+
+
+class DisconnectCallback(Protocol):
+    def __call__(self) -> None: ...
+
+
+class ClientGone(Exception):
+    """The client closed its connection, or takes nothing any more."""

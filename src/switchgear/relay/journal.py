@@ -1,0 +1,99 @@
+"""The worker's journal on disk: append now, sync soon, and hold the lock that says this worker lives.
+
+``write`` is made before the reply's end goes out, so a kill of the process loses nothing; ``fdatasync``
+follows within JOURNAL_SYNC_INTERVAL_S in a side thread, so a power cut loses at most that, in the customer's
+favour.
+"""
+
+import contextlib
+import fcntl
+import os
+import threading
+from pathlib import Path
+
+from switchgear.kernel.limits import JOURNAL_BYTES_MAX, JOURNAL_SEGMENT_BYTES, JOURNAL_SYNC_INTERVAL_S
+from switchgear.ledger.journal import frame, segment_name, segment_offset
+from switchgear.ledger.record import UsageRecord, encode_record
+
+
+class JournalBroken(OSError):
+    """A record could not be written whole: the reply that it belongs to must not be shown as ended."""
+
+
+class Journal:
+    """Append-only segments of one worker epoch. Offsets are absolute over all segments."""
+
+    def __init__(self, folder: Path) -> None:
+        """Makes the folder and takes its lock. Raises OSError when either fails."""
+        folder.mkdir(mode=0o700)
+        self.folder = folder
+        self._lock_file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.end_offset = 0
+        self.broken = False
+        self._segment_start = 0
+        self._file = self._open_segment()
+        self._unsynced: list[int] = []
+        self._dirty = False
+        self._stopping = threading.Event()
+        self._oldest_offset = 0
+        self._thread = threading.Thread(target=self._sync_often, name="journal-sync", daemon=True)
+        self._thread.start()
+
+    def append(self, record: UsageRecord) -> None:
+        """Writes one record. Raises JournalBroken and leaves no half of it behind."""
+        data = frame(encode_record(record))
+        try:
+            written = os.write(self._file, data)
+        except OSError as error:
+            self.broken = True
+            raise JournalBroken(*error.args) from error
+        if written != len(data):
+            self.broken = True
+            os.ftruncate(self._file, self.end_offset - self._segment_start)
+            raise JournalBroken("the disk took only a part of a record")
+        self.broken = False
+        self._dirty = True
+        self.end_offset += written
+        if self.end_offset - self._segment_start >= JOURNAL_SEGMENT_BYTES:
+            self._next_segment()
+
+    def is_full(self) -> bool:
+        """Whether so much waits to be ingested that no new call should be taken."""
+        return self.end_offset - self._oldest_offset > JOURNAL_BYTES_MAX
+
+    def sync(self) -> None:
+        """Everything appended so far is on the disk when this returns."""
+        while self._unsynced:
+            old = self._unsynced.pop()
+            os.fdatasync(old)
+            os.close(old)
+        if self._dirty:
+            self._dirty = False
+            os.fdatasync(self._file)
+
+    def close(self) -> None:
+        """Syncs and lets go of the lock."""
+        self._stopping.set()
+        self._thread.join()
+        self.sync()
+        os.close(self._file)
+        os.close(self._lock_file)
+
+    def _open_segment(self) -> int:
+        path = self.folder / segment_name(self._segment_start)
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    def _next_segment(self) -> None:
+        self._unsynced.append(self._file)
+        self._segment_start = self.end_offset
+        self._file = self._open_segment()
+
+    def _sync_often(self) -> None:
+        while not self._stopping.wait(JOURNAL_SYNC_INTERVAL_S):
+            # A failing sync leaves what the page cache holds; the next append or sync will say so.
+            with contextlib.suppress(OSError):
+                self.sync()
+            with contextlib.suppress(OSError, ValueError):
+                names = [name for name in os.listdir(self.folder) if name.endswith(".seg")]
+                self._oldest_offset = min(map(segment_offset, names), default=0)

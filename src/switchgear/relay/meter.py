@@ -1,0 +1,63 @@
+"""From what an upstream reported, or what was seen of its reply, to usage that can be billed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from switchgear.kernel.limits import PLAUSIBLE_TOKENS_MAX
+from switchgear.kernel.usage import Usage
+
+Count = Callable[[str, str], Awaitable[int]]
+"""(text, model) → tokens, by the controller. Raises ConnectionError when it can't be asked."""
+
+BYTES_PER_TOKEN = 4
+"""Of ordinary text, where nobody can be asked."""
+PENDING_MAX = 4
+
+
+class TokenTally:
+    """Counts the output of one reply piece by piece, so that its text is never held whole."""
+
+    __slots__ = ("_count", "_counted", "_model", "_pending")
+
+    def __init__(self, count: Count, model: str) -> None:
+        self._count = count
+        self._model = model
+        self._counted = 0
+        self._pending: list[asyncio.Task[int]] = []
+
+    def add(self, text: str) -> None:
+        """Takes the next piece; counting goes on beside the stream."""
+        if not text:
+            return
+        if len(self._pending) >= PENDING_MAX:
+            self._counted += rough_count(text)
+            return
+        task = asyncio.get_running_loop().create_task(count_or_guess(self._count, text, self._model))
+        self._pending.append(task)
+
+    async def total(self) -> int:
+        """Tokens of all pieces so far."""
+        for task in self._pending:
+            self._counted += await task
+        self._pending.clear()
+        return self._counted
+
+
+async def count_or_guess(count: Count, text: str, model: str) -> int:
+    """Tokens of a text: counted, or guessed by its length while the controller is away."""
+    if not text:
+        return 0
+    try:
+        return await count(text, model)
+    except (ConnectionError, TimeoutError):
+        return rough_count(text)
+
+
+def rough_count(text: str) -> int:
+    """A guess: a token for every four bytes, at least one."""
+    return -(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN)
+
+
+def is_plausible(usage: Usage) -> bool:
+    """Whether a reported usage can be believed; no model reads or writes so much in a call."""
+    return usage.tokens_total <= PLAUSIBLE_TOKENS_MAX

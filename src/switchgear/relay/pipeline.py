@@ -1,0 +1,284 @@
+"""The story of a relayed call, in order: identify, read, admit, plan, attempt, pass on, settle.
+
+Read this file first. Each step is a function of its own file; this one only knows the order, and that every
+path ends in exactly one outcome.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import msgspec
+
+from switchgear.kernel.errors import (
+    CHANNELS_COOLING,
+    DRAINING,
+    INTERNAL,
+    LOOP,
+    NO_CHANNEL,
+    OVERLOADED,
+    STORE_AWAY,
+    UPSTREAM_ERROR,
+    ApiError,
+)
+from switchgear.kernel.ids import new_id
+from switchgear.kernel.limits import (
+    ATTEMPTS_MAX,
+    BODY_BYTES_MAX,
+    BODY_READ_TIMEOUT_S,
+    HOPS_MAX,
+    IN_FLIGHT_MAX,
+    RETRY_BUDGET_FLOOR,
+    RETRY_BUDGET_RATIO,
+)
+from switchgear.net.transport import Transport
+from switchgear.relay.admit import Caller, identify, reserve, take_permit, terms_for
+from switchgear.relay.answer import Answerer
+from switchgear.relay.attempt import HOPS_HEADER, Exchange, Fault, Locator, open_exchange, passed_on_headers
+from switchgear.relay.call import Books, RunningCall
+from switchgear.relay.directory import Directory
+from switchgear.relay.health import Health
+from switchgear.relay.http import ClientGone, Inbound, Reply
+from switchgear.relay.journal import JournalBroken
+from switchgear.relay.limiter import State
+from switchgear.relay.meter import Count
+from switchgear.relay.plan import Candidate, plan
+from switchgear.relay.replies import base_headers, limit_headers
+from switchgear.relay.requestlog import Refusal
+from switchgear.relay.view import View
+from switchgear.wire.openai_chat.errors import render_error
+from switchgear.wire.openai_chat.peek import Call, Operation, read_call
+
+
+class Tools(msgspec.Struct, frozen=True):
+    """What a worker lends to each call."""
+
+    books: Books
+    directory: Directory
+    health: Health
+    transport: Transport
+    locator: Locator
+    count: Count
+    view: Callable[[], View]
+    """The configuration as it stands; a call takes it once."""
+
+
+class Pipeline:
+    """Relays calls; keeps only counts of what is running."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._running = 0
+        self._retrying = 0
+        self._turn = 0
+        self._by_channel: dict[str, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    @property
+    def running(self) -> int:
+        return self._running
+
+    async def serve(self, request: Inbound, reply: Reply, operation: Operation) -> None:
+        """Answers one request, whatever happens."""
+        books = self._tools.books
+        arrived_ns = books.clock.monotonic_ns()
+        request_id = new_id()
+        self._running += 1
+        books.meters.in_flight = self._running
+        try:
+            await self._serve(request, reply, operation, request_id, arrived_ns)
+        finally:
+            self._running -= 1
+            books.meters.in_flight = self._running
+
+    async def _serve(
+        self, request: Inbound, reply: Reply, operation: Operation, request_id: str, arrived_ns: int
+    ) -> None:
+        try:
+            self._check_open()
+            view = self._tools.view()
+            caller = await identify(request, self._tools.directory, view.trusted, self._tools.books.clock)
+        except ApiError as error:
+            self._refuse_stranger(request, reply, request_id, error)
+            return
+        running = RunningCall(self._tools.books, request_id, operation, caller, arrived_ns)
+        answerer = Answerer(self._tools.books, self._tools.count, running, reply, base_headers(request_id))
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a call is served in a task")
+        answerer.watch(task)
+        self._tasks.add(task)
+        try:
+            await self._relay(request, running, answerer, caller, view)
+        except ApiError as error:
+            await answerer.refuse(error)
+        except (ClientGone, asyncio.CancelledError):
+            await (answerer.cut_off() if self._stopping else answerer.client_gone())
+        except JournalBroken:
+            await answerer.fail(
+                ApiError(STORE_AWAY, "The call can't be recorded right now.", retry_after_s=1)
+            )
+        except Exception:
+            await answerer.fail(ApiError(INTERNAL, "Something went wrong in the relay itself."))
+            raise
+        finally:
+            self._tasks.discard(task)
+            answerer.close()
+
+    def stop(self) -> None:
+        """Ends what is still running, with an error that says so; for the end of a drain."""
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
+
+    def _check_open(self) -> None:
+        """Refuses at once what can't be served well. Raises ApiError."""
+        if self._stopping:
+            raise ApiError(DRAINING, "This server is stopping. Please try again.", retry_after_s=1)
+        if self._running > IN_FLIGHT_MAX:
+            raise ApiError(
+                OVERLOADED, "This server is at its limit. Please try again shortly.", retry_after_s=1
+            )
+        if self._tools.books.journal.is_full():
+            raise ApiError(
+                STORE_AWAY, "Calls can't be recorded right now. Please try again.", retry_after_s=5
+            )
+
+    def _refuse_stranger(self, request: Inbound, reply: Reply, request_id: str, error: ApiError) -> None:
+        status, headers, body = render_error(error, request_id)
+        reply.send_whole(status, base_headers(request_id) + headers, body)
+        books = self._tools.books
+        books.meters.refused(error.row.name)
+        books.log.add(
+            Refusal(
+                request_id,
+                books.clock.now_ms(),
+                request.method,
+                request.path[:256],
+                status,
+                error.row.name,
+                request.peer_ip,
+            )
+        )
+
+    async def _relay(
+        self, request: Inbound, running: RunningCall, answerer: Answerer, caller: Caller, view: View
+    ) -> None:
+        hops = _hops(request)
+        body = await request.read_body(BODY_BYTES_MAX, BODY_READ_TIMEOUT_S)
+        call = read_call(answerer.operation, body)
+        running.asked_for(call)
+        running.terms = terms = terms_for(view.snapshot, caller, call.model)
+        state: State = take_permit(self._tools.books.limiter, caller, call, self._tools.books.clock)
+        running.permit = state.permit
+        answerer.add_headers(limit_headers(state))
+        await reserve(self._tools.books.funds, running.request_id, caller, call, terms, self._tools.count)
+        running.reserved = True
+        candidates = self._plan(view, caller.principal.group, call, answerer.operation)
+        passed_on = passed_on_headers(request.header, hops)
+        await self._try_in_turn(candidates, call, answerer, passed_on)
+
+    def _plan(self, view: View, group: str, call: Call, operation: str) -> tuple[Candidate, ...]:
+        now_ns = self._tools.books.clock.monotonic_ns()
+        health = self._tools.health
+        self._turn += 1
+        made = plan(
+            view.routes,
+            group,
+            call.model,
+            operation,
+            lambda channel, secret, model: health.fitness(channel, secret, model, now_ns),
+            lambda channel, secret, model: health.cooling_for_ns(channel, secret, model, now_ns),
+            lambda channel: self._by_channel.get(channel, 0),
+            self._turn,
+            random.random,
+        )
+        if made.candidates:
+            return made.candidates
+        if made.left_out and any(why in ("out", "cooling", "full") for _, why in made.left_out):
+            retry_s = max(1, -(-made.retry_ns // 1_000_000_000))
+            raise ApiError(
+                CHANNELS_COOLING,
+                f"Every upstream for the model '{call.model}' is busy or resting. "
+                f"Please try again in {retry_s}s.",
+                retry_after_s=retry_s,
+            )
+        raise ApiError(
+            NO_CHANNEL, f"No channel serves the model '{call.model}' on this endpoint for your group."
+        )
+
+    async def _try_in_turn(
+        self,
+        candidates: tuple[Candidate, ...],
+        call: Call,
+        answerer: Answerer,
+        passed_on: tuple[tuple[str, str], ...],
+    ) -> None:
+        """Tries candidates until one answers; the last fault is the client's answer."""
+        last: Fault | None = None
+        for number, candidate in enumerate(candidates[:ATTEMPTS_MAX]):
+            retry = number > 0
+            if retry and not self._may_retry():
+                break
+            self._retrying += retry
+            try:
+                await self._try(candidate, call, answerer, passed_on)
+                return
+            except Fault as fault:
+                last = fault
+                if not fault.try_next:
+                    break
+            finally:
+                self._retrying -= retry
+        if last is None:
+            raise ApiError(UPSTREAM_ERROR, "No upstream could be tried.")
+        await answerer.fault(last)
+
+    async def _try(
+        self,
+        candidate: Candidate,
+        call: Call,
+        answerer: Answerer,
+        passed_on: tuple[tuple[str, str], ...],
+    ) -> None:
+        """One candidate, from opening to the end of its answer. Raises Fault while nothing of it was
+        shown."""
+        tools, channel = self._tools, candidate.channel.id
+        exchange: Exchange | None = None
+        if candidate.probe:
+            tools.health.begin_probe(channel, candidate.upstream_model)
+        self._by_channel[channel] = self._by_channel.get(channel, 0) + 1
+        answerer.trying(candidate, call)
+        try:
+            exchange = await open_exchange(
+                tools.transport,
+                tools.locator,
+                candidate,
+                answerer.operation,
+                call,
+                passed_on,
+                tools.health,
+                tools.books.clock,
+            )
+            await answerer.answer(exchange, call, tools.health)
+        except Fault as fault:
+            answerer.attempt_failed(fault)
+            raise
+        finally:
+            self._by_channel[channel] -= 1
+            tools.health.released(channel, candidate.upstream_model)
+            if exchange is not None:
+                exchange.response.close()
+
+    def _may_retry(self) -> bool:
+        return self._retrying < max(RETRY_BUDGET_FLOOR, int(self._running * RETRY_BUDGET_RATIO))
+
+
+def _hops(request: Inbound) -> int:
+    """How many relays of this kind the call has come through. Raises ApiError for a loop."""
+    value = request.header(HOPS_HEADER)
+    hops = int(value) if value and value.isdecimal() and len(value) < 4 else 0
+    if hops >= HOPS_MAX:
+        raise ApiError(LOOP, "This call came through too many relays: a channel seems to lead back here.")
+    return hops

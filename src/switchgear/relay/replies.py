@@ -1,0 +1,73 @@
+"""Headers of our own answers: request id, limits, cross-origin rules."""
+
+from switchgear.relay.http import Headers
+from switchgear.relay.limiter import State, Window
+
+_EXPOSED = (
+    "x-request-id, request-id, retry-after, x-should-retry, x-switchgear-dropped, x-switchgear-model, "
+    "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
+    "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
+)
+_ORIGIN = ("access-control-allow-origin", "*")
+_EXPOSE = ("access-control-expose-headers", _EXPOSED)
+_ALLOWED = (
+    "authorization, content-type, accept, x-api-key, api-key, anthropic-version, anthropic-beta, "
+    "anthropic-dangerous-direct-browser-access, x-goog-api-key, x-goog-api-client, openai-beta, "
+    "openai-organization, openai-project, x-stainless-arch, x-stainless-async, x-stainless-lang, "
+    "x-stainless-os, x-stainless-package-version, x-stainless-retry-count, x-stainless-runtime, "
+    "x-stainless-runtime-version, x-stainless-timeout, x-stainless-helper-method, x-stainless-poll-helper, "
+    "x-request-id, traceparent, idempotency-key"
+)
+_PASSED_BACK = ("openai-processing-ms", "openai-version")
+
+
+def base_headers(request_id: str) -> Headers:
+    """What every answer carries."""
+    return [("x-request-id", request_id), _ORIGIN, _EXPOSE, ("server", "switchgear")]
+
+
+def preflight_headers(asked: str | None) -> Headers:
+    """The answer to OPTIONS: any origin; the asked headers are allowed too, as SDKs invent new ones."""
+    allowed = _ALLOWED
+    if asked and all(part.strip().replace("-", "").replace("_", "").isalnum() for part in asked.split(",")):
+        allowed = f"{_ALLOWED}, {asked}"
+    return [
+        _ORIGIN,
+        ("access-control-allow-methods", "GET, POST, DELETE, HEAD, OPTIONS"),
+        ("access-control-allow-headers", allowed),
+        ("access-control-max-age", "86400"),
+        ("vary", "access-control-request-headers"),
+        ("server", "switchgear"),
+    ]
+
+
+def limit_headers(state: State) -> Headers:
+    """``x-ratelimit-*`` of the key's own limits; nothing for limits that it does not have."""
+    headers: Headers = []
+    for name, window in (("requests", state.requests), ("tokens", state.tokens)):
+        if window is not None:
+            headers += _window_headers(name, window)
+    return headers
+
+
+def passed_back(upstream: dict[str, str]) -> Headers:
+    """The few upstream headers that clients may see."""
+    return [(name, upstream[name]) for name in _PASSED_BACK if name in upstream]
+
+
+def go_duration(ns: int) -> str:
+    """A duration as OpenAI writes it: ``120ms``, ``1s``, ``6m0s``."""
+    ms = -(-ns // 1_000_000)
+    if ms < 1000:
+        return f"{ms}ms"
+    minutes, rest_ms = divmod(ms, 60_000)
+    seconds = f"{rest_ms / 1000:.3f}".rstrip("0").rstrip(".")
+    return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
+
+
+def _window_headers(name: str, window: Window) -> Headers:
+    return [
+        (f"x-ratelimit-limit-{name}", str(window.limit)),
+        (f"x-ratelimit-remaining-{name}", str(window.remaining)),
+        (f"x-ratelimit-reset-{name}", go_duration(window.reset_ns)),
+    ]

@@ -1,0 +1,203 @@
+"""One relay worker: its parts put together, from the first frame to the controller until the last lease is
+returned.
+
+States: connecting (no snapshot yet, not ready) → serving → draining → gone.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+
+from switchgear.kernel.clock import Clock, SystemClock
+from switchgear.kernel.home import Home
+from switchgear.kernel.ids import new_id
+from switchgear.link.protocol import (
+    ControllerCall,
+    CountTokens,
+    Failed,
+    Hello,
+    JournalGrew,
+    KeyFound,
+    KeyUnknown,
+    LookupKey,
+    NewSnapshot,
+    Ok,
+    Recall,
+    Result,
+    TokenCount,
+    Welcome,
+)
+from switchgear.link.snapshot import Principal
+from switchgear.link.unix import LinkClient
+from switchgear.net.transport import Transport
+from switchgear.relay.app import App
+from switchgear.relay.call import Books
+from switchgear.relay.directory import Directory
+from switchgear.relay.funds import Funds
+from switchgear.relay.health import Health
+from switchgear.relay.journal import Journal
+from switchgear.relay.limiter import RateTable
+from switchgear.relay.locate import Locator
+from switchgear.relay.metrics import Meters
+from switchgear.relay.pipeline import Pipeline, Tools
+from switchgear.relay.requestlog import RequestLog
+from switchgear.relay.server import SharedSocketServer
+from switchgear.relay.view import View
+
+STATS_INTERVAL_S = 1.0
+HINT_INTERVAL_S = 0.05
+COUNT_TIMEOUT_S = 0.5
+
+log = logging.getLogger("switchgear.worker")
+
+
+class Worker:
+    """Owns the journal, the leases and the upstream pool of one process."""
+
+    def __init__(self, home: Home, index: int, transport: Transport, clock: Clock | None = None) -> None:
+        """Takes the journal's lock. Raises OSError when the data folder can't be used."""
+        self._home = home
+        self._index = index
+        self._clock = clock or SystemClock()
+        self.epoch = new_id()
+        self._journal = Journal(home.journals / self.epoch)
+        self._limiter = RateTable(home.rates, index)
+        self._link = LinkClient()
+        self._view: View | None = None
+        self._health = Health()
+        self._funds = Funds(self._link.call, self._link.notify, self._clock)
+        self._directory = Directory(self._look_up, self._clock)
+        self._meters = Meters()
+        self._log = RequestLog(2)
+        self._transport = transport
+        self._hinted = 0
+        self._draining = False
+        self._refused = asyncio.Event()
+        books = Books(self._journal, self._funds, self._limiter, self._meters, self._log, self._clock)
+        tools = Tools(
+            books,
+            self._directory,
+            self._health,
+            transport,
+            Locator(self._link.call),
+            self._count,
+            self._current,
+        )
+        self._pipeline = Pipeline(tools)
+        self.app = App(tools, self._pipeline, self._link.call, self._why_not_ready)
+
+    async def run(
+        self, descriptor: int, stop: asyncio.Event, drain_s: float, serving_now: Callable[[], None]
+    ) -> None:
+        """Serves on the inherited socket until ``stop``, or until the controller says that this epoch is
+        over."""
+        self._link.connect(
+            self._home.link_address(), self._hello, self._welcomed, self._told, _note_away, self._epoch_over
+        )
+        background = [asyncio.create_task(self._report()), asyncio.create_task(self._hint())]
+        server = SharedSocketServer(self.app, descriptor)
+        await self._link.wait_welcome()
+        serving = asyncio.create_task(server.serve())
+        serving_now()
+        await _first((stop, self._refused))
+        self._draining = True
+        if not await server.drain(serving, drain_s):
+            self._pipeline.stop()
+            await asyncio.wait([serving], timeout=1.0)
+        for task in background:
+            task.cancel()
+        await self._leave()
+
+    async def _leave(self) -> None:
+        self._funds.give_back_all()
+        self._link.notify(self._meters.stats())
+        await self._transport.close()
+        await self._link.close()
+        self._journal.close()
+        self._limiter.close()
+        self._log.close()
+
+    def _hello(self) -> Hello:
+        version = self._view.snapshot.version if self._view else 0
+        return Hello(self.epoch, self._index, os.getpid(), version, self._funds.all_totals())
+
+    def _welcomed(self, welcome: Welcome) -> None:
+        self._directory.pepper = welcome.pepper
+        for totals in welcome.leases:
+            self._funds.book.adopt(totals.account, totals.granted, totals.returned)
+        self._swap(welcome)
+
+    def _swap(self, frame: Welcome | NewSnapshot) -> None:
+        self._view = View(frame.snapshot)
+        self._directory.renew()
+        self._health.forgive()
+
+    def _told(self, call: ControllerCall) -> Result:
+        """Answers the controller, at once."""
+        if isinstance(call, Recall):
+            return self._funds.recall(call)
+        try:
+            self._swap(call)
+        except ValueError as error:
+            # The old view stays: a snapshot that can't be used must not stop what works.
+            return Failed(f"the snapshot was refused: {error}")
+        return Ok()
+
+    def _epoch_over(self, reason: str) -> None:
+        log.error("the controller ended this worker's epoch: %s", reason)
+        self._refused.set()
+
+    def _current(self) -> View:
+        if self._view is None:
+            raise RuntimeError("a call came before the first snapshot")
+        return self._view
+
+    def _why_not_ready(self) -> str:
+        if self._view is None:
+            return "waiting for the controller"
+        if self._draining:
+            return "draining"
+        if self._journal.broken or self._journal.is_full():
+            return "the journal can't be written"
+        return ""
+
+    async def _look_up(self, digest: bytes) -> Principal | None:
+        answer = await self._link.call(LookupKey(digest))
+        if isinstance(answer, KeyFound):
+            return answer.principal
+        if isinstance(answer, KeyUnknown):
+            return None
+        raise ConnectionError("the controller could not look the key up")
+
+    async def _count(self, text: str, model: str) -> int:
+        answer = await self._link.call(CountTokens(text, model), COUNT_TIMEOUT_S)
+        if isinstance(answer, TokenCount):
+            return answer.tokens
+        raise ConnectionError("the controller could not count")
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(STATS_INTERVAL_S)
+            self._link.notify(self._meters.stats())
+
+    async def _hint(self) -> None:
+        """Tells the controller that there is something to ingest; many records share one hint."""
+        while True:
+            await asyncio.sleep(HINT_INTERVAL_S)
+            if self._journal.end_offset != self._hinted:
+                self._hinted = self._journal.end_offset
+                self._link.notify(JournalGrew(self._hinted))
+
+
+def _note_away(reason: str) -> None:
+    log.warning("the controller is away: %s", reason)
+
+
+async def _first(events: tuple[asyncio.Event, ...]) -> None:
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

@@ -1,0 +1,237 @@
+"""Keeps one controller and N workers running, until it is told to stop.
+
+SIGTERM or SIGINT: workers drain, then the controller books what they left. SIGHUP: workers are replaced one
+by one, each successor serving before its predecessor drains, so no connection is refused and no stream is
+cut. A child that dies is started again at once, and later and later if it keeps dying. If the supervisor
+itself dies, its children see their end of a pipe close and stop by themselves.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, Literal
+
+from switchgear.kernel.home import Home
+from switchgear.kernel.limits import WORKERS_MAX
+from switchgear.serve.start import StartError, claim, listen
+
+READY_TIMEOUT_S = 60.0
+CONTROLLER_STOP_S = 10.0
+STEADY_S = 5.0
+"""A child that lived so long had a good start: the next restart is immediate again."""
+RESTART_DELAY_S_MAX = 2.0
+
+log = logging.getLogger("switchgear.supervisor")
+
+Role = Literal["controller", "worker"]
+
+
+def serve(
+    home: Home,
+    host: str,
+    port: int,
+    workers: int,
+    drain_s: float,
+    *,
+    trusted_proxies: tuple[str, ...] = (),
+    prepare: Callable[[], None],
+    announce: Callable[[str, int], None],
+) -> int:
+    """Runs the server and gives its exit status. Raises StartError before anything is started.
+
+    ``prepare`` is called once the data folder is ours, to bring the database and configuration up to date;
+    ``announce(host, port)`` once calls are answered.
+    """
+    lock = claim(home)
+    try:
+        listener = listen(host, port)
+        with listener:
+            prepare()
+            supervisor = _Supervisor(home, listener.fileno(), workers, drain_s, trusted_proxies)
+            bound_port: int = listener.getsockname()[1]
+            return asyncio.run(supervisor.run(lambda: announce(host, bound_port)))
+    finally:
+        os.close(lock)
+
+
+class _Child:
+    """One place that a process fills: the controller, or a worker's number."""
+
+    def __init__(self, role: Role, number: int) -> None:
+        self.role: Role = role
+        self.number = number
+        self.generation = 0
+        self.process: asyncio.subprocess.Process | None = None
+        self.ready = asyncio.Event()
+        self.quick_deaths = 0
+
+    @property
+    def name(self) -> str:
+        return self.role if self.role == "controller" else f"worker {self.number}"
+
+    @property
+    def index(self) -> int:
+        """A worker's column in shared tables; a successor that overlaps its predecessor has the other of
+        two."""
+        return self.number + WORKERS_MAX * (self.generation % 2)
+
+
+class _Supervisor:
+    def __init__(
+        self, home: Home, listener: int, workers: int, drain_s: float, trusted_proxies: tuple[str, ...]
+    ) -> None:
+        self._home = home
+        self._trusted_proxies = trusted_proxies
+        self._listener = listener
+        self._drain_s = drain_s
+        self._controller = _Child("controller", 0)
+        self._workers = [_Child("worker", number) for number in range(workers)]
+        self._stopping = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._rolling = asyncio.Lock()
+
+    async def run(self, announce: Callable[[], None]) -> int:
+        self._parent_read, parent_write = os.pipe()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn_task(self._roll()))
+        try:
+            for child in (self._controller, *self._workers):
+                self._spawn_task(self._keep(child))
+            # A worker is ready once the controller has welcomed it, so this covers both.
+            if not await self._all_ready(self._workers):
+                return 1
+            if not self._stopping.is_set():
+                announce()
+            await self._stopping.wait()
+            return 0
+        finally:
+            await self._stop()
+            os.close(parent_write)
+            os.close(self._parent_read)
+
+    async def _all_ready(self, children: list[_Child]) -> bool:
+        """Waits until every child serves, or the server is told to stop."""
+
+        async def until_ready() -> None:
+            for child in children:
+                await child.ready.wait()
+
+        waits = [asyncio.create_task(until_ready()), asyncio.create_task(_until(self._stopping))]
+        ended, _ = await asyncio.wait(waits, timeout=READY_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        done = bool(ended)
+        for wait in waits:
+            wait.cancel()
+        if not done:
+            late = ", ".join(child.name for child in children if not child.ready.is_set())
+            log.error("not ready within %g s: %s", READY_TIMEOUT_S, late)
+        return done
+
+    def _spawn_task(self, coroutine: "Coroutine[Any, Any, None]") -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _keep(self, child: _Child) -> None:
+        """Starts a child, and starts it again whenever it ends by itself."""
+        loop = asyncio.get_running_loop()
+        while not self._stopping.is_set():
+            began_s = loop.time()
+            process = await self._start(child)
+            await self._until_end(child, process)
+            if self._stopping.is_set() or child.process is not process:
+                return  # its successor has a keeper of its own
+            child.ready.clear()
+            log.warning("%s ended with status %s; starting it again", child.name, process.returncode)
+            child.quick_deaths = 0 if loop.time() - began_s >= STEADY_S else child.quick_deaths + 1
+            delay_s = min(0.05 * 2 ** min(child.quick_deaths - 1, 10), RESTART_DELAY_S_MAX)
+            if child.quick_deaths:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), delay_s)
+
+    async def _start(self, child: _Child) -> asyncio.subprocess.Process:
+        arguments, descriptors = ["--parent-fd", str(self._parent_read)], [self._parent_read]
+        if child.role == "controller":
+            arguments.insert(0, str(self._home.path))
+            for network in self._trusted_proxies:
+                arguments += ["--trusted-proxy", network]
+        else:
+            arguments += ["--data", str(self._home.path), "--index", str(child.index)]
+            arguments += ["--listen-fd", str(self._listener), "--drain-s", str(self._drain_s)]
+            descriptors.append(self._listener)
+        # A session of its own: a Ctrl-C at the terminal reaches the supervisor only, which then stops all in
+        # order.
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            f"switchgear.serve.{child.role}",
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            pass_fds=descriptors,
+            start_new_session=True,
+        )
+        child.process = process
+        return process
+
+    async def _until_end(self, child: _Child, process: asyncio.subprocess.Process) -> None:
+        """Notes the line by which a child says that it serves, then waits for its end."""
+        if process.stdout is not None and await process.stdout.readline() == b"ready\n":
+            child.ready.set()
+        await process.wait()
+
+    async def _roll(self) -> None:
+        """Replaces the workers one by one."""
+        async with self._rolling:
+            for child in self._workers:
+                if self._stopping.is_set():
+                    return
+                predecessor = child.process
+                child.generation += 1
+                child.ready.clear()
+                self._spawn_task(self._keep(child))
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(child.ready.wait(), READY_TIMEOUT_S)
+                if predecessor is not None:
+                    _signal(predecessor, signal.SIGTERM)
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(predecessor.wait(), self._drain_s + 2.0)
+
+    async def _stop(self) -> None:
+        self._stopping.set()
+        await _end([child.process for child in self._workers], self._drain_s + 3.0)
+        await _end([self._controller.process], CONTROLLER_STOP_S)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _until(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def _end(processes: "list[asyncio.subprocess.Process | None]", timeout_s: float) -> None:
+    """Asks processes to stop, and makes sure of it after a while."""
+    running = [process for process in processes if process is not None and process.returncode is None]
+    for process in running:
+        _signal(process, signal.SIGTERM)
+    waits = [asyncio.ensure_future(process.wait()) for process in running]
+    if waits:
+        await asyncio.wait(waits, timeout=timeout_s)
+    for process in running:
+        if process.returncode is None:
+            _signal(process, signal.SIGKILL)
+            await process.wait()
+
+
+def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(number)
+
+
+__all__ = ["StartError", "serve"]

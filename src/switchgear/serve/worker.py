@@ -1,0 +1,69 @@
+"""Entry of a relay worker process: ``python -m switchgear.serve.worker``, started by the supervisor."""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+import uvloop
+
+from switchgear.kernel.home import Home
+from switchgear.net.choose import RoutedTransport
+from switchgear.net.transport import Transport
+from switchgear.net.transport_lean import LeanTransport
+from switchgear.relay.worker import Worker
+from switchgear.serve.parent import watch_parent
+
+
+def main() -> int:
+    options = _options()
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
+    _pin(options.index)
+    uvloop.run(_run(options))
+    return 0
+
+
+async def _run(options: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    watch_parent(options.parent_fd, stop.set)
+    worker = Worker(
+        Home(Path(options.data)), options.index, RoutedTransport(LeanTransport(), _other_transport)
+    )
+    await worker.run(options.listen_fd, stop, options.drain_s, _say_ready)
+
+
+def _other_transport() -> Transport:
+    """Imported when first needed: few workers need it, and it brings threads of its own."""
+    from switchgear.net.transport_pyreqwest import PyreqwestTransport
+
+    return PyreqwestTransport()
+
+
+def _say_ready() -> None:
+    os.write(1, b"ready\n")
+
+
+def _pin(index: int) -> None:
+    """One core for a worker with its server threads: unpinned it costs two to three times the processor
+    time."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) > 1:
+        os.sched_setaffinity(0, {cores[index % len(cores)]})
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--index", type=int, required=True)
+    parser.add_argument("--listen-fd", type=int, required=True)
+    parser.add_argument("--parent-fd", type=int, required=True)
+    parser.add_argument("--drain-s", type=float, required=True)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Numbered steps of the schema, run in-process by ``store.migrate``."""

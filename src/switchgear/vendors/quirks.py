@@ -1,0 +1,60 @@
+"""The closed list of quirk verbs: what a vendor file may ask to be changed in a request, checked at load.
+
+``drop`` and ``rename`` name top-level keys of the request body of one operation; ``asks_usage`` says whether
+the vendor understands ``stream_options.include_usage``. A new verb is code, tests and a decision record.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from switchgear.catalog.document import CatalogError
+
+PROTECTED_KEYS = frozenset({"model", "messages", "prompt", "input", "stream"})
+"""Without these a request is another request; ``model`` and ``stream`` are managed by the relay itself."""
+RENAME_ONCE = "a rename never leads to a key that is itself dropped or renamed"
+
+
+class OperationQuirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[quirks.<operation>]``."""
+
+    drop: tuple[str, ...] = ()
+    """Keys that this upstream refuses."""
+    rename: dict[str, str] = {}
+    """Key as clients write it → as this upstream reads it. A key already there under the new name wins."""
+
+
+class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[quirks]``."""
+
+    asks_usage: bool = True
+    openai_chat: OperationQuirks = OperationQuirks()
+    openai_completions: OperationQuirks = OperationQuirks()
+    openai_embeddings: OperationQuirks = OperationQuirks()
+
+
+def by_operation(file: str, quirks: Quirks, endpoints: Mapping[str, str]) -> dict[str, OperationQuirks]:
+    """Operation → its quirks, without the empty ones. Raises CatalogError on one that can do no good."""
+    found: dict[str, OperationQuirks] = {}
+    for operation in ("openai_chat", "openai_completions", "openai_embeddings"):
+        entry: OperationQuirks = getattr(quirks, operation)
+        if not entry.drop and not entry.rename:
+            continue
+        place = f"quirks.{operation}"
+        if operation not in endpoints:
+            problem = "there is no such endpoint; add it under [endpoints] or remove the quirk"
+            raise CatalogError(file, place, problem)
+        _check(file, place, entry)
+        found[operation] = entry
+    return found
+
+
+def _check(file: str, place: str, entry: OperationQuirks) -> None:
+    for key in (*entry.drop, *entry.rename, *entry.rename.values()):
+        if key in PROTECTED_KEYS:
+            raise CatalogError(file, place, f'"{key}" is not a key that a quirk may touch')
+        if not key or key != key.strip():
+            raise CatalogError(file, place, f'"{key}" is not a key of a request')
+    for old, new in entry.rename.items():
+        if old in entry.drop or new in entry.drop or new in entry.rename:
+            raise CatalogError(file, place, f'"{old}" → "{new}": {RENAME_ONCE}')

@@ -1,0 +1,245 @@
+"""What a request wants, read without decoding what the relay has no need of."""
+
+import math
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Raw
+
+from switchgear.kernel.errors import BAD_JSON, INVALID_TYPE, INVALID_VALUE, MISSING_PARAMETER, ApiError
+from switchgear.kernel.limits import CHOICES_MAX, MODEL_NAME_CHARS_MAX
+from switchgear.kernel.usage import TOKENS_MAX
+from switchgear.wire.splice import NULL, BadJson, read_object
+
+Operation = Literal["openai_chat", "openai_completions", "openai_embeddings"]
+
+_TRUE = Raw(b"true")
+_FALSE = Raw(b"false")
+_INPUT_KEYS = (
+    "messages",
+    "prompt",
+    "suffix",
+    "input",
+    "tools",
+    "functions",
+    "response_format",
+    "prediction",
+)
+
+_decode_str = msgspec.json.Decoder(str).decode
+_decode_any = msgspec.json.Decoder().decode
+_decode_list = msgspec.json.Decoder(list[Raw]).decode
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A request as routing, admission and the estimate need it; ``fields`` holds all of it by value."""
+
+    operation: Operation
+    fields: dict[str, Raw]
+    model: str
+    stream: bool
+    include_usage: bool
+    """The client asked for the usage chunk."""
+    output_tokens_cap: int
+    """0 = the client names none."""
+    choices: int
+    """Outputs to be generated and billed: choices × prompts."""
+    input_bytes: int
+    images: int
+    """At most so many; exact for ordinary bodies."""
+    wants_base64: bool
+
+
+def read_call(operation: Operation, body: bytes) -> Call:
+    """Raises ApiError: BAD_JSON, MISSING_PARAMETER, INVALID_TYPE, INVALID_VALUE. Unknown fields are no error."""
+    try:
+        fields = read_object(body)
+        if "extra_body" in fields:
+            fields = _merge_extra_body(fields)
+    except BadJson as error:
+        raise ApiError(
+            BAD_JSON, f"We could not parse the JSON body of your request: {error.message}."
+        ) from None
+    model = _read_model(fields)
+    prompts = _check_input(operation, fields)
+    stream = _read_bool(fields, "stream") if operation != "openai_embeddings" else False
+    return Call(
+        operation,
+        fields,
+        model,
+        stream,
+        stream and "stream_options" in fields and _read_include_usage(fields["stream_options"]),
+        _read_output_cap(fields),
+        _read_choices(fields) * prompts if "n" in fields or "best_of" in fields else prompts,
+        _input_bytes(fields),
+        _count_images(fields),
+        "encoding_format" in fields and fields["encoding_format"] == _BASE64,
+    )
+
+
+_BASE64 = Raw(b'"base64"')
+
+
+def _merge_extra_body(fields: dict[str, Raw]) -> dict[str, Raw]:
+    """People copy the SDK's ``extra_body`` into raw JSON; its keys belong to the top level, where they don't
+    override what stands there. ``google`` stays inside, as its readers look for it there."""
+    if fields["extra_body"] == NULL or not bytes(fields["extra_body"]).startswith(b"{"):
+        return fields
+    extra = read_object(bytes(fields["extra_body"]))
+    merged = {key: value for key, value in fields.items() if key != "extra_body"}
+    for key, value in extra.items():
+        if key == "google":
+            merged["extra_body"] = Raw(b'{"google":' + bytes(value) + b"}")
+        elif key not in merged or merged[key] == NULL:
+            merged[key] = value
+    return merged
+
+
+def _read_model(fields: dict[str, Raw]) -> str:
+    raw = fields.get("model")
+    if raw is None or raw == NULL:
+        raise ApiError(MISSING_PARAMETER, "Missing required parameter: 'model'.", param="model")
+    try:
+        model = _decode_str(raw)
+    except ValueError:
+        raise _invalid_type("model", "a string") from None
+    if not model:
+        raise ApiError(INVALID_VALUE, "Invalid value for 'model': it must not be empty.", param="model")
+    if len(model) > MODEL_NAME_CHARS_MAX:
+        raise ApiError(
+            INVALID_VALUE,
+            f"Invalid value for 'model': at most {MODEL_NAME_CHARS_MAX} characters, got {len(model)}.",
+            param="model",
+        )
+    return model
+
+
+def _check_input(operation: Operation, fields: dict[str, Raw]) -> int:
+    """Whether there is something to answer; returns the number of prompts."""
+    if operation == "openai_chat":
+        _check_messages(fields)
+        return 1
+    key = "prompt" if operation == "openai_completions" else "input"
+    raw = fields.get(key)
+    if raw is None or raw == NULL:
+        raise ApiError(MISSING_PARAMETER, f"Missing required parameter: '{key}'.", param=key)
+    view = memoryview(raw)
+    if view[0] == 0x22:
+        if key == "input" and len(view) == 2:
+            raise ApiError(INVALID_VALUE, "Invalid value for 'input': it must not be empty.", param=key)
+        return 1
+    if view[0] != 0x5B:
+        raise _invalid_type(key, "a string or an array")
+    if key == "prompt":
+        items = _decode_list(raw)
+        batched = bool(items) and memoryview(items[0])[0] in b'"['
+        return len(items) if batched else 1
+    if _is_empty_array(view):
+        raise ApiError(INVALID_VALUE, "Invalid value for 'input': it must not be empty.", param=key)
+    return 1
+
+
+def _check_messages(fields: dict[str, Raw]) -> None:
+    raw = fields.get("messages")
+    if raw is None or raw == NULL:
+        if "input" in fields:
+            raise ApiError(
+                INVALID_VALUE,
+                "This is the body of a Responses request ('input' without 'messages'); "
+                "send 'messages' to /v1/chat/completions.",
+                param="input",
+            )
+        raise ApiError(MISSING_PARAMETER, "Missing required parameter: 'messages'.", param="messages")
+    view = memoryview(raw)
+    if view[0] != 0x5B:
+        raise _invalid_type("messages", "an array of messages")
+    if _is_empty_array(view):
+        raise ApiError(
+            INVALID_VALUE, "Invalid value for 'messages': expected at least one message.", param="messages"
+        )
+
+
+def _is_empty_array(view: memoryview) -> bool:
+    return len(view) < 64 and not bytes(view)[1:-1].strip()
+
+
+def _read_bool(fields: dict[str, Raw], key: str) -> bool:
+    raw = fields.get(key)
+    if raw is None:
+        return False
+    if raw == _TRUE:
+        return True
+    if raw in (_FALSE, NULL):
+        return False
+    raise _invalid_type(key, "a boolean")
+
+
+def _read_include_usage(raw: Raw) -> bool:
+    if raw == NULL:
+        return False
+    try:
+        options = read_object(bytes(raw))
+    except BadJson:
+        raise _invalid_type("stream_options", "an object") from None
+    return _read_bool(options, "include_usage")
+
+
+def _read_output_cap(fields: dict[str, Raw]) -> int:
+    """Which of the two names an upstream heeds is not ours to know, so the larger one counts."""
+    cap = 0
+    if "max_completion_tokens" in fields:
+        cap = _read_count(fields, "max_completion_tokens", 0, 0)
+    if "max_tokens" in fields:
+        cap = max(cap, _read_count(fields, "max_tokens", 0, 0))
+    return min(cap, TOKENS_MAX)
+
+
+def _read_choices(fields: dict[str, Raw]) -> int:
+    choices = 1
+    for key in ("n", "best_of"):
+        if key in fields:
+            choices = max(choices, _read_count(fields, key, 1, 1))
+            if choices > CHOICES_MAX:
+                raise ApiError(INVALID_VALUE, f"Invalid value for '{key}': at most {CHOICES_MAX}.", param=key)
+    return choices
+
+
+def _read_count(fields: dict[str, Raw], key: str, default: int, least: int) -> int:
+    """An integer, which some clients spell ``4096.0``."""
+    if fields[key] == NULL:
+        return default
+    try:
+        value: Any = _decode_any(fields[key])
+    except ValueError:
+        raise _invalid_type(key, "an integer") from None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _invalid_type(key, "an integer")
+    if isinstance(value, float) and not (math.isfinite(value) and value.is_integer()):
+        raise _invalid_type(key, "an integer")
+    if value < least:
+        raise ApiError(INVALID_VALUE, f"Invalid value for '{key}': at least {least}.", param=key)
+    return int(value)
+
+
+def _input_bytes(fields: dict[str, Raw]) -> int:
+    size = 0
+    for key in _INPUT_KEYS:
+        if key in fields:
+            size += len(memoryview(fields[key]))
+    return size
+
+
+def _count_images(fields: dict[str, Raw]) -> int:
+    """Parts stand in an array inside that of the messages; without a second bracket there are none."""
+    images = 0
+    for key in ("messages", "input"):
+        if key in fields:
+            value = bytes(fields[key])
+            if value.find(b"[", 1) > 0:
+                # A part names ``image_url`` twice: as its type and as its key.
+                images += (value.count(b'"image_url"') + 1) // 2 + value.count(b'"input_image"')
+    return images
+
+
+def _invalid_type(param: str, expected: str) -> ApiError:
+    return ApiError(INVALID_TYPE, f"Invalid type for '{param}': expected {expected}.", param=param)

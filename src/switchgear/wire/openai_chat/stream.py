@@ -1,0 +1,304 @@
+"""The tap on a stream of the OpenAI dialect: forwards whole frames untouched and learns what has to be known.
+
+States: open → ended (the end marker came) or faulty (``fault`` is set); nothing is forwarded after either.
+The end marker itself is never forwarded, as a reply may only end once its record is written.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Raw
+
+from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX
+from switchgear.kernel.usage import Usage
+from switchgear.wire.openai_chat.errors import UpstreamError, has_error, upstream_error_of
+from switchgear.wire.openai_chat.frames import ABSENT, Choice, Chunk, chunk_of, decode_chunk, gather_text
+from switchgear.wire.openai_chat.peek import Operation
+from switchgear.wire.openai_chat.usage import merge_max, read_usage
+from switchgear.wire.splice import (
+    NULL,
+    BadJson,
+    read_object,
+    read_objects,
+    repair_surrogates,
+    write_array,
+    write_object,
+)
+from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
+
+END_MARKER = b"data: [DONE]\n\n"
+
+_DONE = b"[DONE]"
+_LF = 0x0A
+_FIELD_NAMES = frozenset({b"data", b"event", b"id", b"retry"})
+# Finish reasons by which some upstreams say that the answer failed.
+_FAILED_FINISH = frozenset({"error", "network_error", "abort", "aborted", "insufficient_system_resource"})
+_HEAD_KEYS = ("id", "created", "model")
+_OBJECTS = {
+    "openai_chat": Raw(b'"chat.completion.chunk"'),
+    "openai_completions": Raw(b'"text_completion"'),
+    "openai_embeddings": Raw(b'"list"'),
+}
+_decode_any = msgspec.json.Decoder().decode
+
+
+class StreamTap:
+    """Push chunks of the upstream; get the bytes that go to the client now."""
+
+    __slots__ = (
+        "_closing",
+        "_finished_choices",
+        "_head",
+        "_operation",
+        "_reader",
+        "_show_usage",
+        "_texts",
+        "ended",
+        "fault",
+        "has_content",
+        "text_bytes",
+        "usage",
+    )
+
+    def __init__(self, operation: Operation, show_usage: bool) -> None:
+        self._operation = operation
+        self._show_usage = show_usage
+        self._reader = SseReader()
+        self._finished_choices: dict[int, bool] = {}
+        self._closing = b""
+        self._head: tuple[dict[str, Raw], Raw] | None = None
+        self._texts: list[str] = []
+        self.ended = False
+        """The end marker came."""
+        self.fault: UpstreamError | None = None
+        self.has_content = False
+        """A frame with choices is forwarded: from here on there is no other candidate."""
+        self.usage: Usage | None = None
+        self.text_bytes = 0
+        """Of the text that waits for ``take_text``."""
+
+    @property
+    def finished(self) -> bool:
+        """Every choice that was seen has a finish reason."""
+        return bool(self._finished_choices) and all(self._finished_choices.values())
+
+    @property
+    def closing(self) -> bytes:
+        """The usage frame to send before the end marker; empty unless the client asked and usage came."""
+        if not self._show_usage:
+            return b""
+        if self._closing or self._head is None:
+            return self._closing
+        head, usage = self._head
+        fields = dict(head)
+        fields["object"] = _OBJECTS[self._operation]
+        fields["choices"] = Raw(b"[]")
+        fields["usage"] = usage
+        return _frame(fields)
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The complete frames to forward; ``chunk`` itself where it is nothing else than such frames."""
+        size = len(chunk)
+        if (
+            chunk.find(b"\n") == size - 2
+            and chunk.startswith(b"data: {")
+            and chunk[-1] == _LF
+            and b"\r" not in chunk
+            and not self._reader.rest
+            and size <= FRAME_BYTES_MAX
+        ):
+            if self.ended or self.fault is not None:
+                return b""
+            return self._take_data(chunk, chunk[6:-2])
+        return self._feed_frames(chunk)
+
+    def finish(self) -> Literal["complete", "cut"]:
+        """To be asked once at the upstream's end of file."""
+        if self.fault is not None:
+            return "cut"
+        rest = self._reader.peek_rest()
+        if not self.ended and rest.strip():
+            self._take_last(rest)
+        if self.ended or (self.finished and self.fault is None and not rest.strip()):
+            return "complete"
+        return "cut"
+
+    def take_text(self) -> str:
+        """What the model wrote since the last call, for a token estimate."""
+        text = "".join(self._texts)
+        self._texts.clear()
+        self.text_bytes = 0
+        return text
+
+    def _feed_frames(self, chunk: bytes) -> bytes:
+        if self._is_over():
+            return b""
+        had_rest = self._reader.rest
+        too_long = False
+        try:
+            frames = self._reader.feed(chunk)
+        except FrameTooLong as error:
+            frames, too_long = error.frames, True
+        out: list[bytes] = []
+        whole = not had_rest
+        for frame in frames:
+            sent = self._take_frame(frame)
+            whole = whole and sent is frame.raw
+            if sent:
+                out.append(sent)
+            if self._is_over():
+                return b"".join(out)
+        if too_long:
+            self.fault = _broken("an event is too long")
+        if whole and not self._reader.rest and not too_long:
+            return chunk
+        return b"".join(out)
+
+    def _is_over(self) -> bool:
+        return self.ended or self.fault is not None
+
+    def _take_frame(self, frame: Frame) -> bytes:
+        """What to forward of it: ``frame.raw`` itself, an edited form, or nothing."""
+        if frame.event and frame.event != "message":
+            if frame.event == "error":
+                self.fault = upstream_error_of(200, _any_of(frame.data))
+                return b""
+            return frame.raw
+        if not frame.data:
+            if _is_silent(frame.raw):
+                return frame.raw
+            self.fault = _fault_of(frame.raw)
+            return b""
+        if frame.data.strip() == _DONE:
+            self.ended = True
+            return b""
+        return self._take_data(frame.raw, frame.data)
+
+    def _take_data(self, raw: bytes, data: bytes) -> bytes:
+        try:
+            chunk = decode_chunk(data)
+        except (ValueError, RecursionError):
+            patient = self._decode_patiently(data)
+            if patient is None:
+                return b""
+            chunk = patient
+        choices = chunk.choices
+        if not choices or chunk.error is not ABSENT:
+            return self._take_without_choices(raw, data, chunk)
+        reported = chunk.usage is not ABSENT and chunk.usage != NULL
+        for choice in choices:
+            if choice.finish_reason:
+                self._take_finish(choice)
+            elif choice.index not in self._finished_choices:
+                self._take_new(choice)
+            if choice.usage is not ABSENT and choice.usage != NULL:
+                reported = True
+            self.text_bytes += gather_text(choice, choice.delta, self._texts)
+        if self.fault is not None:
+            return b""
+        self.has_content = True
+        return self._strip_usage(data) if reported else raw
+
+    def _take_finish(self, choice: Choice) -> None:
+        if choice.finish_reason in _FAILED_FINISH:
+            self.fault = UpstreamError("transient", 200, type="server_error", code=choice.finish_reason)
+        self._take_new(choice)
+        self._finished_choices[choice.index] = True
+
+    def _take_new(self, choice: Choice) -> None:
+        self._finished_choices.setdefault(choice.index, False)
+        if len(self._finished_choices) > CHOICES_MAX:
+            self.fault = _broken("too many choices")
+
+    def _decode_patiently(self, data: bytes) -> Chunk | None:
+        """For frames with an unexpected type or half a surrogate pair; sets the fault otherwise."""
+        try:
+            found = _decode_any(repair_surrogates(data))
+        except (ValueError, RecursionError):
+            self.fault = _broken("a frame is not JSON")
+            return None
+        if not isinstance(found, dict):
+            self.fault = upstream_error_of(200, found)
+            return None
+        return chunk_of(found)
+
+    def _take_without_choices(self, raw: bytes, data: bytes, chunk: Chunk) -> bytes:
+        """An error, the usage chunk, or something of the vendor's own, which is forwarded."""
+        found = _any_of(data)
+        if has_error(found):
+            self.fault = upstream_error_of(200, found)
+            return b""
+        if chunk.choices:
+            # An empty error beside an answer says nothing.
+            return self._take_data(raw, _without(data, "error"))
+        if chunk.usage is ABSENT or chunk.usage == NULL:
+            return raw
+        self.usage = merge_max(self.usage, read_usage(chunk.usage))
+        self._closing = raw
+        return b""
+
+    def _strip_usage(self, data: bytes) -> bytes:
+        """Usage on a content frame: the client gets it in a frame of its own, or not at all."""
+        try:
+            fields = read_object(data)
+            choices = read_objects(fields["choices"])
+        except BadJson:
+            self.fault = _broken("a frame is not JSON")
+            return b""
+        reports = [fields.pop("usage", NULL)]
+        reports += [choice.pop("usage", NULL) for choice in choices]
+        for report in reports:
+            if report != NULL:
+                self.usage = merge_max(self.usage, read_usage(report))
+                self._head = ({key: fields[key] for key in _HEAD_KEYS if key in fields}, report)
+        if len(reports) > 1 and any(report != NULL for report in reports[1:]):
+            fields["choices"] = Raw(write_array(choices))
+        return _frame({**fields, "usage": NULL} if self._show_usage else fields)
+
+    def _take_last(self, rest: bytes) -> None:
+        """Bytes without a blank line at the end of the stream: an end marker, an error, or a cut."""
+        frame = parse_frame(rest + b"\n\n")
+        if frame.data.strip() == _DONE:
+            self.ended = True
+        elif not frame.data and not _is_silent(frame.raw):
+            found = _any_of(rest)
+            if isinstance(found, dict) and has_error(found):
+                self.fault = upstream_error_of(200, found)
+
+
+def _frame(fields: dict[str, Raw]) -> bytes:
+    # A value from a frame of several data lines may have line feeds between its tokens.
+    return b"data: " + write_object(fields).replace(b"\n", b"\ndata: ") + b"\n\n"
+
+
+def _is_silent(raw: bytes) -> bool:
+    """Whether a frame without data is comments and fields of server-sent events, and not HTML, say."""
+    return all(
+        not line or line.startswith(b":") or line.partition(b":")[0] in _FIELD_NAMES
+        for line in raw.removeprefix(b"\xef\xbb\xbf").splitlines()
+    )
+
+
+def _fault_of(raw: bytes) -> UpstreamError:
+    found = _any_of(raw)
+    if isinstance(found, dict) and has_error(found):
+        return upstream_error_of(200, found)
+    return _broken("the answer is not an event stream")
+
+
+def _broken(message: str) -> UpstreamError:
+    return UpstreamError("transient", 200, message, "server_error")
+
+
+def _any_of(data: bytes) -> Any:
+    """The decoded value; None when it is no JSON."""
+    try:
+        return _decode_any(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _without(data: bytes, key: str) -> bytes:
+    fields = read_object(data)
+    fields.pop(key, None)
+    return write_object(fields)

@@ -1,0 +1,136 @@
+"""Without this, a client with another base URL, place for its key, or proxy in front would be refused."""
+
+import pytest
+
+from switchgear.kernel.errors import ApiError
+from switchgear.relay.addresses import client_address, is_within, parse_address, parse_networks
+from switchgear.relay.credentials import api_key_of
+from switchgear.relay.replies import go_duration, preflight_headers
+from switchgear.relay.routes import find_route
+
+
+@pytest.mark.parametrize(
+    ("path", "operation"),
+    [
+        ("/v1/chat/completions", "openai_chat"),
+        ("/chat/completions", "openai_chat"),
+        ("/v1/v1/chat/completions", "openai_chat"),
+        ("/v1/chat/completions/", "openai_chat"),
+        ("//v1//chat/completions", "openai_chat"),
+        ("/v1/completions", "openai_completions"),
+        ("/embeddings", "openai_embeddings"),
+        ("/v1/models", "models"),
+        ("/models/", "models"),
+        ("/", "root"),
+        ("/livez", "livez"),
+        ("/metrics", "metrics"),
+    ],
+)
+def test_spellings_of_a_path_reach_one_handler(path: str, operation: str) -> None:
+    route = find_route(path)
+    assert route is not None
+    assert (route.relayed or route.page) == operation
+
+
+def test_a_model_name_may_hold_slashes_and_escapes() -> None:
+    route = find_route("/v1/models/vendor%2Fone/two")
+    assert route is not None
+    assert (route.page, route.model) == ("model", "vendor/one/two")
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/v1/v1/models", "/v1/livez", "/v1", "/v2/models", "/v1/chat", "/v1/completions/x"]
+)
+def test_other_paths_are_unknown(path: str) -> None:
+    assert find_route(path) is None
+
+
+class Request:
+    method, path, peer_ip = "POST", "/v1/chat/completions", "127.0.0.1"
+
+    def __init__(self, headers: dict[str, str], query: str = "") -> None:
+        self._headers = headers
+        self.query = query
+
+    def header(self, name: str) -> str | None:
+        return self._headers.get(name)
+
+    async def read_body(self, bytes_max: int, timeout_s: float) -> bytes:
+        return b""
+
+
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [
+        ({"authorization": "Bearer sk-a"}, ""),
+        ({"authorization": "bearer  sk-a "}, ""),
+        ({"authorization": "sk-a"}, ""),
+        ({"x-api-key": "sk-a"}, ""),
+        ({"x-goog-api-key": "sk-a"}, ""),
+        ({"api-key": "sk-a"}, ""),
+        ({}, "alt=sse&key=sk-a"),
+        ({"sec-websocket-protocol": "realtime, openai-insecure-api-key.sk-a"}, ""),
+        ({"authorization": "Basic abc", "x-api-key": "sk-a"}, ""),
+    ],
+)
+def test_the_key_is_found_in_every_known_place(headers: dict[str, str], query: str) -> None:
+    assert api_key_of(Request(headers, query)) == "sk-a"
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"authorization": "Bearer "}, {"authorization": "Basic abc"}, {"x-api-key": " "}]
+)
+def test_no_key_is_said_to_be_none(headers: dict[str, str]) -> None:
+    with pytest.raises(ApiError) as refusal:
+        api_key_of(Request(headers, "monkey=1"))
+    assert refusal.value.row.name == "no_key"
+
+
+TRUSTED = parse_networks(["10.0.0.0/8", "fd00::/8"])
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("203.0.113.9", "1.2.3.4", "203.0.113.9"),
+        ("10.0.0.1", None, "10.0.0.1"),
+        ("10.0.0.1", "1.2.3.4", "1.2.3.4"),
+        ("10.0.0.1", "9.9.9.9, 1.2.3.4, 10.0.0.2", "1.2.3.4"),
+        ("10.0.0.1", "1.2.3.4, nonsense", "10.0.0.1"),
+        ("10.0.0.1", "10.1.1.1, 10.2.2.2", "10.1.1.1"),
+        ("::ffff:10.0.0.1", "2001:db8::1", "2001:db8::1"),
+    ],
+)
+def test_only_a_trusted_proxy_is_believed_and_only_about_its_own_peer(
+    peer: str, forwarded: str | None, address: str
+) -> None:
+    assert client_address(peer, forwarded, TRUSTED) == address
+
+
+def test_networks_hold_mapped_and_scoped_addresses() -> None:
+    loopback = parse_networks(["127.0.0.0/8", "::1"])
+    assert is_within(parse_address("::ffff:127.0.0.9"), loopback)
+    assert is_within(parse_address("[::1]"), loopback)
+    assert not is_within(parse_address("128.0.0.1"), loopback)
+    assert not is_within(parse_address("localhost"), loopback)
+
+
+@pytest.mark.parametrize(
+    ("ns", "text"),
+    [
+        (0, "0ms"),
+        (1, "1ms"),
+        (120_000_000, "120ms"),
+        (1_000_000_000, "1s"),
+        (8_640_000_000, "8.64s"),
+        (60_000_000_000, "1m0s"),
+        (360_500_000_000, "6m0.5s"),
+    ],
+)
+def test_durations_are_written_as_clients_read_them(ns: int, text: str) -> None:
+    assert go_duration(ns) == text
+
+
+def test_a_preflight_allows_what_was_asked_but_nothing_strange() -> None:
+    assert ", x-new-header" in dict(preflight_headers("x-new-header"))["access-control-allow-headers"]
+    assert "\r" not in dict(preflight_headers("a\r\nx: y"))["access-control-allow-headers"]

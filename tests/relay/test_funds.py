@@ -1,0 +1,130 @@
+"""Without this, money that is there could be refused, or money that is not there be spent."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from switchgear.kernel.clock import SystemClock
+from switchgear.kernel.errors import ApiError
+from switchgear.link.protocol import Acquire, Acquired, LeaseTotals, Recall, Returned, WorkerCall, WorkerNotice
+from switchgear.link.snapshot import Principal
+from switchgear.relay import funds as funds_module
+from switchgear.relay.funds import Funds, legs_of
+
+WHO = Principal("k", "ci", "sk-…abcd", "u", "acme", "default", "wallet:u", budget="budget:key:k")
+WALLET_ONLY = Principal("k", "ci", "sk-…abcd", "u", "acme", "default", "wallet:u")
+
+
+class Controller:
+    """Grants from what each account has, exactly what is asked."""
+
+    def __init__(self, **accounts: int) -> None:
+        self.accounts = {"wallet:u": accounts.get("wallet", 0), "budget:key:k": accounts.get("budget", 0)}
+        self.granted = dict.fromkeys(self.accounts, 0)
+        self.asked: list[Acquire] = []
+        self.told: list[WorkerNotice] = []
+        self.before_answer: Callable[[], None] = lambda: None
+
+    async def ask(self, call: WorkerCall) -> object:
+        assert isinstance(call, Acquire)
+        self.asked.append(call)
+        short = ""
+        for account, nanos in call.needs:
+            if self.accounts[account] < nanos:
+                short = account
+            else:
+                self.accounts[account] -= nanos
+                self.granted[account] += nanos
+        self.before_answer()
+        totals = tuple(LeaseTotals(account, self.granted[account], 0) for account, _ in call.needs)
+        return Acquired(totals, not short, short, self.accounts.get(short, 0))
+
+
+def funds_of(controller: Controller) -> Funds:
+    return Funds(controller.ask, controller.told.append, SystemClock())
+
+
+async def cheaper(nanos: int) -> int:
+    return nanos
+
+
+async def test_a_call_is_held_on_wallet_and_budget_or_not_at_all() -> None:
+    controller = Controller(wallet=100, budget=10)
+    funds = funds_of(controller)
+    with pytest.raises(ApiError) as refusal:
+        await funds.hold_with_help("r1", WHO, 50, lambda: cheaper(50))
+    assert refusal.value.row.name == "quota"
+    assert "quota of API key 'ci'" in refusal.value.message
+    assert "$0.00000005" in refusal.value.message
+    assert funds.book.held("wallet:u") == funds.book.held("budget:key:k") == 0
+    assert await funds.hold_with_help("r2", WHO, 10, lambda: cheaper(10)) == 10
+    assert funds.book.held("wallet:u") == funds.book.held("budget:key:k") == 10
+
+
+async def test_the_closer_estimate_is_asked_for_only_when_the_bound_does_not_fit() -> None:
+    refined: list[int] = []
+
+    async def refine() -> int:
+        refined.append(1)
+        return 30
+
+    funds = funds_of(Controller(wallet=40))
+    assert await funds.hold_with_help("r1", WALLET_ONLY, 40, refine) == 40
+    assert refined == []
+    funds.settle("r1", 0)
+    assert await funds.hold_with_help("r2", WALLET_ONLY, 1_000, refine) == 30
+    assert refined == [1]
+
+
+async def test_a_call_waits_for_running_ones_to_give_back_what_they_do_not_use() -> None:
+    funds = funds_of(Controller(wallet=100))
+    assert await funds.hold_with_help("running", WALLET_ONLY, 100, lambda: cheaper(100)) == 100
+    waiting = asyncio.create_task(funds.hold_with_help("waiting", WALLET_ONLY, 60, lambda: cheaper(60)))
+    while not funds._waiting:
+        await asyncio.sleep(0)
+    funds.settle("running", 30)
+    assert await waiting == 60
+    assert funds.book.free("wallet:u") == 10
+
+
+async def test_a_settle_between_asking_and_waiting_is_not_missed() -> None:
+    controller = Controller(wallet=100)
+    funds = funds_of(controller)
+    await funds.hold_with_help("running", WALLET_ONLY, 100, lambda: cheaper(100))
+    controller.before_answer = lambda: funds.settle("running", 0) if len(controller.asked) == 3 else None
+    assert await funds.hold_with_help("late", WALLET_ONLY, 100, lambda: cheaper(100)) == 100
+
+
+async def test_the_wait_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(funds_module, "HOLD_WAIT_S", 0.02)
+    funds = funds_of(Controller(wallet=100))
+    await funds.hold_with_help("running", WALLET_ONLY, 100, lambda: cheaper(100))
+    with pytest.raises(ApiError) as refusal:
+        await funds.hold_with_help("waiting", WALLET_ONLY, 60, lambda: cheaper(60))
+    assert refusal.value.row.name == "quota"
+
+
+async def test_without_a_controller_calls_go_on_while_the_lease_lasts_and_get_503_after() -> None:
+    async def away(call: WorkerCall) -> object:
+        raise ConnectionError
+
+    funds = Funds(away, lambda notice: None, SystemClock())
+    funds.book.apply_grant("wallet:u", 100)
+    assert funds.hold("r1", legs_of(WALLET_ONLY, 80))
+    assert not funds.hold("r2", legs_of(WALLET_ONLY, 80))
+    with pytest.raises(ApiError) as refusal:
+        await funds.hold_with_help("r2", WALLET_ONLY, 80, lambda: cheaper(80))
+    assert refusal.value.row.status == 503
+    assert refusal.value.retry_after_s == 1
+
+
+async def test_a_recall_gives_back_what_is_free_and_the_rest_when_calls_settle() -> None:
+    controller = Controller()
+    funds = funds_of(controller)
+    funds.book.apply_grant("wallet:u", 100)
+    assert funds.hold("r1", legs_of(WALLET_ONLY, 70))
+    answer = funds.recall(Recall("wallet:u", 90, 1_000))
+    assert answer == Returned((LeaseTotals("wallet:u", 100, 30),))
+    funds.settle("r1", 5)
+    assert controller.told == [Returned((LeaseTotals("wallet:u", 100, 90),))]
