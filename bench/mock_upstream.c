@@ -2,7 +2,9 @@
  *
  * The model named in the request decides the answer:
  *   bench-json        a JSON completion of about 900 bytes
- *   bench-burst-N     an event stream of N chunks, written one by one as fast as the socket takes them
+ *   bench-burst-N     an event stream of N chunks, one every 2 ms: too fast to sleep between, too slow to
+ *                     melt into one read, so that each chunk is forwarded by itself
+ *   bench-flood-N     an event stream of N chunks as fast as the socket takes them; a reader gets many at once
  *   bench-paced-N     an event stream of N chunks, one every 20 ms
  *   bench-hold        an event stream that never ends by itself, one chunk a second
  * Every stream ends with a usage chunk and [DONE]. Usage is always 250 in and N (JSON: 180) out.
@@ -26,7 +28,7 @@
 #include <unistd.h>
 
 enum { REQUEST_BYTES_MAX = 1 << 20, SLOTS = 10, TICK_MS = 2, HOLD_TURNS = 50, EVENTS = 512, REPLY_BYTES = 900 };
-enum mode { IDLE, BURST, PACED, HOLD };
+enum mode { IDLE, BURST, FLOOD, PACED, HOLD };
 
 struct conn {
     int fd;
@@ -39,11 +41,11 @@ struct conn {
     long sent, chunks;
     unsigned turn;
     int watching_out;
-    struct conn *next, **link; /* ring of the paced slot it stands in */
+    struct conn *next, **link; /* the list it stands in: a paced slot, or those without a pace */
 };
 
 static int epoll_fd;
-static struct conn *slots[SLOTS];
+static struct conn *slots[SLOTS], *bursting, *flooding;
 static unsigned next_slot;
 static char json_reply[2048], chunk_text[512];
 static size_t json_reply_len, chunk_len;
@@ -84,8 +86,7 @@ static void leave_slot(struct conn *c) {
     c->next = NULL;
 }
 
-static void enter_slot(struct conn *c) {
-    struct conn **head = &slots[next_slot++ % SLOTS];
+static void enter(struct conn *c, struct conn **head) {
     c->next = *head;
     if (c->next) c->next->link = &c->next;
     c->link = head;
@@ -137,10 +138,17 @@ static int put_chunk(struct conn *c) {
     return put(c, chunk_text, chunk_len);
 }
 
-static int go_on(struct conn *c) {
-    int done = 1;
-    while (done == 1 && c->mode == BURST) done = put_chunk(c);
-    return done;
+/* A chunk for every stream of a list whose socket has room; false if none had any. */
+static int put_chunks(struct conn *list) {
+    int wrote = 0;
+    for (struct conn *c = list, *next; c; c = next) {
+        next = c->next;
+        if (c->out_len) continue; /* a reader slower than the pace */
+        if (c->mode == HOLD && ++c->turn % HOLD_TURNS) continue;
+        wrote = 1;
+        if (put_chunk(c) < 0) drop(c);
+    }
+    return wrote;
 }
 
 static int answer(struct conn *c, char *body, size_t len) {
@@ -150,11 +158,11 @@ static int answer(struct conn *c, char *body, size_t len) {
     if (!strncmp(model, "json", 4)) return put(c, json_reply, json_reply_len);
     c->sent = 0;
     c->chunks = strncmp(model, "hold", 4) ? atol(model + 6) : 0;
-    c->mode = !strncmp(model, "burst-", 6) ? BURST : !strncmp(model, "paced-", 6) ? PACED : HOLD;
+    c->mode = !strncmp(model, "burst-", 6) ? BURST : !strncmp(model, "flood-", 6) ? FLOOD
+        : !strncmp(model, "paced-", 6) ? PACED : HOLD;
     int done = put(c, STREAM_HEAD, sizeof STREAM_HEAD - 1);
-    if (c->mode == BURST) return done == 1 ? go_on(c) : done;
     if (done == 1) done = put_chunk(c);
-    enter_slot(c);
+    enter(c, c->mode == BURST ? &bursting : c->mode == FLOOD ? &flooding : &slots[next_slot++ % SLOTS]);
     return done;
 }
 
@@ -196,7 +204,6 @@ static void take_event(struct conn *c, uint32_t events) {
     if (done == 1 && (events & EPOLLIN)) done = pull(c);
     if (done == 1 && c->out_len && (events & EPOLLOUT)) {
         done = put(c, c->out, c->out_len);
-        if (done == 1) done = go_on(c);
     }
     if (done == 1) done = next_request(c);
     if (done < 0) drop(c);
@@ -204,14 +211,8 @@ static void take_event(struct conn *c, uint32_t events) {
 
 static void tick(void) {
     static unsigned turn;
-    unsigned slot = turn % SLOTS;
-    turn++;
-    for (struct conn *c = slots[slot], *next; c; c = next) {
-        next = c->next;
-        if (c->mode == HOLD && ++c->turn % HOLD_TURNS) continue;
-        if (c->out_len) continue; /* a reader slower than the pace */
-        if (put_chunk(c) < 0) drop(c);
-    }
+    put_chunks(slots[turn++ % SLOTS]);
+    put_chunks(bursting);
 }
 
 static void welcome(int listener) {
@@ -248,8 +249,8 @@ int main(int argc, char **argv) {
     event.data.ptr = &timer;
     epoll_ctl(epoll_fd, EPOLL_CTL_ADD, timer, &event);
     static struct epoll_event events[EVENTS];
-    for (;;) {
-        int ticks = 0, n = epoll_wait(epoll_fd, events, EVENTS, -1);
+    for (int busy = 0;;) {
+        int ticks = 0, n = epoll_wait(epoll_fd, events, EVENTS, busy ? 0 : -1);
         for (int i = 0; i < n; i++) {
             if (events[i].data.ptr == &listener) welcome(listener);
             else if (events[i].data.ptr == &timer) ticks = 1;
@@ -258,5 +259,6 @@ int main(int argc, char **argv) {
         uint64_t passed = 0;
         if (ticks && read(timer, &passed, sizeof passed) == sizeof passed)
             while (passed--) tick();
+        busy = put_chunks(flooding);
     }
 }

@@ -21,7 +21,9 @@ BUILD = ROOT / "build"
 SOURCE = ROOT / "bench"
 PROXY_CORE, OTHER_CORE = 0, (os.cpu_count() or 1) - 1
 OPEN_FILES = 20_000
-MODELS = ("bench-json", "bench-burst-200", "bench-paced-100", "bench-paced-10", "bench-hold")
+MODELS = (
+    "bench-json", "bench-burst-500", "bench-flood-500", "bench-paced-100", "bench-paced-10", "bench-hold",
+)
 UNLIMITED = 1_000_000_000
 NGINX_CONFIG = """
 daemon off;

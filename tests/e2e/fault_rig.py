@@ -79,7 +79,7 @@ async def running(faults: list[str], *, workers: int = 1) -> AsyncIterator[Rig]:
             await asyncio.to_thread(server.start)
             yield Rig(server, key, first, second)
             await asyncio.to_thread(server.stop)
-            await asyncio.to_thread(server.audit)
+            await asyncio.to_thread(server.assert_audit_clean)
         except BaseException:
             print(server.log_tail())
             raise

@@ -17,6 +17,8 @@ from typing import Any, Literal, Self
 
 from tests.e2e import processes
 
+from switchgear.kernel.limits import USAGE_PAGE_MAX
+
 ROOT = Path(__file__).resolve().parents[2]
 Role = Literal["supervisor", "controller", "worker"]
 START_TIMEOUT_S = 30.0
@@ -171,8 +173,8 @@ class Server:
         )
 
     def usage(self) -> list[dict[str, Any]]:
-        """Every record, oldest or newest first as the command gives them."""
-        done = self.run("usage", "--json", "--limit", "1000000")
+        """The newest ``USAGE_PAGE_MAX`` records, newest first."""
+        done = self.run("usage", "--json", "--limit", str(USAGE_PAGE_MAX))
         if done.returncode:
             raise AssertionError(f"usage failed: {done.stderr}\n{self.log_tail()}")
         return [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
@@ -196,13 +198,11 @@ class Server:
                 raise AssertionError(f"{what}\n{self.log_tail()}")
             self._pause()
 
-    def audit(self) -> dict[str, Any]:
-        """The findings of the audit, which must be clean. Raises AssertionError with its output otherwise."""
+    def assert_audit_clean(self) -> None:
+        """Raises AssertionError with what the audit says unless it finds nothing."""
         done = self.run("audit", "--json")
-        if done.returncode:
+        if done.returncode or done.stdout.strip():
             raise AssertionError(f"audit exits with {done.returncode}:\n{done.stdout}\n{done.stderr}")
-        findings: dict[str, Any] = json.loads(done.stdout)
-        return findings
 
     def apply(self, config: str) -> None:
         """Applies another config text to the running server. Raises AssertionError when it is refused."""

@@ -20,4 +20,4 @@ def test_a_reply_seen_to_its_end_is_charged_once_through_kills(upstream_url: str
         server.restart()
         campaign.check(server, report)
         server.stop()
-        server.audit()
+        server.assert_audit_clean()

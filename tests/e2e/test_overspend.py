@@ -85,4 +85,4 @@ def test_two_hundred_calls_on_money_for_ten(
         (over,) = asyncio.run(storm(server.port, key, 1))
         assert over.status == 429, over.body
         server.stop()
-        server.audit()
+        server.assert_audit_clean()
