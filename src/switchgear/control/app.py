@@ -5,8 +5,10 @@ ingesting, watching the configuration and burying until it is told to stop.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -161,7 +163,7 @@ class Controller:
         else:
             if before is not None and before is not peer:
                 before.abort("the same epoch came by another connection")
-            log.info("a worker is here", extra={"epoch": hello.epoch, "worker": hello.worker_index, "pid": hello.pid})
+            log.info("a worker is here", extra={"epoch": hello.epoch, "index": hello.worker_index, "pid": hello.pid})
             self._leases.wake()
             self._journal_grew.set()
 
@@ -223,9 +225,7 @@ class Controller:
         if isinstance(body, CheckAdmin):
             known = await self._store.read(lambda connection: check_admin(connection, body.name, body.password))
             return Ok() if known else Failed("the name or the password is wrong")
-        if isinstance(body, Refresh):
-            return await self._refresh()
-        return Failed("a call that a controller does not answer")
+        return await self._refresh()
 
     # What goes on all the time.
 
@@ -233,7 +233,7 @@ class Controller:
         for epoch in self.workers:
             records = 0
             while True:
-                step = await self._store.work(lambda database, epoch=epoch: self._ingest.step(database, epoch))
+                step = await self._store.work(partial(self._ingest.step, epoch=epoch))
                 records += step.records
                 self._lags[epoch] = step.lag_bytes
                 if not step.more:
@@ -280,10 +280,10 @@ class Controller:
                 log.error("the database can't be used now", extra={"work": work.__name__, "reason": str(fault)})
             except Exception:
                 log.exception("a fault of the controller", extra={"work": work.__name__})
-            try:
-                await asyncio.wait_for(wake.wait(), interval_s)
-            except TimeoutError:
-                continue
+            # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the event.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(interval_s):
+                    await wake.wait()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -160,10 +160,9 @@ class Leases:
                     async with asyncio.timeout(RECALL_WAIT_S):
                         await self._workers.catch_up()  # so that what is spent no longer looks like held
                 continue
-            try:
-                await asyncio.wait_for(queue.changed.wait(), left_s)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await queue.changed.wait()
 
     def _attempt(
         self, connection: Connection, epoch: str, account: str, missing: int, wait: bool
