@@ -43,6 +43,8 @@ class _Queue:
         self.lock = asyncio.Lock()
         self.waiters = 0
         self.changed = asyncio.Event()
+        self.refused: dict[str, tuple[int, Attempt]] = {}
+        """Epoch → the least need that was refused since the last change, so that a crowd is refused by one look."""
 
 
 class Leases:
@@ -144,14 +146,22 @@ class Leases:
     ) -> Attempt | None:
         recalled = False
         while True:
-            queue.changed.clear()
+            if queue.changed.is_set():
+                queue.refused.clear()
+                queue.changed.clear()
+            least, refusal = queue.refused.get(epoch, (0, None))
+            if refusal is not None and missing >= least:
+                return refusal
             attempt = await self._store.write(
                 lambda connection: self._attempt(connection, epoch, account, missing, wait=True)
             )
             if attempt.covered:
                 return None
             left_s = (deadline_ns - self._clock.monotonic_ns()) / 1e9
-            if attempt.unleased + attempt.others < missing or (recalled and left_s <= 0):
+            if attempt.unleased + attempt.others < missing:
+                queue.refused[epoch] = (missing, attempt)
+                return attempt
+            if recalled and left_s <= 0:
                 return attempt
             if not recalled:
                 recalled = True

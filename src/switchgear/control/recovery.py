@@ -37,22 +37,23 @@ class Recovery:
     async def sweep(self, connected: frozenset[str]) -> list[str]:
         """Buries every epoch that is not connected and whose worker is dead; returns those. Raises StoreError."""
         live = [row.id for row in await self._store.read(live_epochs)]
-        unknown = [epoch for epoch in self._folders() if epoch not in live and self._is_old(epoch)]
-        return [
-            epoch for epoch in (*live, *unknown) if epoch not in connected and await self.bury(epoch)
-        ]
+        others = [epoch for epoch in self._folders() if epoch not in live]
+        ended = live + [epoch for epoch in others if self._is_old(epoch) or await self._is_buried(epoch)]
+        return [epoch for epoch in ended if epoch not in connected and await self.bury(epoch)]
 
     async def bury(self, epoch: str) -> bool:
         """False while its worker lives. Raises StoreError; then the rest is done another time."""
         with self._lock(epoch) as locked:
             if not locked:
                 return False
-            state = await self._store.read(lambda connection: epoch_state(connection, epoch))
-            if state != "buried":
+            if not await self._is_buried(epoch):
                 await self._drain_and_bury(epoch)
             shutil.rmtree(self._home.journals / epoch, ignore_errors=True)
             self._ingest.forget(epoch)
         return True
+
+    async def _is_buried(self, epoch: str) -> bool:
+        return await self._store.read(lambda connection: epoch_state(connection, epoch)) == "buried"
 
     async def _drain_and_bury(self, epoch: str) -> None:
         now_ms = self._clock.now_ms()
