@@ -4,11 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-
-from switchgear.control.app import Controller
 from switchgear.kernel.config import ChannelConfig, Config, GroupConfig, KeyConfig, PriceConfig, UserConfig
-from switchgear.kernel.home import Home
-from switchgear.ledger import chart
 from switchgear.store.accounts import balance
 from switchgear.store.apply import apply_config
 from switchgear.store.auditing import audit_database, drift
@@ -16,6 +12,10 @@ from switchgear.store.db import Database, open_database
 from switchgear.store.keys import list_keys
 from switchgear.store.vault import Vault
 from tests.sim.ledger_worker import LedgerWorker
+
+from switchgear.control.app import Controller
+from switchgear.kernel.home import Home
+from switchgear.ledger import chart
 
 PEPPER = b"p" * 32
 USD = 1_000_000_000
@@ -54,7 +54,7 @@ class Site:
         self.controller = Controller(self.home, self.database, self.vault, PEPPER)
         self._run = asyncio.create_task(self.controller.run(self.stop))
         async with asyncio.timeout(10):
-            while self.controller.server._server is None and not self._run.done():
+            while self.controller.server._server is None and not self._run.done():  # noqa: ASYNC110  # no event
                 await asyncio.sleep(0.005)
         if self._run.done():
             self._run.result()
@@ -78,7 +78,7 @@ class Site:
     async def until(self, condition, what: str, timeout_s: float = 5.0) -> None:
         """Waits for something that other tasks bring about; a wait with an end, not a pause."""
         async with asyncio.timeout(timeout_s):
-            while not condition():
+            while not condition():  # noqa: ASYNC110  # the condition lies in the database
                 await asyncio.sleep(0.005)
 
     def audit(self) -> None:

@@ -1,5 +1,5 @@
-"""The controller's answers, and its process. Without these a changed configuration could not reach the workers, a bad
-one could replace a good one, or the process could outlive its parent."""
+"""The controller's answers, and its process. Without these a changed configuration could not reach the
+workers, a bad one could replace a good one, or the process could outlive its parent."""
 
 import asyncio
 import contextlib
@@ -11,10 +11,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from switchgear.kernel.config import ChannelConfig
+from switchgear.store.admins import ensure_admin
+from switchgear.store.keys import set_key_status
+from tests.control.conftest import KEY, PEPPER
 
 import switchgear
 from switchgear.control.snapshot import SnapshotError
-from switchgear.kernel.config import ChannelConfig
 from switchgear.kernel.home import Home
 from switchgear.kernel.secret import key_digest
 from switchgear.link.protocol import (
@@ -32,9 +35,6 @@ from switchgear.link.protocol import (
     TokenCount,
 )
 from switchgear.link.unix import LinkAway, call_once, refresh
-from switchgear.store.admins import ensure_admin
-from switchgear.store.keys import set_key_status
-from tests.control.conftest import KEY, PEPPER
 
 
 async def test_a_key_is_found_by_its_digest_and_an_unknown_one_is_said_to_be(site):
@@ -59,7 +59,8 @@ async def test_a_refresh_answers_when_every_worker_has_the_new_configuration(sit
     site.apply()
     await site.start()
     workers = [await site.worker(0), await site.worker(1)]
-    site.apply(channels=(ChannelConfig("two", "compatible", "http://127.0.0.1:2", keys=("k",), models=("n",)),))
+    other = ChannelConfig("two", "compatible", "http://127.0.0.1:2", keys=("k",), models=("n",))
+    site.apply(channels=(other,))
     answer = await refresh(site.home)
     assert answer.workers == 2
     assert all(answer.version in worker.versions for worker in workers)

@@ -1,19 +1,19 @@
-"""Journals into the database. Without these a record could be billed twice or never, a torn or broken journal could
-stop billing for good, or the disk could fill with segments that nobody needs."""
+"""Journals into the database. Without these a record could be billed twice or never, a torn or broken journal
+could stop billing for good, or the disk could fill with segments that nobody needs."""
 
 import logging
 
 import msgspec
 import pytest
+from switchgear.ledger.journal import frame
+from switchgear.store.epochs import cursor, open_epoch
+from switchgear.store.usage import list_usage
+from tests.sim.ledger_worker import LedgerWorker, usage_record
 
 from switchgear.control import ingest as ingest_module
 from switchgear.control.ingest import Ingest
 from switchgear.kernel.ids import new_id
-from switchgear.ledger.journal import frame
 from switchgear.ledger.record import encode_record
-from switchgear.store.epochs import cursor, open_epoch
-from switchgear.store.usage import list_usage
-from tests.sim.ledger_worker import LedgerWorker, usage_record
 
 
 @pytest.fixture
@@ -57,7 +57,8 @@ async def test_records_are_booked_once_in_batches_and_over_segments(journal, mon
     add(worker, 5)
     assert ingest.step(site.database, worker.epoch).records == 4
     assert drain(site, ingest, worker.epoch) == 11
-    assert drain(site, Ingest(site.home, lambda: None), worker.epoch) == 0  # a new controller starts at the cursor
+    # A new controller starts at the cursor.
+    assert drain(site, Ingest(site.home, lambda: None), worker.epoch) == 0
     assert site.spent() == 15 * 7
     assert position(site, worker.epoch) == worker.offset
     assert not bad

@@ -1,17 +1,17 @@
 """Grants and recalls between real workers over a real socket and a real database.
 
-Without these a call could be refused while money is there, two workers could spend the same money, a refusal could
-take a second, or a lost answer could lose or double a grant.
+Without these a call could be refused while money is there, two workers could spend the same money, a refusal
+could take a second, or a lost answer could lose or double a grant.
 """
 
 import asyncio
 import time
 
 import pytest
+from tests.control.conftest import USD
 
 from switchgear.link.protocol import Acquire, LookupKey, Returned
 from switchgear.link.unix import LinkAway
-from tests.control.conftest import USD
 
 
 async def test_a_grant_covers_the_call_and_stays_within_the_lease_size(site):

@@ -1,17 +1,19 @@
-"""Dead workers and dead controllers. Without these money could stay in the lease of a worker that is no more, a
-record written before a kill could be lost, or a worker could go on spending from a lease that was given back."""
+"""Dead workers and dead controllers. Without these money could stay in the lease of a worker that is no more,
+a record written before a kill could be lost, or a worker could go on spending from a lease that was
+taken back."""
 
 import asyncio
 import shutil
 
-from switchgear.kernel.ids import new_id
 from switchgear.ledger.journal import frame
-from switchgear.ledger.record import encode_record
-from switchgear.link.protocol import LookupKey
 from switchgear.store.accounts import bury_epoch
 from switchgear.store.epochs import epoch_state, open_epoch
 from tests.control.conftest import USD
 from tests.sim.ledger_worker import LedgerWorker, usage_record
+
+from switchgear.kernel.ids import new_id
+from switchgear.ledger.record import encode_record
+from switchgear.link.protocol import LookupKey
 
 
 def state(site, epoch: str) -> str | None:
@@ -25,7 +27,8 @@ async def test_a_killed_worker_s_records_are_billed_and_its_lease_comes_back(sit
     assert await worker.reserve("r1", (site.wallet, 600))
     assert await worker.reserve("r2", (site.wallet, 300))
     worker.settle("r1", 500, site.wallet)
-    worker.write(frame(encode_record(usage_record("r2", 200, site.wallet)))[:-3])  # died in the middle of this
+    # It died in the middle of this one.
+    worker.write(frame(encode_record(usage_record("r2", 200, site.wallet)))[:-3])
     await worker.die()
     await site.until(lambda: state(site, worker.epoch) == "buried", "the burial", 2)
     assert (site.spent(), site.balance(site.wallet)) == (500, 500)

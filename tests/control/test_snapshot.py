@@ -1,15 +1,15 @@
-"""What workers are told to serve. Without these a secret could be lost on the way, a model could be free for lack of
-a price, or one wrong channel could take the rest with it unnoticed."""
+"""What workers are told to serve. Without these a secret could be lost on the way, a model could be free for
+lack of a price, or one wrong channel could take the rest with it unnoticed."""
 
 import pytest
-
-from switchgear.catalog.price import Price, with_id
 from switchgear.catalog.schema import Model
-from switchgear.control.local_server import MODEL_ALIAS
-from switchgear.control.snapshot import SnapshotError, compile_snapshot
 from switchgear.kernel.config import ChannelConfig
 from switchgear.store.channels import ChannelRow
 from switchgear.vendors.shipped import Shipped, shipped
+
+from switchgear.catalog.price import Price, with_id
+from switchgear.control.local_server import MODEL_ALIAS
+from switchgear.control.snapshot import SnapshotError, compile_snapshot
 
 MODELS = {
     "gpt-5.2": Model("gpt-5.2", "openai", "openai", ("openai_chat",), 5, 400_000, 128_000),
@@ -39,7 +39,8 @@ def test_a_channel_without_models_serves_the_vendor_s_catalogue():
 
 
 def test_named_models_and_the_map_go_before_the_catalogue():
-    view = compiled(channel(models=("gpt-5.2", "new"), model_map={"gpt-5.2": "gpt-5.2-2025", "alias": "x"})).channels[0]
+    given = channel(models=("gpt-5.2", "new"), model_map={"gpt-5.2": "gpt-5.2-2025", "alias": "x"})
+    view = compiled(given).channels[0]
     assert view.models == {"gpt-5.2": "gpt-5.2-2025", "new": "new", "alias": "x"}
 
 

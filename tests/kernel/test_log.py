@@ -10,7 +10,8 @@ from switchgear.kernel.secret import Secret
 
 
 def line(message: str, *args: object, exc_info=None, **extra: object) -> dict:
-    record = logging.getLogger("x").makeRecord("x", logging.WARNING, __file__, 1, message, args, exc_info, extra=extra)
+    make = logging.getLogger("x").makeRecord
+    record = make("x", logging.WARNING, __file__, 1, message, args, exc_info, extra=extra)
     text = JsonFormatter("worker").format(record)
     assert "\n" not in text
     return msgspec.json.decode(text)

@@ -5,12 +5,13 @@ import fcntl
 import os
 import time
 
+from switchgear.ledger.journal import frame, segment_name
+from switchgear.ledger.lease import LeaseBook
+
 from switchgear.kernel.charge import Charge, ChargeLine
 from switchgear.kernel.home import Home
 from switchgear.kernel.ids import new_id
 from switchgear.kernel.usage import Usage
-from switchgear.ledger.journal import frame, segment_name
-from switchgear.ledger.lease import LeaseBook
 from switchgear.ledger.record import UsageRecord, encode_record
 from switchgear.link.protocol import (
     Acquire,

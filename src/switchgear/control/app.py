@@ -48,7 +48,6 @@ from switchgear.link.protocol import (
     LookupKey,
     MetricsPage,
     Ok,
-    Refresh,
     Result,
     Returned,
     Stats,
@@ -154,7 +153,7 @@ class Controller:
                 self._pepper, self._configuration.snapshot, tuple(LeaseTotals(*total) for total in totals)
             ))
         except EpochBuried:
-            log.warning("a buried epoch came back and was refused", extra={"epoch": hello.epoch, "pid": hello.pid})
+            log.warning("a buried epoch was refused", extra={"epoch": hello.epoch, "pid": hello.pid})
             peer.answer(0, Failed(f"the epoch {hello.epoch} is buried; start as a new one"))
             peer.close()
         except (StoreError, LinkAway) as fault:
@@ -163,7 +162,8 @@ class Controller:
         else:
             if before is not None and before is not peer:
                 before.abort("the same epoch came by another connection")
-            log.info("a worker is here", extra={"epoch": hello.epoch, "index": hello.worker_index, "pid": hello.pid})
+            who = {"epoch": hello.epoch, "index": hello.worker_index, "pid": hello.pid}
+            log.info("a worker is here", extra=who)
             self._leases.wake()
             self._journal_grew.set()
 
@@ -212,7 +212,9 @@ class Controller:
     async def _result(self, peer: Peer, body: WorkerCall) -> Result:
         if isinstance(body, Acquire):
             epoch = self.workers.epoch_of(peer)
-            return Failed("no Hello came before this") if epoch is None else await self._leases.acquire(epoch, body)
+            if epoch is None:
+                return Failed("no Hello came before this")
+            return await self._leases.acquire(epoch, body)
         if isinstance(body, LookupKey):
             principal = await self._store.read(lambda connection: find_principal(connection, body.digest))
             return KeyUnknown() if principal is None else KeyFound(principal)
@@ -223,7 +225,7 @@ class Controller:
         if isinstance(body, MetricsPage):
             return Text(self.metrics.page())
         if isinstance(body, CheckAdmin):
-            known = await self._store.read(lambda connection: check_admin(connection, body.name, body.password))
+            known = await self._store.read(partial(check_admin, name=body.name, password=body.password))
             return Ok() if known else Failed("the name or the password is wrong")
         return await self._refresh()
 
@@ -270,14 +272,14 @@ class Controller:
     async def _repeat(
         self, work: Callable[[], Awaitable[None]], interval_s: float, sooner: asyncio.Event | None = None
     ) -> None:
-        """Does it again and again: each ``interval_s``, or at once when ``sooner`` is set. A fault is logged."""
+        """Again and again: each ``interval_s``, or at once when ``sooner`` is set. A fault is logged."""
         wake = sooner or asyncio.Event()
         while True:
             wake.clear()
             try:
                 await work()
             except StoreError as fault:
-                log.error("the database can't be used now", extra={"work": work.__name__, "reason": str(fault)})
+                log.error("the database is away", extra={"work": work.__name__, "reason": str(fault)})
             except Exception:
                 log.exception("a fault of the controller", extra={"work": work.__name__})
             # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the event.

@@ -34,7 +34,12 @@ class Configuration:
     """Holds the snapshot that workers serve by."""
 
     def __init__(
-        self, store: StoreThreads, vault: Vault, workers: Workers, metrics: Metrics, trusted_proxies: tuple[str, ...]
+        self,
+        store: StoreThreads,
+        vault: Vault,
+        workers: Workers,
+        metrics: Metrics,
+        trusted_proxies: tuple[str, ...],
     ) -> None:
         self._store = store
         self._vault = vault
@@ -71,13 +76,13 @@ class Configuration:
         return version not in (self.snapshot.version, self._failed_version)
 
     async def refresh(self) -> Refreshed | Failed:
-        """Compiles, and pushes to all connected workers; answers when they have it, or after a bounded wait."""
+        """Compiles, pushes to all connected workers, and answers when they have it, or after a while."""
         async with self._turn:
             try:
                 await self.load()
             except (SnapshotError, StoreError) as fault:
                 self._metrics.count("snapshot_failures_total")
-                log.error("the configuration can't be served; the one before stays", extra={"reason": str(fault)})
+                log.error("a bad configuration; the one before stays", extra={"reason": str(fault)})
                 return Failed(str(fault))
             peers = [peer for epoch in self._workers if (peer := self._workers.peer_of(epoch)) is not None]
             took = await asyncio.gather(*(self._push(peer) for peer in peers))

@@ -1,7 +1,7 @@
 """Token counts by the real vocabulary, for text whose upstream reported no usage.
 
-Of the package bpe_openai only the native module is loaded: its Python face decompresses every table once more at
-import, which costs 0.8 s and 65 MiB (measured) for what is not used here.
+Of the package bpe_openai only the native module is loaded: its Python face decompresses every table once
+more at import, which costs 0.8 s and 65 MiB (measured) for what is not used here.
 """
 
 import asyncio

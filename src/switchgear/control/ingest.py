@@ -1,11 +1,13 @@
 """Journals into the database: records in batches, each with its transfers and the cursor in one transaction.
 
-An epoch's journal lies in ``journals/<epoch>/<offset>.seg``. A live journal's torn end is a record still being
-written; of a dead one it is cut off. What can't be read is kept in ``quarantine/``, counted and logged, and passed by.
+An epoch's journal lies in ``journals/<epoch>/<offset>.seg``. A live journal's torn end is a record still
+being written; of a dead one it is cut off. What can't be read is kept in ``quarantine/``, counted, logged and
+passed by.
 """
 
 import logging
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -72,8 +74,10 @@ class Ingest:
         self._cursors.pop(epoch, None)
         self._said_corrupt = {(name, at) for name, at in self._said_corrupt if name != epoch}
 
-    def _read(self, epoch: str, start: int, position: int, closed: bool) -> tuple[tuple[bytes, ...], int, bool]:
-        """(payloads, offset after them, whether this segment holds nothing more). ``closed``: no one writes it."""
+    def _read(
+        self, epoch: str, start: int, position: int, closed: bool
+    ) -> tuple[tuple[bytes, ...], int, bool]:
+        """(payloads, offset after them, whether the segment holds no more). ``closed``: no one writes it."""
         path = self._path(epoch, start)
         with path.open("rb") as file:
             file.seek(position - start)
@@ -101,7 +105,7 @@ class Ingest:
         return records
 
     def _gap(self, epoch: str, start: int | None, position: int, following: int) -> None:
-        """Bytes between the cursor and the next segment will never be read: said once, as the cursor moves on."""
+        """Bytes before the next segment will never be read: said once, as the cursor moves on."""
         size = self._path(epoch, start).stat().st_size if start is not None else 0
         lost_from = max(position, (start or 0) + size)
         if lost_from < following:
@@ -133,7 +137,7 @@ class Ingest:
         return segments[-1] + self._path(epoch, segments[-1]).stat().st_size
 
     def _delete_ingested(self, epoch: str, segments: list[int], consumed: int) -> None:
-        for offset, following in zip(segments, segments[1:], strict=False):
+        for offset, following in pairwise(segments):
             if following <= consumed:
                 self._path(epoch, offset).unlink(missing_ok=True)
 

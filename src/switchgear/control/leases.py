@@ -1,7 +1,8 @@
-"""Leases: who gets how much of an account, and how money that other workers hold free comes to whoever lacks it.
+"""Leases: who gets how much of an account, and how money that others hold free comes to whoever lacks it.
 
-A waiting call goes ``asked → granted | recalling → waiting for running calls → granted | refused``. Per account one
-call waits at a time, in the order of asking; the others queue behind it, and refills take nothing away from them.
+A waiting call goes ``asked → granted | recalling → waiting for running calls → granted | refused``. Per
+account one call waits at a time, in the order of asking; the others queue behind it, and refills take nothing
+from them.
 """
 
 import asyncio
@@ -44,7 +45,7 @@ class _Queue:
         self.waiters = 0
         self.changed = asyncio.Event()
         self.refused: dict[str, tuple[int, Attempt]] = {}
-        """Epoch → the least need that was refused since the last change, so that a crowd is refused by one look."""
+        """Epoch → the least need refused since the last change: one look at the account refuses a crowd."""
 
 
 class Leases:

@@ -45,7 +45,9 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-async def _run(home: Home, database: Database, vault: Vault, pepper: bytes, options: argparse.Namespace) -> None:
+async def _run(
+    home: Home, database: Database, vault: Vault, pepper: bytes, options: argparse.Namespace
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,7 +1,7 @@
-"""Metrics of the node: the workers' cumulative series added up, and the controller's own gauges, as Prometheus text.
+"""Metrics of the node as Prometheus text: the workers' cumulative series added up, and the controller's own.
 
-A worker life's counters are kept apart while it lives, and folded into one base when its epoch is buried, so that
-sums never fall and memory does not grow with restarts.
+A worker life's counters are kept apart while it lives, and folded into one base when its epoch is buried, so
+that sums never fall and memory does not grow with restarts.
 """
 
 from collections import defaultdict
@@ -32,8 +32,8 @@ class MetricRow(msgspec.Struct, frozen=True):
 METRICS: tuple[MetricRow, ...] = (
     MetricRow("switchgear_ledger_drift_nanos", "gauge",
               "Difference between stored balances and the sum of transfers; must be 0."),
-    MetricRow("switchgear_ingest_lag_bytes", "gauge", "Journal bytes on disk that are not in the database yet."),
-    MetricRow("switchgear_ingest_records_total", "counter", "Usage records ingested since the controller started."),
+    MetricRow("switchgear_ingest_lag_bytes", "gauge", "Journal bytes on disk, not in the database yet."),
+    MetricRow("switchgear_ingest_records_total", "counter", "Records ingested since the controller started."),
     MetricRow("switchgear_ingest_bad_records_total", "counter",
               "Journal records or segments that could not be read; each is kept in a quarantine file."),
     MetricRow("switchgear_workers_live", "gauge", "Workers connected to the controller."),

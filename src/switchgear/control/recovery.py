@@ -1,7 +1,7 @@
 """Epochs whose worker is gone: drain the journal, give the leases back, bury.
 
-``live → ended`` (we hold the journal's lock, so its worker is dead) ``→ drained → buried → removed``. Each step can
-be repeated after a crash: the lock is the kernel's, the cursor and the burial are transactions.
+``live → ended`` (we hold the journal's lock, so its worker is dead) ``→ drained → buried → removed``. Each
+step can be repeated after a crash: the lock is the kernel's, the cursor and the burial are transactions.
 """
 
 import fcntl
@@ -35,7 +35,7 @@ class Recovery:
         self._clock = clock
 
     async def sweep(self, connected: frozenset[str]) -> list[str]:
-        """Buries every epoch that is not connected and whose worker is dead; returns those. Raises StoreError."""
+        """Buries each epoch that is not connected and whose worker is dead; says which. Raises StoreError."""
         live = [row.id for row in await self._store.read(live_epochs)]
         others = [epoch for epoch in self._folders() if epoch not in live]
         ended = live + [epoch for epoch in others if self._is_old(epoch) or await self._is_buried(epoch)]
@@ -96,7 +96,7 @@ class Recovery:
             return []
 
     def _is_old(self, epoch: str) -> bool:
-        """A worker makes its folder first and locks it then; a folder this old has been locked, or never will be."""
+        """A worker makes its folder first, then locks it; one this old has been locked, or never will be."""
         try:
             return self._clock.now_ms() - id_time_ms(epoch) > EPOCH_UNKNOWN_MS_MIN
         except ValueError:

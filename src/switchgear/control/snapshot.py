@@ -74,11 +74,12 @@ def _view(
     models: dict[str, str],
 ) -> ChannelView:
     wanted = config.operations or tuple(place.endpoints)
+    endpoints = {name: url for name, url in place.endpoints.items() if name in wanted}
     return ChannelView(
         id=id,
         name=config.name,
         vendor=vendor.name,
-        endpoints={} if vendor.embedded else {name: url for name, url in place.endpoints.items() if name in wanted},
+        endpoints={} if vendor.embedded else endpoints,
         auth_header=place.auth_header,
         auth_prefix=place.auth_prefix,
         secrets=secrets,

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class StoreThreads:
-    """Runs functions on the database. Every verb raises StoreError when too much waits, or the database fails."""
+    """Runs functions on the database. Verbs raise StoreError when too much waits, or the database fails."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

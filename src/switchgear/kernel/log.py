@@ -3,7 +3,7 @@
 import logging
 import sys
 import traceback
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -13,15 +13,15 @@ _encoder = msgspec.json.Encoder(enc_hook=str)
 
 
 class JsonFormatter(logging.Formatter):
-    """``logger.info("text", extra={"epoch": …})`` → one line with ``at``, ``level``, ``logger``, ``message`` and the
-    extras. Secrets must not be handed in; one that is wrapped in ``Secret`` shows as stars."""
+    """``logger.info("text", extra={"epoch": …})`` → one line with ``at``, ``level``, ``role``, ``logger``,
+    ``message`` and the extras. Secrets must not be handed in; one wrapped in ``Secret`` shows as stars."""
 
     def __init__(self, role: str) -> None:
         super().__init__()
         self._role = role
 
     def format(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds")
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line: dict[str, Any] = {
             "at": at.replace("+00:00", "Z"),
             "level": record.levelname.lower(),
