@@ -1,4 +1,5 @@
-"""Token counts. Without these an estimate could use the wrong vocabulary, or one huge text could stop the controller."""
+"""Token counts. Without these an estimate could use the wrong vocabulary, or one huge text could
+stop the controller."""
 
 import asyncio
 

@@ -1,15 +1,15 @@
 """The embedded model as a real child process.
 
-Without these a newcomer's first call could fail, or the child could outlive its controller, print over our output,
-listen for others, or loop in crashes.
+Without these a newcomer's first call could fail, or the child could outlive its controller, print over our
+output, listen for others, or loop in crashes.
 """
 
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import subprocess
-import select
 import sys
 from pathlib import Path
 

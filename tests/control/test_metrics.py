@@ -1,4 +1,5 @@
-"""The metrics page. Without these a counter could fall at a restart, or a page could be one that Prometheus refuses."""
+"""The metrics page. Without these a counter could fall at a restart, or a page could be one that
+Prometheus refuses."""
 
 from prometheus_client.parser import text_string_to_metric_families
 

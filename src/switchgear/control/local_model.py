@@ -47,9 +47,7 @@ class LocalModel:
     async def endpoint(self, call: LocalEndpoint) -> LocalAddress | Failed:
         """Where the model listens, once it answers; ``Failed`` says why it can't."""
         if call.model != MODEL_ALIAS:
-            return Failed(
-                f"there is no embedded model {call.model!r}; the one that is here is {MODEL_ALIAS!r}"
-            )
+            return Failed(f"there is no embedded model {call.model!r}; the one here is {MODEL_ALIAS!r}")
         async with self._start_lock:
             if self._address is not None and self.pid is not None:
                 return self._address
@@ -72,12 +70,8 @@ class LocalModel:
     async def _start(self) -> LocalAddress | Failed:
         secret = secrets.token_urlsafe(32)
         child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "switchgear.control.local_server",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env=_environment(),
+            sys.executable, "-m", "switchgear.control.local_server",
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=_environment(),
         )
         self._child = child
         try:
@@ -87,9 +81,8 @@ class LocalModel:
         except (OSError, TimeoutError, ValueError) as fault:
             await _end(child)
             self._count_crash()
-            log.error(
-                "the embedded model did not start", extra={"reason": str(fault), "status": child.returncode}
-            )
+            why = {"reason": str(fault), "status": child.returncode}
+            log.error("the embedded model did not start", extra=why)
             return Failed(f"the embedded model did not start: {fault or 'it took too long'}")
         self._address = LocalAddress(f"{base}/v1", secret)
         self._watch = asyncio.create_task(self._mourn(child), name="local model")
@@ -113,9 +106,8 @@ class LocalModel:
 
 def _environment() -> dict[str, str]:
     """Only what Python needs: no vendor key of the operator's environment reaches the child."""
-    kept = {
-        name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH") if name in os.environ
-    }
+    names = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
     return {**kept, "PYTHONPATH": str(Path(switchgear.__file__).parents[1])}
 
 

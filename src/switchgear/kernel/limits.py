@@ -215,3 +215,8 @@ EPOCH_GRACE_S = 0.05
 EPOCH_RETRY_S = 0.5
 CONTROLLER_STOP_TIMEOUT_S = 10.0
 QUARANTINE_FILES_MAX = 16
+STORE_READERS = 3
+INGEST_READ_BYTES = 1 * MIB
+"""Of a journal, at a time; a batch of full records does not fit, ordinary ones do."""
+EPOCH_UNKNOWN_MS_MIN = 10_000
+"""Age of a journal folder of an epoch that never said Hello before it is taken for dead."""

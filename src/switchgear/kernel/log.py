@@ -13,8 +13,8 @@ _encoder = msgspec.json.Encoder(enc_hook=str)
 
 
 class JsonFormatter(logging.Formatter):
-    """``logger.info("text", extra={"epoch": …})`` → one line with ``at``, ``level``, ``logger``, ``message`` and the
-    extras. Secrets must not be handed in; one that is wrapped in ``Secret`` shows as stars."""
+    """``logger.info("text", extra={"epoch": …})`` → one line with ``at``, ``level``, ``role``, ``logger``,
+    ``message`` and the extras. Secrets must not be handed in; one wrapped in ``Secret`` shows as stars."""
 
     def __init__(self, role: str) -> None:
         super().__init__()

@@ -1,0 +1,293 @@
+"""The controller: one process that owns the database, and answers the workers.
+
+``run`` starts in this order: settle what dead workers left, compile the configuration, listen; then it keeps
+ingesting, watching the configuration and burying until it is told to stop.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection
+
+from switchgear.control.configuration import Configuration
+from switchgear.control.counting import TokenCounter
+from switchgear.control.ingest import Ingest
+from switchgear.control.leases import Leases
+from switchgear.control.local_model import LocalModel
+from switchgear.control.metrics import Metrics
+from switchgear.control.recovery import Recovery
+from switchgear.control.threads import StoreThreads
+from switchgear.control.workers import Workers
+from switchgear.kernel.clock import Clock, SystemClock
+from switchgear.kernel.home import Home
+from switchgear.kernel.limits import (
+    CONFIG_POLL_INTERVAL_S,
+    DRIFT_INTERVAL_S,
+    EPOCH_RETRY_S,
+    GAUGE_INTERVAL_S,
+    INGEST_POLL_INTERVAL_S,
+)
+from switchgear.ledger.recover import EpochBuried, check_epoch, reconcile
+from switchgear.link.peer import LinkAway, Peer
+from switchgear.link.protocol import (
+    Acquire,
+    ChannelFault,
+    CheckAdmin,
+    CountTokens,
+    Failed,
+    Hello,
+    JournalGrew,
+    KeyFound,
+    KeyUnknown,
+    LeaseTotals,
+    LocalEndpoint,
+    LookupKey,
+    MetricsPage,
+    Ok,
+    Result,
+    Returned,
+    Stats,
+    Text,
+    Welcome,
+    WorkerCall,
+    WorkerNotice,
+)
+from switchgear.link.unix import LinkServer
+from switchgear.store.accounts import balances, book_return, lease_totals
+from switchgear.store.admins import check_admin
+from switchgear.store.auditing import drift
+from switchgear.store.db import Database, StoreError
+from switchgear.store.epochs import epoch_state, open_epoch
+from switchgear.store.keys import find_principal
+from switchgear.store.vault import Vault
+
+log = logging.getLogger(__name__)
+
+
+class Controller:
+    """Everything of the control plane, on one loop. The database stays the caller's to close."""
+
+    def __init__(
+        self,
+        home: Home,
+        database: Database,
+        vault: Vault,
+        pepper: bytes,
+        clock: Clock | None = None,
+        trusted_proxies: tuple[str, ...] = (),
+    ) -> None:
+        self._home = home
+        self._pepper = pepper
+        self._clock = clock or SystemClock()
+        self.metrics = Metrics()
+        self.workers = Workers()
+        self._store = StoreThreads(database)
+        self._ingest = Ingest(home, lambda: self.metrics.count("ingest_bad_records_total"))
+        self._recovery = Recovery(home, self._store, self._ingest, self._clock)
+        self._leases = Leases(self._store, self.workers, self._clock, self.metrics)
+        self._configuration = Configuration(self._store, vault, self.workers, self.metrics, trusted_proxies)
+        self._counter = TokenCounter()
+        self._local_model = LocalModel(self._clock)
+        self.server = LinkServer(self._hello, self._call, self._notice, self._closed)
+        self._journal_grew = asyncio.Event()
+        self._worker_left = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._lags: dict[str, int] = {}
+        self.workers.on_catch_up(self._ingest_all)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serves until ``stop`` is set. Raises SnapshotError, StoreError or OSError when it can't start."""
+        try:
+            await self._bury_dead()
+            await self._configuration.load()
+            await self.server.start(self._home.link_address())
+            log.info("the controller listens", extra={"version": self._configuration.snapshot.version})
+            self._spawn(self._repeat(self._ingest_all, INGEST_POLL_INTERVAL_S, self._journal_grew))
+            self._spawn(self._repeat(self._bury_dead, EPOCH_RETRY_S, self._worker_left))
+            self._spawn(self._repeat(self._watch_configuration, CONFIG_POLL_INTERVAL_S))
+            self._spawn(self._repeat(self._set_gauges, GAUGE_INTERVAL_S))
+            self._spawn(self._repeat(self._set_drift, DRIFT_INTERVAL_S))
+            await stop.wait()
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.server.close()
+        await self._local_model.close()
+        self._counter.close()
+        self._store.close()
+        log.info("the controller has stopped")
+
+    # Workers come and go.
+
+    def _hello(self, peer: Peer, hello: Hello) -> None:
+        self._spawn(self._greet(peer, hello))
+
+    async def _greet(self, peer: Peer, hello: Hello) -> None:
+        """Books returns that were lost with the last connection, and says what the database knows."""
+        now_ms = self._clock.now_ms()
+
+        def reconciled(connection: Connection) -> list[tuple[str, int, int]]:
+            if epoch_state(connection, hello.epoch) == "buried":
+                check_epoch(hello.epoch, {hello.epoch})
+            open_epoch(connection, hello.epoch, hello.worker_index, now_ms)
+            said = [(lease.account, lease.granted, lease.returned) for lease in hello.leases]
+            plan = reconcile(lease_totals(connection, hello.epoch), said)
+            booked = {account for account, _ in plan.returns_to_book}
+            for account, _, returned in plan.welcome_totals:
+                if account in booked:
+                    book_return(connection, account, hello.epoch, returned, now_ms)
+            return lease_totals(connection, hello.epoch)
+
+        try:
+            totals = await self._store.write(reconciled)
+            before = self.workers.add(hello.epoch, peer) if peer.is_open else None
+            peer.send(Welcome(
+                self._pepper, self._configuration.snapshot, tuple(LeaseTotals(*total) for total in totals)
+            ))
+        except EpochBuried:
+            log.warning("a buried epoch was refused", extra={"epoch": hello.epoch, "pid": hello.pid})
+            peer.answer(0, Failed(f"the epoch {hello.epoch} is buried; start as a new one"))
+            peer.close()
+        except (StoreError, LinkAway) as fault:
+            log.error("a worker could not be welcomed", extra={"epoch": hello.epoch, "reason": str(fault)})
+            peer.abort("not welcomed")
+        else:
+            if before is not None and before is not peer:
+                before.abort("the same epoch came by another connection")
+            who = {"epoch": hello.epoch, "index": hello.worker_index, "pid": hello.pid}
+            log.info("a worker is here", extra=who)
+            self._leases.wake()
+            self._journal_grew.set()
+
+    def _closed(self, peer: Peer, reason: str) -> None:
+        epoch = self.workers.remove(peer)
+        if epoch is not None:
+            self.metrics.disconnect(epoch)
+            self._worker_left.set()
+            log.info("a worker has left", extra={"epoch": epoch, "reason": reason})
+
+    # What workers say.
+
+    def _notice(self, peer: Peer, body: WorkerNotice) -> None:
+        epoch = self.workers.epoch_of(peer)
+        if epoch is None:
+            peer.abort("a notice before a welcome")
+        elif isinstance(body, JournalGrew):
+            self._journal_grew.set()
+        elif isinstance(body, Stats):
+            self.metrics.take(epoch, body)
+        elif isinstance(body, Returned):
+            self._spawn(self._leases.book(epoch, body.totals))
+        elif isinstance(body, ChannelFault):
+            self.metrics.count(f"channel_faults_total|channel={body.channel_id}|kind={body.kind}")
+            log.error(
+                "an upstream refuses a channel's credential",
+                extra={"channel": body.channel_id, "kind": body.kind, "detail": body.detail[:500]},
+            )
+
+    def _call(self, peer: Peer, seq: int, body: WorkerCall) -> None:
+        self._spawn(self._answer(peer, seq, body))
+
+    async def _answer(self, peer: Peer, seq: int, body: WorkerCall) -> None:
+        try:
+            result = await self._result(peer, body)
+        except StoreError as fault:
+            result = Failed(str(fault))
+        except Exception as fault:
+            log.exception("a call failed", extra={"call": type(body).__name__})
+            result = Failed(f"a fault of the controller: {type(fault).__name__}")
+        try:
+            peer.answer(seq, result)
+        except LinkAway as fault:
+            log.warning("an answer was not sent", extra={"call": type(body).__name__, "reason": str(fault)})
+
+    async def _result(self, peer: Peer, body: WorkerCall) -> Result:
+        if isinstance(body, Acquire):
+            epoch = self.workers.epoch_of(peer)
+            if epoch is None:
+                return Failed("no Hello came before this")
+            return await self._leases.acquire(epoch, body)
+        if isinstance(body, LookupKey):
+            principal = await self._store.read(lambda connection: find_principal(connection, body.digest))
+            return KeyUnknown() if principal is None else KeyFound(principal)
+        if isinstance(body, CountTokens):
+            return await self._counter.count(body)
+        if isinstance(body, LocalEndpoint):
+            return await self._local_model.endpoint(body)
+        if isinstance(body, MetricsPage):
+            return Text(self.metrics.page())
+        if isinstance(body, CheckAdmin):
+            known = await self._store.read(partial(check_admin, name=body.name, password=body.password))
+            return Ok() if known else Failed("the name or the password is wrong")
+        return await self._refresh()
+
+    # What goes on all the time.
+
+    async def _ingest_all(self) -> None:
+        for epoch in self.workers:
+            records = 0
+            while True:
+                step = await self._store.work(partial(self._ingest.step, epoch=epoch))
+                records += step.records
+                self._lags[epoch] = step.lag_bytes
+                if not step.more:
+                    break
+            if records:
+                self.metrics.count("ingest_records_total", records)
+                self._leases.wake()
+
+    async def _bury_dead(self) -> None:
+        for epoch in await self._recovery.sweep(frozenset(self.workers)):
+            self._lags.pop(epoch, None)
+            self.metrics.bury(epoch)
+            self._leases.wake()
+
+    async def _watch_configuration(self) -> None:
+        if await self._configuration.is_stale():
+            await self._refresh()
+
+    async def _refresh(self) -> Result:
+        result = await self._configuration.refresh()
+        await self._leases.recall_overdrawn()
+        self._leases.wake()
+        return result
+
+    async def _set_gauges(self) -> None:
+        held = await self._store.read(lambda connection: balances(connection, "lease:"))
+        self.metrics.set("leases_outstanding_nanos", sum(held.values()))
+        self.metrics.set("workers_live", len(self.workers))
+        self.metrics.set("ingest_lag_bytes", sum(self._lags.values()))
+
+    async def _set_drift(self) -> None:
+        self.metrics.set("ledger_drift_nanos", await self._store.read(drift))
+
+    async def _repeat(
+        self, work: Callable[[], Awaitable[None]], interval_s: float, sooner: asyncio.Event | None = None
+    ) -> None:
+        """Again and again: each ``interval_s``, or at once when ``sooner`` is set. A fault is logged."""
+        wake = sooner or asyncio.Event()
+        while True:
+            wake.clear()
+            try:
+                await work()
+            except StoreError as fault:
+                log.error("the database is away", extra={"work": work.__name__, "reason": str(fault)})
+            except Exception:
+                log.exception("a fault of the controller", extra={"work": work.__name__})
+            # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the event.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(interval_s):
+                    await wake.wait()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

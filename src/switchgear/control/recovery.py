@@ -1,0 +1,103 @@
+"""Epochs whose worker is gone: drain the journal, give the leases back, bury.
+
+``live → ended`` (we hold the journal's lock, so its worker is dead) ``→ drained → buried → removed``. Each
+step can be repeated after a crash: the lock is the kernel's, the cursor and the burial are transactions.
+"""
+
+import fcntl
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+
+from switchgear.control.ingest import Ingest
+from switchgear.control.threads import StoreThreads
+from switchgear.kernel.clock import Clock
+from switchgear.kernel.home import Home
+from switchgear.kernel.ids import id_time_ms
+from switchgear.kernel.limits import EPOCH_UNKNOWN_MS_MIN
+from switchgear.store.accounts import bury_epoch
+from switchgear.store.epochs import epoch_state, live_epochs, open_epoch
+
+log = logging.getLogger(__name__)
+
+
+class Recovery:
+    """Buries what is dead. ``sweep`` may be called as often as one likes."""
+
+    def __init__(self, home: Home, store: StoreThreads, ingest: Ingest, clock: Clock) -> None:
+        self._home = home
+        self._store = store
+        self._ingest = ingest
+        self._clock = clock
+
+    async def sweep(self, connected: frozenset[str]) -> list[str]:
+        """Buries each epoch that is not connected and whose worker is dead; says which. Raises StoreError."""
+        live = [row.id for row in await self._store.read(live_epochs)]
+        others = [epoch for epoch in self._folders() if epoch not in live]
+        ended = live + [epoch for epoch in others if self._is_old(epoch) or await self._is_buried(epoch)]
+        return [epoch for epoch in ended if epoch not in connected and await self.bury(epoch)]
+
+    async def bury(self, epoch: str) -> bool:
+        """False while its worker lives. Raises StoreError; then the rest is done another time."""
+        with self._lock(epoch) as locked:
+            if not locked:
+                return False
+            if not await self._is_buried(epoch):
+                await self._drain_and_bury(epoch)
+            shutil.rmtree(self._home.journals / epoch, ignore_errors=True)
+            self._ingest.forget(epoch)
+        return True
+
+    async def _is_buried(self, epoch: str) -> bool:
+        return await self._store.read(lambda connection: epoch_state(connection, epoch)) == "buried"
+
+    async def _drain_and_bury(self, epoch: str) -> None:
+        now_ms = self._clock.now_ms()
+
+        def make_known(connection: Connection) -> None:
+            open_epoch(connection, epoch, 0, now_ms)  # a worker that died before its first Hello
+
+        await self._store.write(make_known)
+        records = 0
+        while True:
+            step = await self._store.work(lambda database: self._ingest.step(database, epoch, ended=True))
+            records += step.records
+            if not step.more:
+                break
+        back = await self._store.write(lambda connection: bury_epoch(connection, epoch, now_ms))
+        log.info("an epoch was buried", extra={"epoch": epoch, "records": records, "nanos_back": back})
+
+    @contextmanager
+    def _lock(self, epoch: str) -> Iterator[bool]:
+        """Whether the journal's lock is ours: then its worker is dead. So it is when the journal is gone."""
+        try:
+            descriptor = os.open(self._home.journals / epoch / "lock", os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            yield True
+            return
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(descriptor)
+
+    def _folders(self) -> list[str]:
+        try:
+            return sorted(entry.name for entry in self._home.journals.iterdir() if entry.is_dir())
+        except FileNotFoundError:
+            return []
+
+    def _is_old(self, epoch: str) -> bool:
+        """A worker makes its folder first, then locks it; one this old has been locked, or never will be."""
+        try:
+            return self._clock.now_ms() - id_time_ms(epoch) > EPOCH_UNKNOWN_MS_MIN
+        except ValueError:
+            return False

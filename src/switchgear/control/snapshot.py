@@ -1,0 +1,120 @@
+"""Live configuration and shipped data, compiled into the one value that workers serve by."""
+
+import logging
+from collections.abc import Iterable, Mapping
+
+from switchgear.catalog.price import Price
+from switchgear.catalog.schema import Model
+from switchgear.control.local_server import MODEL_ALIAS
+from switchgear.kernel.config import ChannelConfig
+from switchgear.link.snapshot import ChannelView, ModelView, Snapshot
+from switchgear.store.channels import ChannelRow
+from switchgear.vendors.channel import BaseUrlError, ResolvedVendor, resolve
+from switchgear.vendors.schema import Vendor
+from switchgear.vendors.shipped import Shipped
+
+log = logging.getLogger(__name__)
+
+
+class SnapshotError(Exception):
+    """The configuration can't be served; the message names the channel and says why."""
+
+
+def compile_snapshot(
+    version: int,
+    groups: Mapping[str, int],
+    channels: Iterable[ChannelRow],
+    operator_prices: Iterable[Price],
+    data: Shipped,
+    environ: Mapping[str, str],
+    trusted_proxies: tuple[str, ...] = (),
+) -> Snapshot:
+    """Everything but keys. An enabled channel without a credential is left out, with a line in the log.
+
+    Raises SnapshotError.
+    """
+    views = [view for row in channels if row.enabled and (view := _channel(row, data, environ)) is not None]
+    models: dict[str, ModelView] = {}
+    for view in views:
+        for name in view.models:
+            models.setdefault(name, _model(name, view.vendor, data.models.get(name)))
+    book = {**data.prices, **{price.model: price for price in operator_prices}}
+    return Snapshot(
+        version=version,
+        groups=dict(groups),
+        channels=tuple(views),
+        models=dict(sorted(models.items())),
+        prices={name: book[name] for name in models if name in book},
+        trusted_proxies=trusted_proxies,
+    )
+
+
+def _channel(row: ChannelRow, data: Shipped, environ: Mapping[str, str]) -> ChannelView | None:
+    config = row.config
+    vendor = data.vendors.get(config.vendor)
+    if vendor is None:
+        raise SnapshotError(f"channel {config.name!r}: there is no vendor {config.vendor!r}")
+    try:
+        place = resolve(vendor, config.base_url or "")
+    except BaseUrlError as fault:
+        raise SnapshotError(f"channel {config.name!r}: {fault}") from None
+    secrets = _secrets(config, environ)
+    if place.auth_header and not secrets and not vendor.embedded:
+        log.warning("a channel has no credential and is left out", extra={"channel": config.name})
+        return None
+    return _view(row.id, config, vendor, place, secrets, _models(config, vendor, data))
+
+
+def _view(
+    id: str,
+    config: ChannelConfig,
+    vendor: Vendor,
+    place: ResolvedVendor,
+    secrets: tuple[str, ...],
+    models: dict[str, str],
+) -> ChannelView:
+    wanted = config.operations or tuple(place.endpoints)
+    endpoints = {name: url for name, url in place.endpoints.items() if name in wanted}
+    return ChannelView(
+        id=id,
+        name=config.name,
+        vendor=vendor.name,
+        endpoints={} if vendor.embedded else endpoints,
+        auth_header=place.auth_header,
+        auth_prefix=place.auth_prefix,
+        secrets=secrets,
+        models=models,
+        groups=config.groups,
+        priority=config.priority,
+        weight=config.weight,
+        headers=tuple({**dict(place.headers), **dict(config.headers)}.items()),
+        drop=place.drop,
+        rename=place.rename,
+        asks_usage=place.asks_usage,
+        concurrency_max=config.concurrency,
+        timeouts=config.timeouts,
+        local_model=MODEL_ALIAS if vendor.embedded else "",
+        finish_on_client_gone=config.finish_on_client_gone,
+    )
+
+
+def _secrets(config: ChannelConfig, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The operator's keys, and after them the one in the named variable."""
+    of_environment = environ.get(config.keys_env, "").strip() if config.keys_env else ""
+    return (*config.keys, of_environment) if of_environment else config.keys
+
+
+def _models(config: ChannelConfig, vendor: Vendor, data: Shipped) -> dict[str, str]:
+    """Name for clients → name for the upstream."""
+    names = config.models
+    if names is None:
+        names = tuple(model.id for model in data.models_of(vendor.name))
+    own = {model.id: model.upstream_id for model in data.models_of(vendor.name) if model.upstream_id}
+    served = {name: config.model_map.get(name) or own.get(name) or name for name in names}
+    return {**served, **config.model_map}
+
+
+def _model(name: str, vendor: str, known: Model | None) -> ModelView:
+    if known is None:
+        return ModelView(id=name, owned_by=vendor)
+    return ModelView(name, known.owned_by, known.created, known.output_tokens_max, known.context_tokens)

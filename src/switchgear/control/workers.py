@@ -1,0 +1,53 @@
+"""Which workers are connected, by epoch."""
+
+from collections.abc import Awaitable, Callable, Iterator
+
+from switchgear.link.peer import Peer
+
+
+class Workers:
+    """The connected worker lives. Asked from the writer thread too, where only membership is read."""
+
+    def __init__(self) -> None:
+        self._peers: dict[str, Peer] = {}
+        self._epochs: dict[Peer, str] = {}
+        self._catch_up: Callable[[], Awaitable[None]] | None = None
+
+    def __len__(self) -> int:
+        return len(self._peers)
+
+    def __contains__(self, epoch: object) -> bool:
+        return epoch in self._peers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._peers))
+
+    def add(self, epoch: str, peer: Peer) -> Peer | None:
+        """Makes this the connection of the epoch; returns the one it had before."""
+        before = self._peers.get(epoch)
+        if before is not None:
+            self._epochs.pop(before, None)
+        self._peers[epoch] = peer
+        self._epochs[peer] = epoch
+        return before
+
+    def remove(self, peer: Peer) -> str | None:
+        """Its epoch; None when the connection was no worker's, or another one has taken its place."""
+        epoch = self._epochs.pop(peer, None)
+        if epoch is not None:
+            del self._peers[epoch]
+        return epoch
+
+    def peer_of(self, epoch: str) -> Peer | None:
+        return self._peers.get(epoch)
+
+    def epoch_of(self, peer: Peer) -> str | None:
+        return self._epochs.get(peer)
+
+    def on_catch_up(self, catch_up: Callable[[], Awaitable[None]]) -> None:
+        """Sets what ``catch_up`` does: ingest every connected worker's journal to its end."""
+        self._catch_up = catch_up
+
+    async def catch_up(self) -> None:
+        if self._catch_up is not None:
+            await self._catch_up()
