@@ -17,8 +17,19 @@ from switchgear.relay.journal import Journal, JournalBroken
 
 def record(number: int) -> UsageRecord:
     return UsageRecord(
-        f"{number:032x}", 0, "u", "k", "default", "openai_chat", "openai_chat", "m", "complete", "reported",
-        Usage(input_uncached=1), Charge(7), "wallet:u",
+        f"{number:032x}",
+        0,
+        "u",
+        "k",
+        "default",
+        "openai_chat",
+        "openai_chat",
+        "m",
+        "complete",
+        "reported",
+        Usage(input_uncached=1),
+        Charge(7),
+        "wallet:u",
     )
 
 

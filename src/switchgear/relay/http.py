@@ -38,7 +38,6 @@ class Reply(Protocol):
     async def send(self, data: bytes) -> None:
         """One piece of a streamed answer; returns when there is room for the next. Raises ClientGone."""
 
-
     def finish(self) -> None:
         """The answer is complete; lets the connection go on to its next request."""
 
