@@ -63,6 +63,7 @@ DIRECTORY_UNKNOWN_MAX = 10_000
 UNKNOWN_KEY_TTL_S = 5.0
 STALE_MAX_S = 900.0
 """Known keys go on for so long without a controller."""
+ADDRESSES_CACHED_MAX = 4096
 WORKERS_MAX = 16
 
 RATE_LOCK_TRIES = 300

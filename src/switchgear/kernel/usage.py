@@ -29,11 +29,18 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def input_total(self) -> int:
-        return sum(getattr(self, unit) for unit in INPUT_UNITS)
+        return (
+            self.input_uncached
+            + self.cache_read
+            + self.cache_write_5m
+            + self.cache_write_1h
+            + self.audio_in
+            + self.image_in
+        )
 
     @property
     def output_total(self) -> int:
-        return sum(getattr(self, unit) for unit in OUTPUT_UNITS)
+        return self.output_text + self.reasoning + self.audio_out + self.image_out
 
     @property
     def tokens_total(self) -> int:

@@ -2,6 +2,9 @@
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
+
+from switchgear.kernel.limits import ADDRESSES_CACHED_MAX
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -12,6 +15,7 @@ def parse_networks(texts: Sequence[str]) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
 
 
+@lru_cache(maxsize=ADDRESSES_CACHED_MAX)
 def parse_address(text: str) -> Address | None:
     """An address, with IPv4 inside IPv6 unwrapped; None for anything else."""
     try:

@@ -25,7 +25,11 @@ MINUTE_NS = 60_000_000_000
 ROW_BYTES = 128
 COLUMNS = 2 * WORKERS_MAX
 """Twice the workers: while one is replaced, its old self still finishes calls."""
-_ROW = struct.Struct(f"<qq{COLUMNS}H")
+_ROW = struct.Struct("<qqi")
+"""Both buckets, and the calls that run in all workers together."""
+_COLUMN = struct.Struct("<H")
+"""The calls that run in one worker: what to take off the sum when it dies."""
+_COLUMNS_AT = 24
 _GROWTH_ROWS = 4096
 _CALLS_MAX = 65_535
 _YIELDS = 50
@@ -79,15 +83,14 @@ class RateTable:
         """Opens or makes the file and clears this worker's column. Raises OSError."""
         self._column = worker_index % COLUMNS
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._map: mmap.mmap | None = None
-        self._rows = 0
-        self._grow(0)
+        os.ftruncate(self._file, max(os.fstat(self._file).st_size, ROW_BYTES))
+        self._table = mmap.mmap(self._file, ROW_BYTES)
+        self._rows = 1
+        self._grow(1)
         self._clear_column()
 
     def close(self) -> None:
-        if self._map is not None:
-            self._map.close()
-            self._map = None
+        self._table.close()
         os.close(self._file)
 
     def admit(self, who: Principal, tokens: int, now_ns: int) -> State:
@@ -104,26 +107,25 @@ class RateTable:
 
     def finish(self, permit: Permit, tokens: int, now_ns: int) -> None:
         """Ends a call and corrects its tokens from the estimate to what was used."""
-        if not permit.counted_call and not permit.tokens_per_minute:
+        if not permit.counted_call and (not permit.tokens_per_minute or tokens == permit.tokens):
             return
         locked = self._lock(permit.slot)
         try:
-            requests_ns, tokens_ns, *calls = self._read(permit.slot)
+            requests_ns, tokens_ns, running = self._read(permit.slot)
             if permit.tokens_per_minute:
                 step = MINUTE_NS // permit.tokens_per_minute
                 ahead_ns = _sane(tokens_ns, now_ns) + (tokens - permit.tokens) * step - now_ns
                 tokens_ns = now_ns + min(ahead_ns, _AHEAD_NS_MAX)
-            if permit.counted_call and calls[self._column]:
-                calls[self._column] -= 1
-            self._write(permit.slot, requests_ns, tokens_ns, calls)
+            if permit.counted_call:
+                running -= self._move_column(permit.slot, -1)
+            self._write(permit.slot, requests_ns, tokens_ns, running)
         finally:
             if locked:
                 self._unlock(permit.slot)
 
     def _admit(self, who: Principal, tokens: int, now_ns: int) -> State:
-        requests_ns, tokens_ns, *calls = self._read(who.slot)
+        requests_ns, tokens_ns, running = self._read(who.slot)
         requests_ns, tokens_ns = _sane(requests_ns, now_ns), _sane(tokens_ns, now_ns)
-        running = sum(calls)
         taken = min(tokens, who.tpm)
         refused = _refusal(who, running, requests_ns, tokens_ns, taken, now_ns)
         if refused is None:
@@ -131,49 +133,55 @@ class RateTable:
                 requests_ns += MINUTE_NS // who.rpm
             if who.tpm:
                 tokens_ns += taken * (MINUTE_NS // who.tpm)
-            if who.concurrency and calls[self._column] < _CALLS_MAX:
-                calls[self._column] += 1
-            self._write(who.slot, requests_ns, tokens_ns, calls)
-        permit = None if refused else Permit(who.slot, taken, who.tpm, bool(who.concurrency))
+            if who.concurrency:
+                running += self._move_column(who.slot, 1)
+            self._write(who.slot, requests_ns, tokens_ns, running)
         return State(
-            permit,
+            None if refused else Permit(who.slot, taken, who.tpm, bool(who.concurrency)),
             refused,
             _window(who.rpm, requests_ns - now_ns) if who.rpm else None,
             _window(who.tpm, tokens_ns - now_ns) if who.tpm else None,
         )
 
-    def _read(self, slot: int) -> tuple[int, ...]:
+    def _read(self, slot: int) -> tuple[int, int, int]:
         if slot >= self._rows:
             self._grow(slot)
-        table = self._map
-        if table is None:
-            raise RuntimeError("the rate table is closed")
-        return _ROW.unpack_from(table, slot * ROW_BYTES)
+        return _ROW.unpack_from(self._table, slot * ROW_BYTES)
 
-    def _write(self, slot: int, requests_ns: int, tokens_ns: int, calls: list[int]) -> None:
-        if self._map is not None:
-            _ROW.pack_into(self._map, slot * ROW_BYTES, requests_ns, tokens_ns, *calls)
+    def _write(self, slot: int, requests_ns: int, tokens_ns: int, running: int) -> None:
+        _ROW.pack_into(self._table, slot * ROW_BYTES, requests_ns, tokens_ns, max(0, running))
+
+    def _move_column(self, slot: int, step: int) -> int:
+        """Counts this worker's running calls up or down, within bounds; gives by how much that was."""
+        at = slot * ROW_BYTES + _COLUMNS_AT + 2 * self._column
+        (calls,) = _COLUMN.unpack_from(self._table, at)
+        before = int(calls)
+        after = min(max(before + step, 0), _CALLS_MAX)
+        _COLUMN.pack_into(self._table, at, after)
+        return abs(after - before)
 
     def _grow(self, slot: int) -> None:
         rows = (slot // _GROWTH_ROWS + 1) * _GROWTH_ROWS
         if os.fstat(self._file).st_size < rows * ROW_BYTES:
             os.ftruncate(self._file, rows * ROW_BYTES)
         rows = os.fstat(self._file).st_size // ROW_BYTES
-        if self._map is not None:
-            self._map.close()
-        self._map = mmap.mmap(self._file, rows * ROW_BYTES)
+        outgrown, self._table = self._table, mmap.mmap(self._file, rows * ROW_BYTES)
+        outgrown.close()
         self._rows = rows
 
     def _clear_column(self) -> None:
+        """Takes what this column still counts, left by a worker that was killed, off every row."""
         for slot in range(self._rows):
-            _, _, *calls = self._read(slot)
-            if calls[self._column]:
-                locked = self._lock(slot)
-                requests_ns, tokens_ns, *calls = self._read(slot)
-                calls[self._column] = 0
-                self._write(slot, requests_ns, tokens_ns, calls)
-                if locked:
-                    self._unlock(slot)
+            at = slot * ROW_BYTES + _COLUMNS_AT + 2 * self._column
+            if not _COLUMN.unpack_from(self._table, at)[0]:
+                continue
+            locked = self._lock(slot)
+            requests_ns, tokens_ns, running = self._read(slot)
+            (calls,) = _COLUMN.unpack_from(self._table, at)
+            _COLUMN.pack_into(self._table, at, 0)
+            self._write(slot, requests_ns, tokens_ns, running - calls)
+            if locked:
+                self._unlock(slot)
 
     def _lock(self, slot: int) -> bool:
         """A worker that was stopped inside the few instructions of a row must not stop the others: after a

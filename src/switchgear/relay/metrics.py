@@ -62,69 +62,62 @@ class Histogram:
 
 
 class Meters:
-    """The counters of one worker."""
+    """The counters of one worker. Hot ones are kept by their labels and get their names when they are
+    sent."""
 
     def __init__(self) -> None:
-        self.counters: dict[str, int] = {}
         self.in_flight = 0
-        self._histograms: dict[str, Histogram] = {}
-        self._names: dict[tuple[str, ...], str] = {}
+        self._counters: dict[str, int] = {}
+        self._requests: dict[tuple[str, str, int], int] = {}
+        self._attempts: dict[tuple[str, str], int] = {}
+        self._tokens: dict[str, int] = {}
+        self._charged_nanos = 0
+        self._own = Histogram()
+        self._duration = Histogram()
+        self._first_byte = Histogram()
 
     def add(self, series: str, amount: int = 1) -> None:
-        self.counters[series] = self.counters.get(series, 0) + amount
+        self._counters[series] = self._counters.get(series, 0) + amount
 
     def refused(self, reason: str) -> None:
         self.add(f"switchgear_refusals_total|reason={reason}")
 
     def record(self, record: UsageRecord) -> None:
         """Counts a call that ended."""
-        self.add(
-            self._series(
-                "switchgear_requests_total|operation={}|end_state={}|status={}",
-                record.operation,
-                record.end_state,
-                str(record.status),
-            )
-        )
+        request = (record.operation, record.end_state, record.status)
+        self._requests[request] = self._requests.get(request, 0) + 1
         for attempt in record.attempts:
-            self.add(
-                self._series(
-                    "switchgear_attempts_total|channel={}|fault={}", attempt.channel, attempt.fault or "none"
-                )
-            )
+            tried = (attempt.channel, attempt.fault)
+            self._attempts[tried] = self._attempts.get(tried, 0) + 1
         for line in record.charge.lines:
-            self.add(self._series("switchgear_tokens_total|unit={}", line.unit), line.count)
-        if record.charge.nanos:
-            self.add("switchgear_charged_nanos_total", record.charge.nanos)
+            self._tokens[line.unit] = self._tokens.get(line.unit, 0) + line.count
+        self._charged_nanos += record.charge.nanos
         if record.usage_source == "estimated":
             self.add("switchgear_usage_estimated_total")
-        self._observe("switchgear_own_seconds", record.timings.own_us)
-        self._observe("switchgear_duration_seconds", record.timings.total_us)
-        if record.timings.first_byte_us:
-            self._observe("switchgear_first_byte_seconds", record.timings.first_byte_us)
+        timings = record.timings
+        self._own.observe(timings.own_us)
+        self._duration.observe(timings.total_us)
+        if timings.first_byte_us:
+            self._first_byte.observe(timings.first_byte_us)
 
     def stats(self) -> Stats:
         """Everything so far, as the controller wants it."""
+        counters = dict(self._counters)
+        for (operation, end_state, status), count in self._requests.items():
+            labels = f"operation={operation}|end_state={end_state}|status={status}"
+            counters[f"switchgear_requests_total|{labels}"] = count
+        for (channel, fault), count in self._attempts.items():
+            counters[f"switchgear_attempts_total|channel={channel}|fault={fault or 'none'}"] = count
+        for unit, count in self._tokens.items():
+            counters[f"switchgear_tokens_total|unit={unit}"] = count
+        counters["switchgear_charged_nanos_total"] = self._charged_nanos
+        histograms = {
+            "switchgear_own_seconds": self._own,
+            "switchgear_duration_seconds": self._duration,
+            "switchgear_first_byte_seconds": self._first_byte,
+        }
         return Stats(
-            dict(self.counters),
+            counters,
             {"switchgear_requests_in_flight": self.in_flight},
-            {name: (*histogram.counts, histogram.sum_us) for name, histogram in self._histograms.items()},
+            {name: (*histogram.counts, histogram.sum_us) for name, histogram in histograms.items()},
         )
-
-    def _observe(self, name: str, us: int) -> None:
-        histogram = self._histograms.get(name)
-        if histogram is None:
-            histogram = self._histograms[name] = Histogram()
-        histogram.observe(us)
-
-    def _series(self, template: str, *labels: str) -> str:
-        """Series names are made once: formatting them would cost more than counting."""
-        key = (template, *labels)
-        name = self._names.get(key)
-        if name is None:
-            if (
-                len(self._names) > 10_000
-            ):  # labels come from configuration and our own words, so this is a backstop
-                self._names.clear()
-            name = self._names[key] = template.format(*labels)
-        return name

@@ -78,8 +78,8 @@ class RsgiReply:
         self._stream = self._protocol.response_stream(status, headers)
 
     def finish(self) -> None:
-        # granian ends a streamed answer when its transport is dropped; waiting for the garbage collector would
-        # leave the client waiting too.
+        # granian ends a streamed answer when its transport is dropped; waiting for the garbage collector
+        # would leave the client waiting too.
         self._stream = self._left = None
 
     async def send(self, data: bytes) -> None:
