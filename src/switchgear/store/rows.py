@@ -61,7 +61,5 @@ def bump_config_version(connection: Connection) -> int:
     """Call it in the transaction of the change itself; returns the new version."""
     version = config_version(connection) + 1
     statement = insert_into(connection, meta).values(name=_CONFIG_VERSION, value=str(version))
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["name"], set_={"value": str(version)})
-    )
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": str(version)}))
     return version
