@@ -117,6 +117,6 @@ def test_burial_spares_epochs_with_like_names(funded: Database) -> None:
     funded.write(lambda c: open_epoch(c, "e%", 0, 1))
     funded.write(lambda c: grant_lease(c, WALLET, "xe1", 10, 2))
     funded.write(lambda c: grant_lease(c, WALLET, "e1", 10, 2))
-    funded.write(lambda c: bury_epoch(c, "e%", 3))
-    funded.write(lambda c: bury_epoch(c, "e1", 3))
+    assert funded.write(lambda c: bury_epoch(c, "e%", 3)) == 0
+    assert funded.write(lambda c: bury_epoch(c, "e1", 3)) == 10
     assert funded.read(lambda c: leases_of(c, WALLET)) == [("xe1", 10)]

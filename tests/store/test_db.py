@@ -1,5 +1,6 @@
 """Without this: half-written transactions, starts that fail beside another process, unclear errors."""
 
+import fcntl
 import os
 import sqlite3
 import subprocess
@@ -106,6 +107,15 @@ def test_several_processes_may_make_the_same_file(tmp_path: Path) -> None:
     database = open_database(path)
     assert database.read(_count) == 0
     database.close()
+
+
+def test_one_process_at_a_time_opens_or_migrates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db, "STORE_MIGRATION_WAIT_S", 0.05)
+    with (tmp_path / "s.db.opening").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(StoreBusy, match="another process"):
+            open_database(tmp_path / "s.db")
+    open_database(tmp_path / "s.db").close()
 
 
 def test_a_current_database_opens_without_alembic(tmp_path: Path) -> None:

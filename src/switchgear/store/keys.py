@@ -7,9 +7,9 @@ from sqlalchemy import Connection, Row, Select, select, update
 
 from switchgear.kernel.config import KeyConfig
 from switchgear.kernel.ids import mask_key, new_api_key, new_id
+from switchgear.kernel.principal import Principal
 from switchgear.kernel.secret import key_digest
 from switchgear.ledger import chart
-from switchgear.link.snapshot import Principal
 from switchgear.store.accounts import fund_declared
 from switchgear.store.db import ApplyError
 from switchgear.store.groups import require_group
