@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from switchgear.net.transport import TransportFault
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_TARGET = re.compile(r"/[!-~]*")
+_VISIBLE = re.compile(r"[!-~]+")
 _HOST = re.compile(r"[0-9A-Za-z._\-]+|[0-9A-Fa-f:.]+")
 _FRAMING = frozenset((
     "host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect",
@@ -90,13 +90,13 @@ def parse_origin(url: str) -> Origin:
 
 def _parse_route(method: str, url: str) -> tuple[Origin, str]:
     origin = parse_origin(url)
-    # What urlsplit drops in silence (tabs, line breaks) must not pass as another URL than the caller wrote.
     _, _, rest = url.partition("://")
     cut = min((at for at in (rest.find(mark) for mark in "/?#") if at >= 0), default=len(rest))
     target = rest[cut:].partition("#")[0]
     target = target if target.startswith("/") else f"/{target}"
-    if not _TOKEN.fullmatch(method) or not _TARGET.fullmatch(target):
-        raise _refused("the method or the path has a character that HTTP does not allow")
+    # urlsplit drops tabs and line breaks in silence; such a URL is not the one that the caller wrote.
+    if not _TOKEN.fullmatch(method) or not _VISIBLE.fullmatch(url):
+        raise _refused("the method or the URL has a character that HTTP does not allow")
     host = f"[{origin.host}]" if ":" in origin.host else origin.host
     if origin.port != _DEFAULT_PORT[origin.scheme]:
         host = f"{host}:{origin.port}"
