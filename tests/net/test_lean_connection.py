@@ -196,12 +196,29 @@ def test_idle_time_counts_only_while_the_reader_waits() -> None:
     rig.receive(CHUNKED[:-20])
     rig.loop.advance(30)  # the client is slow, nobody waits
     assert rig.fault is None
-    rig.exchange.wait(TIMEOUTS.idle_chunk_s)
+    rig.exchange._wait_for_piece()
     rig.loop.advance(4.9)
     assert rig.fault is None
     rig.loop.advance(0.2)
     assert rig.fault == ("idle_timeout", "answered")
     assert rig.transport.aborted
+
+
+def test_waiting_in_turns_does_not_move_the_idle_deadline() -> None:
+    rig = Rig()
+    rig.receive(CHUNKED[:-20])
+    rig.exchange._take()
+    for _ in range(3):
+        rig.exchange._wait_for_piece()
+        rig.loop.advance(2)
+    assert rig.fault == ("idle_timeout", "answered")
+
+
+def test_a_kept_connection_that_the_peer_closed_is_dead_at_once() -> None:
+    rig = Rig()
+    rig.receive(OK)
+    rig.connection.eof_received()
+    assert rig.connection.dead
 
 
 def test_the_total_deadline_holds_while_nobody_waits() -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.sim.calls import OK, TIMEOUTS, call, fault_of, post
 from tests.sim.raw_server import Peer, RawServer, replying
 
-from switchgear.net.lean_decode import DECODED_STEP_BYTES_MAX, BadEncoding, Inflater
+from switchgear.kernel.limits import DECODED_STEP_BYTES_MAX
+from switchgear.net.lean_decode import BadEncoding, Inflater
 from switchgear.net.lean_request import Origin, RequestEncoder, parse_origin
 from switchgear.net.transport import Timeouts, TransportFault
 from switchgear.net.transport_lean import LeanTransport

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from switchgear.kernel.limits import ROUTES_REMEMBERED_MAX
 from switchgear.net.transport import TransportFault
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -16,8 +17,6 @@ _FRAMING = frozenset((
 ))
 """Ours to say: from a caller they could make the upstream see another request than we sent."""
 _DEFAULT_PORT = {"http": 80, "https": 443}
-_NAMES_MAX = 1024
-_ROUTES_MAX = 1024
 
 
 class Origin(NamedTuple):
@@ -39,7 +38,7 @@ class RequestEncoder:
         """The origin and the first two lines; TransportFault(protocol, not_sent) if they can't be sent."""
         route = self._routes.get((method, url))
         if route is None:
-            if len(self._routes) >= _ROUTES_MAX:
+            if len(self._routes) >= ROUTES_REMEMBERED_MAX:
                 self._routes.clear()
             route = self._routes[(method, url)] = _parse_route(method, url)
         return route
@@ -71,7 +70,7 @@ class RequestEncoder:
             raise _refused("a header name is not a token")
         if name.lower() in _FRAMING:
             raise _refused(f"the header {name.lower()} is the transport's to set")
-        if len(self._names) < _NAMES_MAX:
+        if len(self._names) < ROUTES_REMEMBERED_MAX:
             self._names.add(name)
 
 
