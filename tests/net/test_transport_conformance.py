@@ -1,4 +1,4 @@
-"""Every transport must pass this: connections, cancelling, deadlines, TLS. Without it: keep-alive lost unseen,
+"""Every transport must pass this: connections, cancelling, deadlines, TLS. Without it: keep-alive lost,
 streams that run on unread and unpaid, requests that reach an upstream twice, or a hang without a name.
 
 It runs on both event loops. ``DIFFERENCES`` in ``conftest.py`` lists what an implementation can't do.

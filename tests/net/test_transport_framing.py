@@ -1,6 +1,6 @@
 """Every transport must pass this: framing, encodings, bounds, and what we send. Without it: truncated replies
-shown as whole, bodies that two parsers read in two ways, memory filled by a bomb, or a header that starts a second
-request.
+shown as whole, bodies that two parsers read in two ways, memory filled by a bomb, or a header that starts a
+second request.
 """
 
 import asyncio

@@ -26,6 +26,20 @@ FRAME_BYTES_MAX = 16 * MIB
 STREAM_BUFFER_BYTES_MAX = 64 * KIB
 """Read ahead of a slow client before the upstream is paused."""
 
+DECODED_STEP_BYTES_MAX = 64 * KIB
+"""Decoded at a time from a compressed reply, so that a small one can't become a large one in memory."""
+
+# Connecting to upstreams.
+ADDRESSES_PER_HOST_MAX = 8
+"""Of one name; more are not tried."""
+ROUTES_REMEMBERED_MAX = 1024
+"""Start lines, header names and transport choices that a transport keeps; the memory starts anew when full."""
+REUSE_RACE_S_MAX = 1.0
+"""A kept connection that dies so soon and without a byte was closed before the upstream read the request."""
+TRANSPORT_CLOSE_WAIT_S = 1.0
+PYREQWEST_CLIENTS_MAX = 8
+"""One for each connect timeout that is asked for: reqwest knows it by client only."""
+
 # Waiting for an upstream.
 CONNECT_TIMEOUT_S = 5.0
 FIRST_BYTE_TIMEOUT_STREAM_S = 120.0

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from switchgear.kernel.limits import ROUTES_REMEMBERED_MAX
 from switchgear.net.transport import Timeouts, Transport, UpstreamRequest, UpstreamResponse
-
-_PREFIXES_MAX = 1024
 
 
 class RoutedTransport:
@@ -43,7 +42,7 @@ class RoutedTransport:
         origin = "/".join(url.split("/", 3)[:3])
         special = self._special.get(origin)
         if special is None:
-            if len(self._special) >= _PREFIXES_MAX:
+            if len(self._special) >= ROUTES_REMEMBERED_MAX:
                 self._special.clear()
             special = self._special[origin] = self._judge(origin)
         return special

@@ -6,11 +6,10 @@ import ssl
 from collections.abc import Callable
 from typing import TypeVar
 
+from switchgear.kernel.limits import ADDRESSES_PER_HOST_MAX
 from switchgear.net.lean_request import Origin
 from switchgear.net.transport import TransportFault
 
-ADDRESSES_MAX = 8
-"""Of one host; more are not tried."""
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 
@@ -59,7 +58,7 @@ async def dial(
 async def _connect_first(loop: asyncio.AbstractEventLoop, origin: Origin, until: float) -> socket.socket:
     """TCP to the first address that answers; each gets an equal share of the time that is left."""
     found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-    addresses = list(dict.fromkeys(found))[:ADDRESSES_MAX]
+    addresses = list(dict.fromkeys(found))[:ADDRESSES_PER_HOST_MAX]
     last: OSError = OSError("the name has no address")
     for position, (family, kind, protocol, _, address) in enumerate(addresses):
         left = len(addresses) - position

@@ -144,7 +144,8 @@ class Connection(asyncio.BufferedProtocol):
             self.arm(min(due, exchange.total_at))
 
     def eof_received(self) -> None:
-        """Nothing: the transport closes and connection_lost says what it meant."""
+        """Not to be used again; the transport closes now and connection_lost says what it meant."""
+        self.dead = True
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:

@@ -2,7 +2,8 @@
 
 import zlib
 
-DECODED_STEP_BYTES_MAX = 64 * 1024
+from switchgear.kernel.limits import DECODED_STEP_BYTES_MAX
+
 _GZIP, _ZLIB, _RAW = 31, 15, -15
 _WINDOW = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _ZLIB}
 

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from switchgear.kernel.limits import ROUTES_REMEMBERED_MAX
 from switchgear.net.transport import TransportFault
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_TARGET = re.compile(r"/[!-~]*")
+_VISIBLE = re.compile(r"[!-~]+")
 _HOST = re.compile(r"[0-9A-Za-z._\-]+|[0-9A-Fa-f:.]+")
 _FRAMING = frozenset(
     (
@@ -25,8 +26,6 @@ _FRAMING = frozenset(
 )
 """Ours to say: from a caller they could make the upstream see another request than we sent."""
 _DEFAULT_PORT = {"http": 80, "https": 443}
-_NAMES_MAX = 1024
-_ROUTES_MAX = 1024
 
 
 class Origin(NamedTuple):
@@ -48,7 +47,7 @@ class RequestEncoder:
         """The origin and the first two lines; TransportFault(protocol, not_sent) if they can't be sent."""
         route = self._routes.get((method, url))
         if route is None:
-            if len(self._routes) >= _ROUTES_MAX:
+            if len(self._routes) >= ROUTES_REMEMBERED_MAX:
                 self._routes.clear()
             route = self._routes[(method, url)] = _parse_route(method, url)
         return route
@@ -80,7 +79,7 @@ class RequestEncoder:
             raise _refused("a header name is not a token")
         if name.lower() in _FRAMING:
             raise _refused(f"the header {name.lower()} is the transport's to set")
-        if len(self._names) < _NAMES_MAX:
+        if len(self._names) < ROUTES_REMEMBERED_MAX:
             self._names.add(name)
 
 
@@ -99,13 +98,13 @@ def parse_origin(url: str) -> Origin:
 
 def _parse_route(method: str, url: str) -> tuple[Origin, str]:
     origin = parse_origin(url)
-    # What urlsplit drops in silence (tabs, line breaks) must not pass as another URL than the caller wrote.
     _, _, rest = url.partition("://")
     cut = min((at for at in (rest.find(mark) for mark in "/?#") if at >= 0), default=len(rest))
     target = rest[cut:].partition("#")[0]
     target = target if target.startswith("/") else f"/{target}"
-    if not _TOKEN.fullmatch(method) or not _TARGET.fullmatch(target):
-        raise _refused("the method or the path has a character that HTTP does not allow")
+    # urlsplit drops tabs and line breaks in silence; such a URL is not the one that the caller wrote.
+    if not _TOKEN.fullmatch(method) or not _VISIBLE.fullmatch(url):
+        raise _refused("the method or the URL has a character that HTTP does not allow")
     host = f"[{origin.host}]" if ":" in origin.host else origin.host
     if origin.port != _DEFAULT_PORT[origin.scheme]:
         host = f"{host}:{origin.port}"

@@ -22,6 +22,7 @@ class LeanResponse:
         "fault",
         "head_only",
         "headers",
+        "idle_due",
         "loop",
         "pieces",
         "status",
@@ -31,11 +32,7 @@ class LeanResponse:
     )
 
     def __init__(
-        self,
-        connection: "Connection",
-        loop: asyncio.AbstractEventLoop,
-        timeouts: Timeouts,
-        total_at: float,
+        self, connection: "Connection", loop: asyncio.AbstractEventLoop, timeouts: Timeouts, total_at: float,
         head_only: bool,
     ) -> None:
         self.connection: Connection | None = connection
@@ -50,6 +47,8 @@ class LeanResponse:
         self.fault: TransportFault | None = None
         self.pieces: list[bytes] = []
         self.buffered = 0
+        self.idle_due = 0.0
+        """When the next piece is late; kept through a wait that was given up and begun again."""
         self.waiter: asyncio.Future[None] | None = None
         self._decoder: Inflater | None = None
 
@@ -59,7 +58,7 @@ class LeanResponse:
             return await self._next_decoded(self._decoder)
         if not self.pieces:
             if not self.ended:
-                await self.wait(self.timeouts.idle_chunk_s)
+                await self._wait_for_piece()
             if not self.pieces:
                 if self.fault is not None:
                     raise self.fault
@@ -86,13 +85,7 @@ class LeanResponse:
 
     def wait(self, seconds: float) -> "asyncio.Future[None]":
         """A future that is done when anything happens; after ``seconds`` the exchange fails."""
-        waiter = self.waiter = self.loop.create_future()
-        connection = self.connection
-        if connection is None:
-            raise RuntimeError("waiting on an exchange that has ended")
-        due = self.loop.time() + seconds
-        connection.arm(due if due < self.total_at else self.total_at)
-        return waiter
+        return self._wait_until(self.loop.time() + seconds)
 
     def wake(self) -> None:
         waiter = self.waiter
@@ -105,13 +98,26 @@ class LeanResponse:
         """Decode the body from here on. An unknown one is told when the body is read."""
         self._decoder = Inflater(coding)
 
+    def _wait_for_piece(self) -> "asyncio.Future[None]":
+        if not self.idle_due:
+            self.idle_due = self.loop.time() + self.timeouts.idle_chunk_s
+        return self._wait_until(self.idle_due)
+
+    def _wait_until(self, due: float) -> "asyncio.Future[None]":
+        waiter = self.waiter = self.loop.create_future()
+        connection = self.connection
+        if connection is None:
+            raise RuntimeError("waiting on an exchange that has ended")
+        connection.arm(due if due < self.total_at else self.total_at)
+        return waiter
+
     async def _next_decoded(self, decoder: Inflater) -> bytes:
         try:
             while not (decoded := decoder.step()):
                 if self.pieces:
                     decoder.feed(self._take())
                 elif not self.ended:
-                    await self.wait(self.timeouts.idle_chunk_s)
+                    await self._wait_for_piece()
                 elif self.fault is not None:
                     raise self.fault
                 else:
@@ -129,6 +135,7 @@ class LeanResponse:
         chunk = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self.buffered = 0
+        self.idle_due = 0.0
         connection = self.connection
         if connection is not None and connection.paused:
             connection.resume()

@@ -12,18 +12,15 @@ from switchgear.kernel.limits import (
     CONNECTIONS_PER_ORIGIN_MAX,
     IDLE_CONNECTION_S_MAX,
     IDLE_CONNECTIONS_PER_ORIGIN_MAX,
+    REUSE_RACE_S_MAX,
     STREAM_BUFFER_BYTES_MAX,
+    TRANSPORT_CLOSE_WAIT_S,
 )
 from switchgear.net.lean_connect import default_ssl_context, dial
 from switchgear.net.lean_connection import Connection
 from switchgear.net.lean_request import Origin, RequestEncoder
 from switchgear.net.lean_response import LeanResponse
 from switchgear.net.transport import Timeouts, TransportFault, UpstreamRequest
-
-_REUSE_RACE_S = 1.0
-"""A kept connection that dies so soon and without a byte was closed before the upstream read the request."""
-
-_CLOSE_WAIT_S = 1.0
 
 
 class _Pool:
@@ -89,8 +86,8 @@ class LeanTransport:
             fault = exchange.fault
             if fault is None:
                 raise RuntimeError("woken without a reply or a fault")
-            raced = fault.kind == "reset" and connection.silent and loop.time() - started_at < _REUSE_RACE_S
-            if not reused or not raced:
+            soon = loop.time() - started_at < REUSE_RACE_S_MAX
+            if not (reused and soon and connection.silent and fault.kind == "reset"):
                 raise fault
             self.reuse_races += 1
             reused = False
@@ -111,7 +108,7 @@ class LeanTransport:
         if self._owner:
             self._drained = asyncio.Event()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_CLOSE_WAIT_S):
+                async with asyncio.timeout(TRANSPORT_CLOSE_WAIT_S):
                     await self._drained.wait()
 
     def _take(self, origin: Origin, loop: asyncio.AbstractEventLoop) -> Connection | None:

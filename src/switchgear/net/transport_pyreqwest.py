@@ -16,6 +16,7 @@ from switchgear.kernel.limits import (
     CONNECTIONS_PER_ORIGIN_MAX,
     IDLE_CONNECTION_S_MAX,
     IDLE_CONNECTIONS_PER_ORIGIN_MAX,
+    PYREQWEST_CLIENTS_MAX,
     UPSTREAM_HEADER_BYTES_MAX,
 )
 from switchgear.net.lean_decode import BadEncoding, Inflater
@@ -26,8 +27,6 @@ from switchgear.net.transport import FaultStage, Timeouts, TransportFault, Upstr
 _READ_AHEAD_BYTES = 0
 """The default reads 64 KiB ahead, and an upstream stream stays open, and paid for, after its reader has gone.
 Any figure but 0 holds the headers and the first chunks back until so many bytes have come."""
-_CLIENTS_MAX = 8
-"""One for each connect timeout that is asked for: reqwest knows it by client only."""
 
 
 class PyreqwestResponse:
@@ -178,7 +177,7 @@ class PyreqwestTransport:
     def _client(self, connect_s: float, once: bool) -> Client:
         client = self._clients.get((connect_s, once))
         if client is None:
-            if len(self._clients) >= _CLIENTS_MAX:
+            if len(self._clients) >= PYREQWEST_CLIENTS_MAX:
                 # An old one stays open for the exchanges that run on it, and ends with the last of them.
                 del self._clients[next(iter(self._clients))]
             idle_max = 0 if once else IDLE_CONNECTIONS_PER_ORIGIN_MAX
