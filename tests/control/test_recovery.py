@@ -5,15 +5,15 @@ taken back."""
 import asyncio
 import shutil
 
-from switchgear.ledger.journal import frame
-from switchgear.store.accounts import bury_epoch
-from switchgear.store.epochs import epoch_state, open_epoch
 from tests.control.conftest import USD
 from tests.sim.ledger_worker import LedgerWorker, usage_record
 
 from switchgear.kernel.ids import new_id
+from switchgear.ledger.journal import frame
 from switchgear.ledger.record import encode_record
 from switchgear.link.protocol import LookupKey
+from switchgear.store.accounts import bury_epoch
+from switchgear.store.epochs import epoch_state, open_epoch
 
 
 def state(site, epoch: str) -> str | None:
