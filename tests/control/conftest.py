@@ -4,18 +4,18 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from tests.sim.ledger_worker import LedgerWorker
+
+from switchgear.control.app import Controller
 from switchgear.kernel.config import ChannelConfig, Config, GroupConfig, KeyConfig, PriceConfig, UserConfig
+from switchgear.kernel.home import Home
+from switchgear.ledger import chart
 from switchgear.store.accounts import balance
 from switchgear.store.apply import apply_config
 from switchgear.store.auditing import audit_database, drift
 from switchgear.store.db import Database, open_database
 from switchgear.store.keys import list_keys
 from switchgear.store.vault import Vault
-from tests.sim.ledger_worker import LedgerWorker
-
-from switchgear.control.app import Controller
-from switchgear.kernel.home import Home
-from switchgear.ledger import chart
 
 PEPPER = b"p" * 32
 USD = 1_000_000_000

@@ -11,13 +11,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from switchgear.kernel.config import ChannelConfig
-from switchgear.store.admins import ensure_admin
-from switchgear.store.keys import set_key_status
 from tests.control.conftest import KEY, PEPPER
 
 import switchgear
 from switchgear.control.snapshot import SnapshotError
+from switchgear.kernel.config import ChannelConfig
 from switchgear.kernel.home import Home
 from switchgear.kernel.secret import key_digest
 from switchgear.link.protocol import (
@@ -35,6 +33,8 @@ from switchgear.link.protocol import (
     TokenCount,
 )
 from switchgear.link.unix import LinkAway, call_once, refresh
+from switchgear.store.admins import ensure_admin
+from switchgear.store.keys import set_key_status
 
 
 async def test_a_key_is_found_by_its_digest_and_an_unknown_one_is_said_to_be(site):

@@ -5,15 +5,15 @@ import logging
 
 import msgspec
 import pytest
-from switchgear.ledger.journal import frame
-from switchgear.store.epochs import cursor, open_epoch
-from switchgear.store.usage import list_usage
 from tests.sim.ledger_worker import LedgerWorker, usage_record
 
 from switchgear.control import ingest as ingest_module
 from switchgear.control.ingest import Ingest
 from switchgear.kernel.ids import new_id
+from switchgear.ledger.journal import frame
 from switchgear.ledger.record import encode_record
+from switchgear.store.epochs import cursor, open_epoch
+from switchgear.store.usage import list_usage
 
 
 @pytest.fixture

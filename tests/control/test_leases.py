@@ -177,3 +177,23 @@ async def test_a_top_up_reaches_a_waiting_call(site):
     await site.until(lambda: first.recalls, "the recall")
     site.apply(balance_nanos=5000)
     assert await asyncio.wait_for(waiting, 1)
+
+
+async def test_an_answer_names_only_the_accounts_that_were_asked_for(site):
+    site.apply(quota_nanos=1000)
+    await site.start()
+    worker = await site.worker()
+    assert await worker.reserve("r1", (site.wallet, 100), (site.budget, 100))
+    answer = await worker.client.call(Acquire(((site.budget, 10),), wait=True))
+    assert [lease.account for lease in answer.totals] == [site.budget]
+
+
+async def test_a_crowd_behind_one_refusal_is_refused_without_each_waiting_its_second(site):
+    site.apply(balance_nanos=1000)
+    await site.start()
+    first, second = await site.worker(0), await site.worker(1)
+    assert await first.reserve("r1", (site.wallet, 1000))  # held by a call that runs on
+    started = time.monotonic()
+    served = await asyncio.gather(*(second.reserve(f"q{n}", (site.wallet, 900)) for n in range(20)))
+    assert not any(served)
+    assert 0.9 < time.monotonic() - started < 2.0

@@ -5,15 +5,15 @@ taken back."""
 import asyncio
 import shutil
 
-from switchgear.ledger.journal import frame
-from switchgear.store.accounts import bury_epoch
-from switchgear.store.epochs import epoch_state, open_epoch
 from tests.control.conftest import USD
 from tests.sim.ledger_worker import LedgerWorker, usage_record
 
 from switchgear.kernel.ids import new_id
+from switchgear.ledger.journal import frame
 from switchgear.ledger.record import encode_record
 from switchgear.link.protocol import LookupKey
+from switchgear.store.accounts import bury_epoch
+from switchgear.store.epochs import epoch_state, open_epoch
 
 
 def state(site, epoch: str) -> str | None:
@@ -149,3 +149,18 @@ async def test_the_same_epoch_by_another_connection_replaces_the_old_one(site):
     await worker.client.close()
     await twin.client.call(LookupKey(b"x"))
     await twin.client.close()
+
+
+async def test_everything_in_a_dead_worker_s_journal_is_billed_however_long_it_is(site):
+    site.apply()
+    await site.start()
+    worker = await site.worker()
+    assert await worker.reserve("r0", (site.wallet, 1000))
+    await site.end()
+    for number in range(700):
+        worker.write(frame(encode_record(usage_record(f"r{number}", 1, site.wallet))))
+        if number == 300:
+            worker.roll()
+    await worker.die()
+    await site.start()
+    assert (site.spent(), state(site, worker.epoch)) == (700, "buried")

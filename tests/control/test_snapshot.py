@@ -2,14 +2,14 @@
 lack of a price, or one wrong channel could take the rest with it unnoticed."""
 
 import pytest
+
+from switchgear.catalog.price import Price, with_id
 from switchgear.catalog.schema import Model
+from switchgear.control.local_server import MODEL_ALIAS
+from switchgear.control.snapshot import SnapshotError, compile_snapshot
 from switchgear.kernel.config import ChannelConfig
 from switchgear.store.channels import ChannelRow
 from switchgear.vendors.shipped import Shipped, shipped
-
-from switchgear.catalog.price import Price, with_id
-from switchgear.control.local_server import MODEL_ALIAS
-from switchgear.control.snapshot import SnapshotError, compile_snapshot
 
 MODELS = {
     "gpt-5.2": Model("gpt-5.2", "openai", "openai", ("openai_chat",), 5, 400_000, 128_000),

@@ -57,12 +57,13 @@ from switchgear.link.protocol import (
     WorkerNotice,
 )
 from switchgear.link.unix import LinkServer
-from switchgear.store.accounts import balances, book_return, lease_totals
+from switchgear.store.accounts import book_return, lease_totals
 from switchgear.store.admins import check_admin
 from switchgear.store.auditing import drift
 from switchgear.store.db import Database, StoreError
 from switchgear.store.epochs import epoch_state, open_epoch
 from switchgear.store.keys import find_principal
+from switchgear.store.leased import outstanding
 from switchgear.store.vault import Vault
 
 log = logging.getLogger(__name__)
@@ -261,8 +262,7 @@ class Controller:
         return result
 
     async def _set_gauges(self) -> None:
-        held = await self._store.read(lambda connection: balances(connection, "lease:"))
-        self.metrics.set("leases_outstanding_nanos", sum(held.values()))
+        self.metrics.set("leases_outstanding_nanos", await self._store.read(outstanding))
         self.metrics.set("workers_live", len(self.workers))
         self.metrics.set("ingest_lag_bytes", sum(self._lags.values()))
 

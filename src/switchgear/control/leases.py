@@ -21,8 +21,9 @@ from switchgear.kernel.limits import HOLD_WAIT_S, HOLD_WAITERS_MAX, LINK_CALL_TI
 from switchgear.ledger.lease import plan_grant
 from switchgear.link.peer import LinkAway, Peer
 from switchgear.link.protocol import Acquire, Acquired, Failed, LeaseTotals, Recall, Returned
-from switchgear.store.accounts import balance, balances, book_return, grant_lease, lease_totals, leases_of
+from switchgear.store.accounts import balance, book_return, grant_lease, leases_of
 from switchgear.store.db import StoreError
+from switchgear.store.leased import overdrawn, totals_of
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,10 @@ class Attempt(msgspec.Struct, frozen=True):
     others: int
     """In leases of other worker lives, spent only as far as it was ingested: the most that can come back."""
     recalls: tuple[tuple[str, int], ...] = ()
+
+    def is_hopeless(self, missing: int) -> bool:
+        """Whether even all that others have would not cover it."""
+        return not self.covered and self.unleased + self.others < missing
 
 
 class _Queue:
@@ -65,14 +70,14 @@ class Leases:
         try:
             queued = tuple(need for need in call.needs if need[0] in self._queues)
             free_now = tuple(need for need in call.needs if need not in queued)
+            looks = await self._look(epoch, free_now, call.wait)
             if call.wait:
-                for account, missing in (*await self._uncovered(epoch, free_now), *queued):
-                    short = await self._wait_for(epoch, account, missing, deadline_ns)
+                seen = dict(zip(free_now, looks, strict=True))
+                for need in (*free_now, *queued):
+                    short = await self._shortage(epoch, need, seen.get(need), deadline_ns)
                     if short is not None:
                         available = max(short.unleased, 0) + max(short.others, 0)
-                        return await self._answer(epoch, call, False, account, available)
-            else:
-                await self._refill(epoch, free_now)
+                        return await self._answer(epoch, call, False, need[0], available)
             return await self._answer(epoch, call, True)
         except StoreError as fault:
             log.warning("a lease could not be granted", extra={"epoch": epoch, "reason": str(fault)})
@@ -103,30 +108,33 @@ class Leases:
     async def recall_overdrawn(self) -> None:
         """Recalls every lease of accounts below zero, as a lowered quota leaves them."""
 
-        def overdrawn(connection: Connection) -> list[tuple[str, str, int]]:
-            found = []
-            for prefix in ("wallet:", "budget:"):
-                for account, nanos in balances(connection, prefix).items():
-                    if nanos < 0:
-                        found += [(account, epoch, held) for epoch, held in leases_of(connection, account)]
-            return found
+        def leased(connection: Connection) -> list[tuple[str, str, int]]:
+            return [
+                (account, epoch, nanos)
+                for account in overdrawn(connection)
+                for epoch, nanos in leases_of(connection, account)
+                if nanos > 0
+            ]
 
-        await self._recall_all([lease for lease in await self._store.read(overdrawn) if lease[2] > 0])
+        await self._recall_all(await self._store.read(leased))
 
-    async def _uncovered(self, epoch: str, needs: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
-        """Grants what can be granted at once, all in one transaction; returns the needs that are left."""
+    async def _look(self, epoch: str, needs: tuple[tuple[str, int], ...], wait: bool) -> list[Attempt]:
+        """Grants what can be granted at once, all in one transaction."""
         if not needs:
-            return ()
-        attempts = await self._store.write(
-            lambda connection: [self._attempt(connection, epoch, *need, wait=True) for need in needs]
+            return []
+        return await self._store.write(
+            lambda connection: [self._attempt(connection, epoch, *need, wait=wait) for need in needs]
         )
-        return tuple(need for need, attempt in zip(needs, attempts, strict=True) if not attempt.covered)
 
-    async def _refill(self, epoch: str, needs: tuple[tuple[str, int], ...]) -> None:
-        if needs:
-            await self._store.write(
-                lambda connection: [self._attempt(connection, epoch, *need, wait=False) for need in needs]
-            )
+    async def _shortage(
+        self, epoch: str, need: tuple[str, int], look: Attempt | None, deadline_ns: int
+    ) -> Attempt | None:
+        """None: covered, at the first look or after waiting. ``look`` None: others wait for this account."""
+        if look is not None and look.covered:
+            return None
+        if look is not None and look.is_hopeless(need[1]):
+            return look
+        return await self._wait_for(epoch, *need, deadline_ns)
 
     async def _wait_for(self, epoch: str, account: str, missing: int, deadline_ns: int) -> Attempt | None:
         """None once the account covers the need; else the last look at it."""
@@ -159,7 +167,7 @@ class Leases:
             if attempt.covered:
                 return None
             left_s = (deadline_ns - self._clock.monotonic_ns()) / 1e9
-            if attempt.unleased + attempt.others < missing:
+            if attempt.is_hopeless(missing):
                 queue.refused[epoch] = (missing, attempt)
                 return attempt
             if recalled and left_s <= 0:
@@ -192,9 +200,9 @@ class Leases:
     async def _answer(
         self, epoch: str, call: Acquire, covered: bool, short: str = "", available: int = 0
     ) -> Acquired:
-        totals = await self._store.read(lambda connection: lease_totals(connection, epoch))
-        asked = {account for account, _ in call.needs}
-        told = tuple(LeaseTotals(*total) for total in totals if total[0] in asked)
+        asked = [account for account, _ in call.needs]
+        totals = await self._store.read(lambda connection: totals_of(connection, epoch, asked))
+        told = tuple(LeaseTotals(*total) for total in totals)
         return Acquired(told, covered, short, available)
 
     async def _recall_all(self, leases: list[tuple[str, str, int]]) -> None:

@@ -31,7 +31,7 @@ from switchgear.link.protocol import (
 _PREFIX_BYTES = 4
 
 
-class LinkAway(Exception):
+class LinkAway(ConnectionError):
     """The other end can't be asked right now: not connected, too busy, or silent past the deadline."""
 
 
