@@ -141,3 +141,16 @@ async def test_a_recall_gives_back_what_is_free_and_the_rest_when_calls_settle()
     assert answer == Returned((LeaseTotals("wallet:u", 100, 30),))
     funds.settle("r1", 5)
     assert controller.told == [Returned((LeaseTotals("wallet:u", 100, 90),))]
+
+
+async def test_what_was_given_back_while_nobody_listened_is_said_again() -> None:
+    controller = Controller()
+    funds = funds_of(controller)
+    funds.book.apply_grant("wallet:u", 100)
+    funds.recall(Recall("wallet:u", 60, 1_000))
+    funds.adopt((LeaseTotals("wallet:u", 100, 0),))
+    await asyncio.sleep(0)
+    assert controller.told == [Returned((LeaseTotals("wallet:u", 100, 60),))]
+    funds.adopt((LeaseTotals("wallet:u", 100, 60),))
+    await asyncio.sleep(0)
+    assert len(controller.told) == 1

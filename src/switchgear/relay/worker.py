@@ -124,8 +124,7 @@ class Worker:
 
     def _welcomed(self, welcome: Welcome) -> None:
         self._directory.pepper = welcome.pepper
-        for totals in welcome.leases:
-            self._funds.book.adopt(totals.account, totals.granted, totals.returned)
+        self._funds.adopt(welcome.leases)
         self._swap(welcome)
 
     def _swap(self, frame: Welcome | NewSnapshot) -> None:
