@@ -79,7 +79,7 @@ async def test_what_cannot_be_asked_says_why(tmp_path: Path, monkeypatch: pytest
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
     rows = [
         row(vendor="gone"),
-        row(models=()),
+        row(models=(), model_map={}),
         row(base_url="http://h", keys_env="NO_SUCH_KEY"),
         row(),
         ChannelRow("id", ChannelConfig("l", "local", models=("smollm2-135m-instruct",))),

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 import switchgear
 from switchgear.cli.banner import Started, banner
 from switchgear.cli.commands.apply import read_config
-from switchgear.cli.offers import current_offers
-from switchgear.cli.opened import folder_problem, now_ms, secrets_of, store_of
+from switchgear.cli.offers import credentials_of, offers
+from switchgear.cli.opened import folder_problem, now_ms, secrets_of, store_of, vault_of
 from switchgear.cli.options import DATA_DEFAULT, Data, new_app
 from switchgear.cli.output import Failure
 from switchgear.config.defaults import FIRST_NAME, first_config
@@ -26,6 +26,7 @@ from switchgear.store.apply import ApplyReport, apply_config
 from switchgear.store.channels import list_channels
 from switchgear.store.db import Database
 from switchgear.store.keys import list_keys
+from switchgear.store.prices import list_prices
 from switchgear.store.users import list_users
 from switchgear.vendors.shipped import shipped
 
@@ -69,7 +70,7 @@ def serve(
             server.drain_s,
             prepare=lambda: prepared.append(prepare(data, wanted)),
             announce=lambda bound_host, bound_port: typer.echo(
-                banner(_started(data, bound_host, bound_port, server.workers or 1, prepared[0]))
+                banner(started(data, bound_host, bound_port, server.workers or 1, prepared[0]))
             ),
         )
     except StartError as error:
@@ -109,16 +110,18 @@ def _unattended(database: Database) -> Config:
     return first_config(os.environ, shipped()) if names <= {FIRST_NAME} else Config()
 
 
-def _started(data: Path, host: str, port: int, workers: int, prepared: Prepared) -> Started:
+def started(data: Path, host: str, port: int, workers: int, prepared: Prepared) -> Started:
+    """What the banner has to say."""
     with store_of(data) as database:
-        vault = secrets_of(data, database).vault
-        keys, rows, found = database.read(
+        vault = vault_of(data)
+        keys, rows, overrides = database.read(
             lambda connection: (
                 list_keys(connection),
                 list_channels(connection, vault),
-                current_offers(connection, vault, shipped()),
+                list_prices(connection),
             )
         )
+    found = offers(rows, overrides, shipped(), os.environ)
     embedded = [vendor.name for vendor in shipped().vendors.values() if vendor.embedded]
     return Started(
         version=switchgear.__version__,
@@ -133,7 +136,9 @@ def _started(data: Path, host: str, port: int, workers: int, prepared: Prepared)
         models=tuple(offer.model for offer in found if offer.price is not None),
         unpriced=tuple(offer.model for offer in found if offer.price is None),
         from_environment=tuple(
-            (row.config.name, row.config.keys_env) for row in rows if row.enabled and row.config.keys_env
+            (row.config.name, row.config.keys_env)
+            for row in rows
+            if row.enabled and row.config.keys_env and credentials_of(row.config)
         ),
         embedded_models=tuple(model.id for name in embedded for model in shipped().models_of(name)),
     )
