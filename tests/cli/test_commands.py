@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from switchgear.cli.app import COMMANDS, load, run
-from switchgear.cli.commands.serve import prepare, started
+from switchgear.cli.commands.apply import read_config
+from switchgear.cli.commands.serve import prepare, settings, started
 from switchgear.kernel.charge import Charge
 from switchgear.kernel.config import Config, UserConfig
 from switchgear.kernel.home import Home
@@ -303,3 +304,15 @@ def test_a_start_without_a_file_is_prepared_once_and_leaves_a_set_up_store_alone
     assert started(tmp_path / "a", "127.0.0.1", 1, 2, again).models == ("smollm2-135m-instruct",)
     prepare(tmp_path / "b", Config(users=(UserConfig("acme"),)))
     assert prepare(tmp_path / "b", None).report.changes == ()
+
+
+def test_a_server_starts_with_what_file_environment_and_flags_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWITCHGEAR_SERVER_HOST", "::1")
+    monkeypatch.setenv("SWITCHGEAR_SERVER_LOG_LEVEL", "info")
+    file = tmp_path / "f.toml"
+    file.write_text('[server]\nport = 0\nworkers = 3\ntrusted_proxies = ["10.0.0.0/8"]\ndrain_s = 5\n')
+    server = settings(read_config(file), {"workers": 4, "port": None})
+    assert (server.host, server.port, server.workers, server.drain_s) == ("::1", 0, 4, 5.0)
+    assert server.trusted_proxies == ("10.0.0.0/8",)

@@ -1,6 +1,7 @@
 """``switchgear serve``: configuration in, running server and its welcome text out."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from switchgear.cli.offers import credentials_of, offers
 from switchgear.cli.opened import folder_problem, now_ms, secrets_of, store_of, vault_of
 from switchgear.cli.options import DATA_DEFAULT, Data, new_app
 from switchgear.cli.output import Failure
+from switchgear.config.check import Checked
 from switchgear.config.defaults import FIRST_NAME, first_config
 from switchgear.config.server import ENV_PREFIX, resolve_server
 from switchgear.kernel.config import Config, ServerConfig
@@ -58,8 +60,9 @@ def serve(
     Without a configuration file a first start makes a user, a key and the embedded model's channel, and a
     channel for each vendor whose key lies in the environment.
     """
-    wanted = None if config is None else read_config(config)
-    server = _settings(wanted or Config(), host, port, workers)
+    checked = Checked(Config(), ()) if config is None else read_config(config)
+    wanted = None if config is None else checked.config
+    server = settings(checked, {"host": host, "port": port, "workers": workers})
     prepared: list[Prepared] = []
     try:
         code = run_server(
@@ -68,6 +71,7 @@ def serve(
             server.port or 0,
             server.workers or 1,
             server.drain_s,
+            trusted_proxies=server.trusted_proxies,
             prepare=lambda: prepared.append(prepare(data, wanted)),
             announce=lambda bound_host, bound_port: typer.echo(
                 banner(started(data, bound_host, bound_port, server.workers or 1, prepared[0]))
@@ -93,13 +97,11 @@ def prepare(data: Path, wanted: Config | None) -> Prepared:
         return database.write(write)
 
 
-def _settings(config: Config, host: str | None, port: int | None, workers: int | None) -> ServerConfig:
-    """The server's settings in force. What child processes need of them, they find in their environment."""
-    flags = {"host": host, "port": port, "workers": workers}
-    server, _, problems = resolve_server(config.server, os.environ, flags)
+def settings(checked: Checked, flags: Mapping[str, object]) -> ServerConfig:
+    """The server's settings in force. Child processes find the log level in their environment."""
+    server, _, problems = resolve_server(checked.config.server, os.environ, flags, lines=checked.lines)
     if problems:
         raise Failure(problems[0].text())
-    os.environ[f"{ENV_PREFIX}TRUSTED_PROXIES"] = ",".join(server.trusted_proxies)
     os.environ[f"{ENV_PREFIX}LOG_LEVEL"] = server.log_level
     return server
 
