@@ -56,8 +56,8 @@ def errors_page() -> str:
     return page(
         "Errors",
         "Every refusal and failure, once. The name stands in usage records and metrics; status, type and "
-        "code are what a client of the OpenAI dialect gets. *Retry* is sent as `x-should-retry` where it differs "
-        "from what SDKs do by themselves.",
+        "code are what a client of the OpenAI dialect gets. *Retry* is sent as `x-should-retry` where it "
+        "differs from what SDKs do by themselves.",
         table(("name", "status", "type", "code", "blame", "retry", "meaning"), rows),
     )
 

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from switchgear.cli.app import COMMANDS, load, run
+from switchgear.cli.commands.apply import read_config
+from switchgear.cli.commands.serve import prepare, settings, started
 from switchgear.kernel.charge import Charge
+from switchgear.kernel.config import Config, UserConfig
 from switchgear.kernel.home import Home
 from switchgear.kernel.usage import Usage
 from switchgear.ledger.record import Timings, UsageRecord
@@ -282,3 +285,34 @@ def test_usage_lists_records_newest_first_with_names_and_every_figure(sg, file: 
     assert "client_gone" in sg("usage").out
     (by_key,) = map(json.loads, sg("usage", "--by", "key", "--json").out.splitlines())
     assert (by_key["of"], by_key["requests"], by_key["nanos"]) == ("ci", 3, 3_000_000)
+
+
+def test_a_start_without_a_file_is_prepared_once_and_leaves_a_set_up_store_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-from-environment")
+    first = prepare(tmp_path / "a", None)
+    assert [name for name, _ in first.report.created_keys] == ["default"]
+    assert first.admin_password is not None
+    again = prepare(tmp_path / "a", None)
+    assert (again.report.created_keys, again.report.changes, again.admin_password) == ((), (), None)
+    shown = started(tmp_path / "a", "127.0.0.1", 1, 2, again)
+    assert shown.from_environment == (("openai", "OPENAI_API_KEY"),)
+    assert "smollm2-135m-instruct" in shown.models
+    assert len(shown.models) > 1
+    monkeypatch.delenv("OPENAI_API_KEY")
+    assert started(tmp_path / "a", "127.0.0.1", 1, 2, again).models == ("smollm2-135m-instruct",)
+    prepare(tmp_path / "b", Config(users=(UserConfig("acme"),)))
+    assert prepare(tmp_path / "b", None).report.changes == ()
+
+
+def test_a_server_starts_with_what_file_environment_and_flags_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWITCHGEAR_SERVER_HOST", "::1")
+    monkeypatch.setenv("SWITCHGEAR_SERVER_LOG_LEVEL", "info")
+    file = tmp_path / "f.toml"
+    file.write_text('[server]\nport = 0\nworkers = 3\ntrusted_proxies = ["10.0.0.0/8"]\ndrain_s = 5\n')
+    server = settings(read_config(file), {"workers": 4, "port": None})
+    assert (server.host, server.port, server.workers, server.drain_s) == ("::1", 0, 4, 5.0)
+    assert server.trusted_proxies == ("10.0.0.0/8",)

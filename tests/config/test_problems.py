@@ -15,7 +15,7 @@ KNOWN = Known(
     models={"openai": ("gpt-5.2", "gpt-4o-mini"), "compatible": (), "local": ("smollm2-135m-instruct",)},
     priced=frozenset({"gpt-5.2", "gpt-4o-mini", "smollm2-135m-instruct"}),
     without_url=frozenset({"compatible"}),
-    without_key=frozenset({"compatible", "local"}),
+    without_key=frozenset({"local"}),
 )
 KEY = "sk-" + "a1B2" * 12
 GOOD = f"""\
@@ -175,7 +175,7 @@ def test_a_compatible_channel_needs_an_address_and_models() -> None:
 def test_what_only_looks_wrong_is_a_warning() -> None:
     text = GOOD.replace('["gpt-5.2", "gpt-4o-mini"]', '["gpt-4o-minni"]')
     found = problems_of(text)
-    assert [(p.line, p.severity) for p in found] == [(26, "warning"), (27, "warning")]
+    assert [(p.line, p.severity) for p in found] == [(26, "warning")]
     assert '"gpt-4o-mini"' in found[0].suggestion
     assert not has_errors(found)
 

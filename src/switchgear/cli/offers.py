@@ -4,13 +4,10 @@ import os
 from collections.abc import Mapping
 
 import msgspec
-from sqlalchemy import Connection
 
 from switchgear.catalog.price import Price
 from switchgear.kernel.config import ChannelConfig
-from switchgear.store.channels import ChannelRow, list_channels
-from switchgear.store.prices import list_prices
-from switchgear.store.vault import Vault
+from switchgear.store.channels import ChannelRow
 from switchgear.vendors.shipped import Shipped
 
 
@@ -24,17 +21,14 @@ class Offer(msgspec.Struct, frozen=True):
     groups: tuple[str, ...]
 
 
-def channels_of(connection: Connection, vault: Vault) -> list[ChannelRow]:
-    """All channels by name."""
-    return list_channels(connection, vault)
-
-
-def offers(channels: list[ChannelRow], overrides: list[Price], data: Shipped) -> list[Offer]:
-    """Models of the enabled channels, by name, with the price that holds for them."""
+def offers(
+    channels: list[ChannelRow], overrides: list[Price], data: Shipped, environ: Mapping[str, str]
+) -> list[Offer]:
+    """Models of the channels that are in use, by name, with the price that holds for them."""
     prices = {**data.prices, **{price.model: price for price in overrides}}
     by_model: dict[str, list[ChannelConfig]] = {}
     for row in channels:
-        if row.enabled:
+        if row.enabled and has_credential(row.config, data, environ):
             for model in models_of(row.config, data):
                 by_model.setdefault(model, []).append(row.config)
     return [
@@ -48,16 +42,20 @@ def offers(channels: list[ChannelRow], overrides: list[Price], data: Shipped) ->
     ]
 
 
-def current_offers(connection: Connection, vault: Vault, data: Shipped) -> list[Offer]:
-    """The same out of the database."""
-    return offers(channels_of(connection, vault), list_prices(connection), data)
+def has_credential(channel: ChannelConfig, data: Shipped, environ: Mapping[str, str]) -> bool:
+    """Whether the channel has what its vendor asks for; without it the controller leaves it out."""
+    vendor = data.vendors.get(channel.vendor)
+    if vendor is None:
+        return False
+    return vendor.embedded or not vendor.auth_header or bool(credentials_of(channel, environ))
 
 
 def models_of(channel: ChannelConfig, data: Shipped) -> tuple[str, ...]:
-    """What a channel serves: its own list, else the vendor's catalogue."""
-    if channel.models is not None:
-        return channel.models
-    return tuple(model.id for model in data.models_of(channel.vendor))
+    """What a channel serves: its own list, else the vendor's catalogue, and what its map names beside."""
+    named = channel.models
+    if named is None:
+        named = tuple(model.id for model in data.models_of(channel.vendor))
+    return tuple(dict.fromkeys((*named, *channel.model_map)))
 
 
 def credentials_of(channel: ChannelConfig, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ class Known(msgspec.Struct, frozen=True):
     without_url: frozenset[str] = frozenset()
     """Vendors that need a base URL from the operator."""
     without_key: frozenset[str] = frozenset()
-    """Vendors that ask for no credential, or may do without."""
+    """Vendors that ask for no credential."""
 
 
 def known_of(data: Shipped) -> Known:
@@ -33,7 +33,7 @@ def known_of(data: Shipped) -> Known:
         models={name: tuple(model.id for model in data.models_of(name)) for name in data.vendors},
         priced=frozenset(data.prices),
         without_url=without_url,
-        without_key=without_url | {vendor.name for vendor in vendors if not vendor.auth_header},
+        without_key=frozenset(v.name for v in vendors if v.embedded or not v.auth_header),
     )
 
 
@@ -134,7 +134,7 @@ def _place(
         )
     wants_credential = channel.vendor in known.models and channel.vendor not in known.without_key
     if wants_credential and not channel.keys and channel.keys_env is None:
-        sheet.note(path, "has neither keys nor keys_env, so calls carry no credential", severity="warning")
+        sheet.note(path, "has neither keys nor keys_env, so it is left out", severity="warning")
 
 
 def _served(channel: ChannelConfig, index: int, sheet: Sheet, config: Config, known: Known) -> None:
@@ -157,10 +157,10 @@ def _served(channel: ChannelConfig, index: int, sheet: Sheet, config: Config, kn
                 severity="warning",
             )
     for model in channel.model_map:
-        if model not in channel.models:
+        if model not in channel.models and model not in priced:
             sheet.note(
                 (*path, "model_map", model),
-                f'"{model}" is mapped but not among models',
-                closest(model, channel.models),
+                f'"{model}" has no price, so calls to it are refused',
+                closest(model, channel.models) or "add a [[prices]]",
                 severity="warning",
             )

@@ -11,7 +11,7 @@ from switchgear.cli.opened import now_ms, secrets_of, store_of
 from switchgear.cli.options import DATA_DEFAULT, Data, Json, new_app
 from switchgear.cli.output import print_json
 from switchgear.cli.pushed import push_changes
-from switchgear.config.check import known_of, load
+from switchgear.config.check import Checked, known_of, load
 from switchgear.config.problem import has_errors
 from switchgear.kernel.config import Config
 from switchgear.store.apply import ApplyReport, apply_config
@@ -32,7 +32,7 @@ def apply(
     Objects that the file does not name are left alone. Keys without a value are made and printed once. A
     running server follows at once, except for [server], which is read at its start.
     """
-    report = apply_to(data, read_config(file))
+    report = apply_to(data, read_config(file).config)
     if json:
         print_json({"changes": report.changes, "created_keys": dict(report.created_keys)})
     else:
@@ -46,14 +46,14 @@ def apply(
         push_changes(data, quiet=json)
 
 
-def read_config(file: Path) -> Config:
-    """The config of a file that may be used; else prints every problem and ends with 1."""
+def read_config(file: Path) -> Checked:
+    """A file that may be used; else prints every problem and ends with 1."""
     checked = load(file, os.environ, known_of(shipped()))
     for problem in checked.problems:
         typer.echo(problem.text(), err=True)
     if has_errors(checked.problems):
         raise typer.Exit(1)
-    return checked.config
+    return checked
 
 
 def apply_to(data: Path, config: Config) -> ApplyReport:

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from switchgear.cli.offers import channels_of, credentials_of, models_of
+from switchgear.cli.offers import credentials_of, models_of
 from switchgear.cli.opened import store_of, vault_of
 from switchgear.cli.options import DATA_DEFAULT, Data, Json, new_app
 from switchgear.cli.output import Failure, print_json, print_table
 from switchgear.cli.probe import probe_all
 from switchgear.kernel.home import Home
 from switchgear.kernel.ids import mask_key
-from switchgear.store.channels import ChannelRow
+from switchgear.store.channels import ChannelRow, list_channels
 from switchgear.vendors.shipped import shipped
 
 app = new_app("List channels, and try them with one tiny real call each.")
@@ -71,7 +71,7 @@ def try_channels(
 def _channels(data: Data) -> list[ChannelRow]:
     with store_of(data) as database:
         vault = vault_of(data)
-        return database.read(lambda connection: channels_of(connection, vault))
+        return database.read(lambda connection: list_channels(connection, vault))
 
 
 def _row(row: ChannelRow) -> dict[str, object]:

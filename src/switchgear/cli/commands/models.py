@@ -5,11 +5,13 @@ from typing import Annotated
 import typer
 
 from switchgear.catalog.price import Price
-from switchgear.cli.offers import Offer, current_offers
+from switchgear.cli.offers import Offer, offers
 from switchgear.cli.opened import store_of, vault_of
 from switchgear.cli.options import DATA_DEFAULT, Data, Json, new_app
 from switchgear.cli.output import print_json, print_table
 from switchgear.kernel.money import usd_from_nanos
+from switchgear.store.channels import list_channels
+from switchgear.store.prices import list_prices
 from switchgear.vendors.shipped import shipped
 
 app = new_app()
@@ -23,11 +25,17 @@ def models(
 ) -> None:
     """List the models that can be called now.
 
-    Prices are in US dollars per million tokens, before the group's ratio.
+    Prices are in US dollars per million tokens, before the group's ratio. Channels whose credential lies in
+    the server's environment are taken to have it.
     """
     with store_of(data) as database:
         vault = vault_of(data)
-        found = database.read(lambda connection: current_offers(connection, vault, shipped()))
+        channels, overrides = database.read(
+            lambda connection: (list_channels(connection, vault), list_prices(connection))
+        )
+    # The server's environment is not seen from here.
+    environ = {row.config.keys_env: "set" for row in channels if row.config.keys_env}
+    found = offers(channels, overrides, shipped(), environ)
     found = [offer for offer in found if group is None or group in offer.groups]
     if json:
         for offer in found:

@@ -1,6 +1,7 @@
 """``switchgear serve``: configuration in, running server and its welcome text out."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +12,11 @@ from sqlalchemy import Connection
 import switchgear
 from switchgear.cli.banner import Started, banner
 from switchgear.cli.commands.apply import read_config
-from switchgear.cli.offers import current_offers
-from switchgear.cli.opened import folder_problem, now_ms, secrets_of, store_of
+from switchgear.cli.offers import credentials_of, offers
+from switchgear.cli.opened import folder_problem, now_ms, secrets_of, store_of, vault_of
 from switchgear.cli.options import DATA_DEFAULT, Data, new_app
 from switchgear.cli.output import Failure
+from switchgear.config.check import Checked
 from switchgear.config.defaults import FIRST_NAME, first_config
 from switchgear.config.server import ENV_PREFIX, resolve_server
 from switchgear.kernel.config import Config, ServerConfig
@@ -26,6 +28,7 @@ from switchgear.store.apply import ApplyReport, apply_config
 from switchgear.store.channels import list_channels
 from switchgear.store.db import Database
 from switchgear.store.keys import list_keys
+from switchgear.store.prices import list_prices
 from switchgear.store.users import list_users
 from switchgear.vendors.shipped import shipped
 
@@ -57,8 +60,9 @@ def serve(
     Without a configuration file a first start makes a user, a key and the embedded model's channel, and a
     channel for each vendor whose key lies in the environment.
     """
-    wanted = None if config is None else read_config(config)
-    server = _settings(wanted or Config(), host, port, workers)
+    checked = Checked(Config(), ()) if config is None else read_config(config)
+    wanted = None if config is None else checked.config
+    server = settings(checked, {"host": host, "port": port, "workers": workers})
     prepared: list[Prepared] = []
     try:
         code = run_server(
@@ -67,9 +71,10 @@ def serve(
             server.port or 0,
             server.workers or 1,
             server.drain_s,
+            trusted_proxies=server.trusted_proxies,
             prepare=lambda: prepared.append(prepare(data, wanted)),
             announce=lambda bound_host, bound_port: typer.echo(
-                banner(_started(data, bound_host, bound_port, server.workers or 1, prepared[0]))
+                banner(started(data, bound_host, bound_port, server.workers or 1, prepared[0]))
             ),
         )
     except StartError as error:
@@ -92,13 +97,11 @@ def prepare(data: Path, wanted: Config | None) -> Prepared:
         return database.write(write)
 
 
-def _settings(config: Config, host: str | None, port: int | None, workers: int | None) -> ServerConfig:
-    """The server's settings in force. What child processes need of them, they find in their environment."""
-    flags = {"host": host, "port": port, "workers": workers}
-    server, _, problems = resolve_server(config.server, os.environ, flags)
+def settings(checked: Checked, flags: Mapping[str, object]) -> ServerConfig:
+    """The server's settings in force. Child processes find the log level in their environment."""
+    server, _, problems = resolve_server(checked.config.server, os.environ, flags, lines=checked.lines)
     if problems:
         raise Failure(problems[0].text())
-    os.environ[f"{ENV_PREFIX}TRUSTED_PROXIES"] = ",".join(server.trusted_proxies)
     os.environ[f"{ENV_PREFIX}LOG_LEVEL"] = server.log_level
     return server
 
@@ -109,16 +112,18 @@ def _unattended(database: Database) -> Config:
     return first_config(os.environ, shipped()) if names <= {FIRST_NAME} else Config()
 
 
-def _started(data: Path, host: str, port: int, workers: int, prepared: Prepared) -> Started:
+def started(data: Path, host: str, port: int, workers: int, prepared: Prepared) -> Started:
+    """What the banner has to say."""
     with store_of(data) as database:
-        vault = secrets_of(data, database).vault
-        keys, rows, found = database.read(
+        vault = vault_of(data)
+        keys, rows, overrides = database.read(
             lambda connection: (
                 list_keys(connection),
                 list_channels(connection, vault),
-                current_offers(connection, vault, shipped()),
+                list_prices(connection),
             )
         )
+    found = offers(rows, overrides, shipped(), os.environ)
     embedded = [vendor.name for vendor in shipped().vendors.values() if vendor.embedded]
     return Started(
         version=switchgear.__version__,
@@ -133,7 +138,9 @@ def _started(data: Path, host: str, port: int, workers: int, prepared: Prepared)
         models=tuple(offer.model for offer in found if offer.price is not None),
         unpriced=tuple(offer.model for offer in found if offer.price is None),
         from_environment=tuple(
-            (row.config.name, row.config.keys_env) for row in rows if row.enabled and row.config.keys_env
+            (row.config.name, row.config.keys_env)
+            for row in rows
+            if row.enabled and row.config.keys_env and credentials_of(row.config)
         ),
         embedded_models=tuple(model.id for name in embedded for model in shipped().models_of(name)),
     )
