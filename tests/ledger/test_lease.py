@@ -135,7 +135,7 @@ def test_recalls_add_up_while_they_last(book: LeaseBook) -> None:
     assert book.totals((W,)) == ((W, 100, 30),), "until the later of the two ends"
     book.reserve("r", ((W, 70),))
     book.recall(W, 10, until_ns=200, now_ns=150)
-    book.recall(W, 15, until_ns=400, now_ns=300)
+    book.recall(W, 15, until_ns=400, now_ns=200)
     book.settle("r", 0, now_ns=301)
     assert book.totals((W,)) == ((W, 100, 45),), "the expired one no longer counts"
 
@@ -168,7 +168,8 @@ def test_a_refill_is_wanted_below_a_fourth_of_the_last_grant() -> None:
     assert book.refill_wanted(W) == grant - grant // 4 + 1
     book.apply_grant(W, 2 * grant)
     assert book.refill_wanted(W) == 0
-    book.recall(W, 1, 0, 0)
+    assert book.recall(W, 1, 0, 0) == 1
+    book.apply_grant(W, 2 * grant)
     book.reserve("r2", ((W, book.free(W)),))
     assert book.refill_wanted(W) == 0, "after a recall the money is needed elsewhere"
 
@@ -178,6 +179,9 @@ def test_small_leases_are_not_refilled() -> None:
     book.apply_grant(W, LEASE_NANOS_MIN - 1)
     book.reserve("r", ((W, LEASE_NANOS_MIN - 1),))
     assert book.refill_wanted(W) == 0
+    book.apply_grant(B, LEASE_NANOS_MIN)
+    book.reserve("r2", ((B, LEASE_NANOS_MIN),))
+    assert book.refill_wanted(B) == LEASE_NANOS_MIN
 
 
 RICH = 100 * LEASE_FRACTION * LEASE_NANOS_MIN
@@ -193,6 +197,7 @@ def test_a_rich_account_leases_a_comfortable_share() -> None:
 def test_a_low_account_grants_exactly_what_is_missing_and_no_refill() -> None:
     low = LEASE_FRACTION * LEASE_NANOS_MIN - 1
     assert plan_grant(low, 7, (), 1, True) == GrantPlan(7)
+    assert plan_grant(low + 1, 7, (), 1, True) == GrantPlan(LEASE_NANOS_MIN)
     assert plan_grant(low, 7, (("e2", 100),), 1, False) == GrantPlan(0)
 
 
