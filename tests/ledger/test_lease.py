@@ -118,6 +118,12 @@ def test_a_grant_for_a_waiting_call_is_not_given_back_to_an_earlier_recall(book:
     assert book.free(W) == 30
 
 
+def test_what_was_given_back_can_not_be_reserved(book: LeaseBook) -> None:
+    assert book.recall(W, 30, 0, 0) == 30
+    assert book.reserve("r", ((W, 71),)) == Shortfall(((W, 1),))
+    assert book.reserve("r", ((W, 70),)) is None
+
+
 def test_an_owed_recall_expires(book: LeaseBook) -> None:
     book.reserve("r1", ((W, 60),))
     book.reserve("r2", ((W, 40),))
@@ -211,6 +217,7 @@ def test_what_nobody_can_have_is_not_recalled() -> None:
     assert plan_grant(10, 20, (("e2", 9),), 2, True) == GrantPlan(0)
     assert plan_grant(10, 20, (("e2", 10),), 2, True) == GrantPlan(0, (("e2", 10),))
     assert plan_grant(-5, 1, (), 2, True) == GrantPlan(0)
+    assert plan_grant(0, 1, (("e2", 1),), 2, True) == GrantPlan(0, (("e2", 1),))
 
 
 AMOUNTS = st.integers(-10**7, 10**12)
