@@ -75,6 +75,7 @@ def test_funding_up_and_down() -> None:
     assert up == Transfer("order-1", "source:topup", WALLET, 5, "fund", "order-1", 7)
     down = transfer.fund(WALLET, -2, chart.source("topup"), "fix-1", ref="order-1")
     assert down == Transfer("fix-1", WALLET, "source:topup", 2, "fund", "order-1", 0)
+    assert transfer.fund(WALLET, 1, chart.source("topup"), "least").credit == WALLET
     with pytest.raises(ValueError):
         transfer.fund(WALLET, 0, chart.source("topup"), "nothing")
 
@@ -107,6 +108,7 @@ def test_burial_empties_a_lease_in_either_direction() -> None:
     assert (over.debit, over.credit, over.nanos) == (WALLET, "lease:wallet:u1:e1", 3)
     assert left.id == over.id, "one burial a lease, whatever it held"
     assert transfer.bury(WALLET, "e1", 0, 8) == ()
+    assert transfer.bury(WALLET, "e1", 1, 8)[0].credit == WALLET
 
 
 def test_balances_sum_to_zero_and_every_builder_keeps_its_shape() -> None:

@@ -3,6 +3,8 @@
 Without these tests a torn or damaged tail could be charged, or take sound records down with it.
 """
 
+import zlib
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -76,7 +78,8 @@ def test_every_flipped_bit_is_seen_and_the_prefix_stays_exact() -> None:
 
 @pytest.mark.parametrize("tail", [
     bytes(HEADER_BYTES), bytes(4096), b"\xff" * 64, (RECORD_BYTES_MAX + 1).to_bytes(4, "big") + bytes(99),
-], ids=["zeros", "a page of zeros", "ones", "too long"])
+    bytes(4) + zlib.crc32(bytes(4)).to_bytes(4, "big"),
+], ids=["zeros", "a page of zeros", "ones", "too long", "empty but sound"])
 def test_a_tail_that_no_writer_made_is_corrupt(tail: bytes) -> None:
     assert scan(WHOLE + tail) == Scan(PAYLOADS, len(WHOLE), "corrupt")
 

@@ -118,6 +118,12 @@ def test_a_grant_for_a_waiting_call_is_not_given_back_to_an_earlier_recall(book:
     assert book.free(W) == 30
 
 
+def test_what_was_given_back_can_not_be_reserved(book: LeaseBook) -> None:
+    assert book.recall(W, 30, 0, 0) == 30
+    assert book.reserve("r", ((W, 71),)) == Shortfall(((W, 1),))
+    assert book.reserve("r", ((W, 70),)) is None
+
+
 def test_an_owed_recall_expires(book: LeaseBook) -> None:
     book.reserve("r1", ((W, 60),))
     book.reserve("r2", ((W, 40),))
@@ -135,7 +141,7 @@ def test_recalls_add_up_while_they_last(book: LeaseBook) -> None:
     assert book.totals((W,)) == ((W, 100, 30),), "until the later of the two ends"
     book.reserve("r", ((W, 70),))
     book.recall(W, 10, until_ns=200, now_ns=150)
-    book.recall(W, 15, until_ns=400, now_ns=300)
+    book.recall(W, 15, until_ns=400, now_ns=200)
     book.settle("r", 0, now_ns=301)
     assert book.totals((W,)) == ((W, 100, 45),), "the expired one no longer counts"
 
@@ -168,7 +174,8 @@ def test_a_refill_is_wanted_below_a_fourth_of_the_last_grant() -> None:
     assert book.refill_wanted(W) == grant - grant // 4 + 1
     book.apply_grant(W, 2 * grant)
     assert book.refill_wanted(W) == 0
-    book.recall(W, 1, 0, 0)
+    assert book.recall(W, 1, 0, 0) == 1
+    book.apply_grant(W, 2 * grant)
     book.reserve("r2", ((W, book.free(W)),))
     assert book.refill_wanted(W) == 0, "after a recall the money is needed elsewhere"
 
@@ -178,6 +185,9 @@ def test_small_leases_are_not_refilled() -> None:
     book.apply_grant(W, LEASE_NANOS_MIN - 1)
     book.reserve("r", ((W, LEASE_NANOS_MIN - 1),))
     assert book.refill_wanted(W) == 0
+    book.apply_grant(B, LEASE_NANOS_MIN)
+    book.reserve("r2", ((B, LEASE_NANOS_MIN),))
+    assert book.refill_wanted(B) == LEASE_NANOS_MIN
 
 
 RICH = 100 * LEASE_FRACTION * LEASE_NANOS_MIN
@@ -193,6 +203,7 @@ def test_a_rich_account_leases_a_comfortable_share() -> None:
 def test_a_low_account_grants_exactly_what_is_missing_and_no_refill() -> None:
     low = LEASE_FRACTION * LEASE_NANOS_MIN - 1
     assert plan_grant(low, 7, (), 1, True) == GrantPlan(7)
+    assert plan_grant(low + 1, 7, (), 1, True) == GrantPlan(LEASE_NANOS_MIN)
     assert plan_grant(low, 7, (("e2", 100),), 1, False) == GrantPlan(0)
 
 
@@ -206,6 +217,7 @@ def test_what_nobody_can_have_is_not_recalled() -> None:
     assert plan_grant(10, 20, (("e2", 9),), 2, True) == GrantPlan(0)
     assert plan_grant(10, 20, (("e2", 10),), 2, True) == GrantPlan(0, (("e2", 10),))
     assert plan_grant(-5, 1, (), 2, True) == GrantPlan(0)
+    assert plan_grant(0, 1, (("e2", 1),), 2, True) == GrantPlan(0, (("e2", 1),))
 
 
 AMOUNTS = st.integers(-10**7, 10**12)

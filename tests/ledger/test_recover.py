@@ -17,6 +17,7 @@ W, B = "wallet:u", "budget:key:k"
 def test_a_lost_return_is_booked_and_a_lost_grant_is_told() -> None:
     found = reconcile(((W, 100, 10), (B, 50, 0)), ((W, 80, 25),))
     assert found == Reconciliation(((W, 15),), ((W, 100, 25), (B, 50, 0)))
+    assert reconcile(((W, 10, 0),), ((W, 10, 1),)).returns_to_book == ((W, 1),)
 
 
 def test_agreement_books_nothing() -> None:

@@ -143,7 +143,7 @@ class LeaseBook:
         lease.peak = 0
         standing = lease.owed if now_ns < lease.owed_until_ns else 0
         lease.owed = standing + nanos - given
-        lease.owed_until_ns = max(until_ns, lease.owed_until_ns if standing else 0)
+        lease.owed_until_ns = max(until_ns, lease.owed_until_ns)
         return given
 
     def free(self, account: str) -> int:
