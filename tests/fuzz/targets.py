@@ -50,8 +50,10 @@ def splice(data: bytes) -> None:
     except BadJson:
         return
     again = read_object(write_object(fields))
-    _require({key: bytes(raw) for key, raw in fields.items()} == {key: bytes(raw) for key, raw in again.items()},
-             "a value changed")
+    _require(
+        {key: bytes(raw) for key, raw in fields.items()} == {key: bytes(raw) for key, raw in again.items()},
+        "a value changed",
+    )
 
 
 def tap(data: bytes) -> None:

@@ -1,9 +1,8 @@
-"""Without this the fuzz targets could rot unseen between campaigns; each gets a short run over mutated samples."""
+"""Without this the fuzz targets could rot between campaigns; each gets a short run over mutated samples."""
 
 import random
 
 import pytest
-
 from tests.fuzz.targets import TARGETS
 
 SAMPLES = [
@@ -16,7 +15,21 @@ SAMPLES = [
     b'\x01\x91{"error":{"message":"Bearer abcdefgh at http://u:p@h:80","type":"t","code":1302,"param":"model"}}',
     b'{"data":[{"embedding":"AACAPw==","index":0},{"embedding":[1.5,2e0]}],"choices":[{"message":{"content":"x"}}]}',
 ]
-TOKENS = [b"\n\n", b"\r", b"data: ", b"null", b"[" * 200, b'"', b"\\", b"\xff", b"1e999", b"-1", b"{}", b",", b":"]
+TOKENS = [
+    b"\n\n",
+    b"\r",
+    b"data: ",
+    b"null",
+    b"[" * 200,
+    b'"',
+    b"\\",
+    b"\xff",
+    b"1e999",
+    b"-1",
+    b"{}",
+    b",",
+    b":",
+]
 RUNS = 300
 
 

@@ -17,4 +17,9 @@ def test_list_keeps_the_order() -> None:
 
 
 def test_one() -> None:
-    assert json.loads(render_model(("a", 7, "z"))) == {"id": "a", "object": "model", "created": 7, "owned_by": "z"}
+    assert json.loads(render_model(("a", 7, "z"))) == {
+        "id": "a",
+        "object": "model",
+        "created": 7,
+        "owned_by": "z",
+    }

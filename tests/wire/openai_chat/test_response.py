@@ -1,4 +1,4 @@
-"""Without this an error of status 200 could pass as an answer, or vectors arrive in a form the client can't read."""
+"""Without this an error of status 200 could pass as an answer, or vectors arrive in an unreadable form."""
 
 import base64
 import json
@@ -17,7 +17,9 @@ USAGE = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
 
 
 def chat(message: dict[str, Any], **more: Any) -> bytes:
-    return json.dumps({"id": "c", "choices": [{"index": 0, "message": message}], "usage": USAGE, **more}).encode()
+    return json.dumps(
+        {"id": "c", "choices": [{"index": 0, "message": message}], "usage": USAGE, **more}
+    ).encode()
 
 
 def packed(*numbers: float) -> str:
@@ -36,8 +38,12 @@ def test_a_chat_reply() -> None:
 
 
 def test_text_comes_from_every_place() -> None:
-    message = {"content": [{"type": "text", "text": "a"}], "reasoning_content": "b", "refusal": "c",
-               "tool_calls": [{"function": {"name": "d", "arguments": "e"}}]}
+    message = {
+        "content": [{"type": "text", "text": "a"}],
+        "reasoning_content": "b",
+        "refusal": "c",
+        "tool_calls": [{"function": {"name": "d", "arguments": "e"}}],
+    }
     assert read_reply("openai_chat", chat(message)).text() == "abcde"
     body = json.dumps({"choices": [{"index": 0, "text": "x"}, {"index": 1, "text": "y"}]}).encode()
     assert read_reply("openai_completions", body).text() == "xy"
@@ -89,10 +95,13 @@ def test_vectors_that_fit_are_not_touched(wants_base64: bool) -> None:
 
 
 def test_vectors_are_converted_and_the_rest_is_kept() -> None:
-    floats = b'{"new": 1.50, "data":[{"embedding":[0.5,-1,2e0],"index":0,"x":1.0}],"usage":{"prompt_tokens":1}}'
+    floats = (
+        b'{"new": 1.50, "data":[{"embedding":[0.5,-1,2e0],"index":0,"x":1.0}],"usage":{"prompt_tokens":1}}'
+    )
     as_base64 = fit_embeddings(floats, True)
     assert as_base64 == (
-        b'{"new":1.50,"data":[{"embedding":"' + packed(0.5, -1, 2).encode()
+        b'{"new":1.50,"data":[{"embedding":"'
+        + packed(0.5, -1, 2).encode()
         + b'","index":0,"x":1.0}],"usage":{"prompt_tokens":1}}'
     )
     assert json.loads(fit_embeddings(as_base64, False)) == json.loads(floats)
@@ -105,8 +114,19 @@ def test_mixed_forms_become_one() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{}", b"[]", b"{", b'{"data":null}', b'{"data":[1]}', b'{"data":[{}]}', vectors(None), vectors(["x"]),
-     vectors([1e300]), b'{"data":[{"embedding":[[1]]}]}'],
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"{",
+        b'{"data":null}',
+        b'{"data":[1]}',
+        b'{"data":[{}]}',
+        vectors(None),
+        vectors(["x"]),
+        vectors([1e300]),
+        b'{"data":[{"embedding":[[1]]}]}',
+    ],
 )
 def test_what_can_not_be_converted_is_passed_on(body: bytes) -> None:
     assert fit_embeddings(body, True) is body
@@ -118,11 +138,18 @@ def test_broken_base64_is_passed_on(text: str) -> None:
     assert fit_embeddings(body, False) is body
 
 
-@given(st.lists(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=8),
-                min_size=1, max_size=4))
+@given(
+    st.lists(
+        st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=8),
+        min_size=1,
+        max_size=4,
+    )
+)
 @settings(max_examples=100, deadline=None)
 def test_there_and_back_is_the_same(lists: list[list[float]]) -> None:
     there = fit_embeddings(vectors(*lists), True)
-    assert [item["embedding"] for item in json.loads(there)["data"]] == [packed(*numbers) for numbers in lists]
+    assert [item["embedding"] for item in json.loads(there)["data"]] == [
+        packed(*numbers) for numbers in lists
+    ]
     back = json.loads(fit_embeddings(there, False))
     assert [item["embedding"] for item in back["data"]] == lists
