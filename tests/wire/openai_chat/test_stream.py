@@ -57,7 +57,7 @@ def run(name: str, chunks: list[bytes], show_usage: bool = True) -> dict[str, An
 
 @pytest.mark.parametrize("name", NAMES)
 def test_golden(name: str) -> None:
-    """``<name>.client`` is what a client gets that asked for usage, ``<name>.state`` what is known at the end.
+    """``<name>.client`` is what a client gets that asked for usage, ``<name>.state`` what is known then.
     Written anew under RECORD_GOLDEN=1."""
     state = run(name, [(STREAMS / f"{name}.sse").read_bytes()])
     shown = state.pop("out") + state.pop("closing") + (END_MARKER if state["end"] == "complete" else b"")
@@ -111,6 +111,20 @@ def test_whole_frames_are_forwarded_as_the_very_object() -> None:
     for part in (one, several, crlf):
         assert tap.feed(part) is part
     assert tap.take_text() == "abcd"
+
+
+def test_a_frame_is_not_taken_alone_when_the_one_before_it_is_open() -> None:
+    tap = StreamTap("openai_chat", True)
+    frame = chunk({"content": "a"})
+    assert tap.feed(b": open\n") == b""
+    assert tap.feed(frame) == b": open\n" + frame
+    assert tap.finish() == "cut"
+
+
+def test_a_lone_carriage_return_ends_a_line_in_the_quick_way_too() -> None:
+    sample = b'data: {\r"choices":[{"index":0,"delta":{}}]}\n\n'
+    assert run("x", [sample]) == run("x", [sample[:9], sample[9:]])
+    assert run("x", [sample])["fault"] is not None
 
 
 def test_unknown_fields_and_spelling_survive_an_edit() -> None:

@@ -90,6 +90,16 @@ def usage_of(**found: Any) -> Usage | None:
         pytest.param(
             {
                 "prompt_tokens": 10,
+                "completion_tokens": 20,
+                "total_tokens": 35,
+                "completion_tokens_details": {"reasoning_tokens": 8},
+            },
+            Usage(input_uncached=10, output_text=12, reasoning=8),
+            id="a total that is neither sum changes nothing",
+        ),
+        pytest.param(
+            {
+                "prompt_tokens": 10,
                 "completion_tokens": 5,
                 "total_tokens": 20,
                 "completion_tokens_details": {"reasoning_tokens": 3},
