@@ -41,7 +41,7 @@ def test_a_date_without_a_clock_says_nothing() -> None:
     assert read_retry_after({"retry-after": "Tue, 14 Nov 2023 22:13:50 GMT"}) is None
 
 
-@given(st.text(max_size=70))
+@given(st.text(alphabet="0123456789.-+eE nanif:GMT,TueNov²", max_size=70))
 def test_any_text_is_safe(text: str) -> None:
     seconds = read_retry_after({"retry-after": text, "retry-after-ms": text}, NOW_S)
     assert seconds is None or 1 <= seconds <= COOL_MAX_S

@@ -1,7 +1,7 @@
 """Server-sent events: bytes in, frames out, in linear time and bounded memory.
 
 A frame ends at a blank line. Line ends may be LF, CRLF or CR, also mixed: after CR CR a frame is over at
-once; after LF CR the reader waits for one more byte, as an LF would still belong to the blank line. The frames
+once; after LF CR the reader waits for one more byte, as an LF would still belong to the blank line. Frames
 are the same wherever the bytes were split.
 """
 

@@ -1,9 +1,10 @@
-"""Without this a stream could lose or repeat bytes, show a cut as an end, leak the end marker before the record is
-written, or bill a wrong usage, depending on where the network splits it."""
+"""Without this a stream could lose or repeat bytes, show a cut as an end, leak the end marker before the
+record is written, or bill a wrong usage, depending on where the network splits it."""
 
 import json
 import os
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,14 @@ def operation_of(name: str) -> Operation:
     return "openai_completions" if name.startswith("completions") else "openai_chat"
 
 
-def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, index: int = 0, **extra: Any) -> bytes:
-    found = {"id": "c1", "choices": [{"index": index, "delta": delta or {}, "finish_reason": finish}], **extra}
+def chunk(
+    delta: dict[str, Any] | None = None, finish: str | None = None, index: int = 0, **extra: Any
+) -> bytes:
+    found = {
+        "id": "c1",
+        "choices": [{"index": index, "delta": delta or {}, "finish_reason": finish}],
+        **extra,
+    }
     return b"data: " + json.dumps(found).encode() + b"\n\n"
 
 
@@ -50,7 +57,7 @@ def run(name: str, chunks: list[bytes], show_usage: bool = True) -> dict[str, An
 
 @pytest.mark.parametrize("name", NAMES)
 def test_golden(name: str) -> None:
-    """``<name>.client`` is what the client gets that asked for usage, ``<name>.state`` what is known at the end.
+    """``<name>.client`` is what a client gets that asked for usage, ``<name>.state`` what is known then.
     Written anew under RECORD_GOLDEN=1."""
     state = run(name, [(STREAMS / f"{name}.sse").read_bytes()])
     shown = state.pop("out") + state.pop("closing") + (END_MARKER if state["end"] == "complete" else b"")
@@ -106,10 +113,25 @@ def test_whole_frames_are_forwarded_as_the_very_object() -> None:
     assert tap.take_text() == "abcd"
 
 
+def test_a_frame_is_not_taken_alone_when_the_one_before_it_is_open() -> None:
+    tap = StreamTap("openai_chat", True)
+    frame = chunk({"content": "a"})
+    assert tap.feed(b": open\n") == b""
+    assert tap.feed(frame) == b": open\n" + frame
+    assert tap.finish() == "cut"
+
+
+def test_a_lone_carriage_return_ends_a_line_in_the_quick_way_too() -> None:
+    sample = b'data: {\r"choices":[{"index":0,"delta":{}}]}\n\n'
+    assert run("x", [sample]) == run("x", [sample[:9], sample[9:]])
+    assert run("x", [sample])["fault"] is not None
+
+
 def test_unknown_fields_and_spelling_survive_an_edit() -> None:
     tap = StreamTap("openai_chat", False)
     out = tap.feed(
-        b'data: {"new":1.50,"choices":[{"index":0,"delta":{"content":"x"},"odd":1e2}],"usage":{"prompt_tokens":1}}\n\n'
+        b'data: {"new":1.50,"choices":[{"index":0,"delta":{"content":"x"},"odd":1e2}],'
+        b'"usage":{"prompt_tokens":1}}\n\n'
     )
     assert out == b'data: {"new":1.50,"choices":[{"index":0,"delta":{"content":"x"},"odd":1e2}]}\n\n'
 
@@ -133,8 +155,13 @@ def test_usage_is_shown_only_when_asked_for() -> None:
 def test_usage_never_shrinks() -> None:
     tap = StreamTap("openai_chat", True)
     tap.feed(chunk({"content": "a"}, usage={"prompt_tokens": 9, "completion_tokens": 9}))
-    tap.feed(chunk({}, "stop", usage={"prompt_tokens": 9, "completion_tokens": 4,
-                                      "prompt_tokens_details": {"cached_tokens": 5}}))
+    tap.feed(
+        chunk(
+            {},
+            "stop",
+            usage={"prompt_tokens": 9, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 5}},
+        )
+    )
     assert tap.usage == Usage(input_uncached=4, cache_read=5, output_text=9)
 
 
@@ -255,7 +282,9 @@ def test_a_frame_over_the_bound_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> N
 def test_text_is_gathered_from_every_place() -> None:
     tap = StreamTap("openai_chat", True)
     tap.feed(chunk({"content": "é", "reasoning_content": "r", "refusal": "f"}))
-    tap.feed(chunk({"tool_calls": [{"function": {"name": "n", "arguments": "{}"}}, {"custom": {"input": "i"}}]}))
+    tap.feed(
+        chunk({"tool_calls": [{"function": {"name": "n", "arguments": "{}"}}, {"custom": {"input": "i"}}]})
+    )
     tap.feed(chunk({"reasoning": "s", "audio": {"transcript": "t"}, "function_call": {"arguments": "g"}}))
     tap.feed(chunk({"content": None, "tool_calls": [{"function": {"arguments": {"a": 1}}}]}))
     assert tap.text_bytes == len("érfn{}isgt".encode()) + len('{"a":1}')
@@ -268,7 +297,7 @@ def test_text_is_gathered_from_every_place() -> None:
 def test_random_bytes_never_raise_and_split_alike(body: bytes, cuts: list[int]) -> None:
     body = b"data: " + body + b"\n\n"
     bounds = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
-    parts = [body[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    parts = [body[a:b] for a, b in pairwise(bounds)]
     assert run("x", parts) == run("x", [body])
 
 

@@ -1,4 +1,4 @@
-"""Without this a token could be billed twice, or not at all, or an absurd count could become an absurd bill."""
+"""Without this a token could be billed twice, or not at all, or an absurd count become an absurd bill."""
 
 import json
 from typing import Any
@@ -17,11 +17,21 @@ COUNTS = st.one_of(
     st.sampled_from(["5", "x", "", None, True, [], {}, "9" * 40]),
 )
 DETAILS = ["cached_tokens", "cache_write_tokens", "audio_tokens", "image_tokens", "reasoning_tokens"]
-KEYS = ["prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "prompt_cache_hit_tokens",
-        "prompt_cache_miss_tokens", "input_tokens", "output_tokens"]
+KEYS = [
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "cached_tokens",
+    "prompt_cache_hit_tokens",
+    "prompt_cache_miss_tokens",
+    "input_tokens",
+    "output_tokens",
+]
 REPORTS = st.builds(
     lambda top, prompt, completion: {
-        **top, "prompt_tokens_details": prompt, "completion_tokens_details": completion,
+        **top,
+        "prompt_tokens_details": prompt,
+        "completion_tokens_details": completion,
     },
     st.dictionaries(st.sampled_from(KEYS), COUNTS, max_size=6),
     st.dictionaries(st.sampled_from(DETAILS), COUNTS, max_size=4) | COUNTS,
@@ -38,43 +48,113 @@ def usage_of(**found: Any) -> Usage | None:
     ("found", "usage"),
     [
         pytest.param(
-            {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150,
-             "prompt_tokens_details": {"cached_tokens": 30, "cache_write_tokens": 20, "audio_tokens": 10,
-                                       "image_tokens": 5, "text_tokens": 85},
-             "completion_tokens_details": {"reasoning_tokens": 20, "audio_tokens": 5,
-                                           "rejected_prediction_tokens": 3}},
-            Usage(input_uncached=35, cache_read=30, cache_write_5m=20, audio_in=10, image_in=5,
-                  output_text=25, reasoning=20, audio_out=5), id="openai"),
+            {
+                "prompt_tokens": 100,
+                "completion_tokens": 50,
+                "total_tokens": 150,
+                "prompt_tokens_details": {
+                    "cached_tokens": 30,
+                    "cache_write_tokens": 20,
+                    "audio_tokens": 10,
+                    "image_tokens": 5,
+                    "text_tokens": 85,
+                },
+                "completion_tokens_details": {
+                    "reasoning_tokens": 20,
+                    "audio_tokens": 5,
+                    "rejected_prediction_tokens": 3,
+                },
+            },
+            Usage(
+                input_uncached=35,
+                cache_read=30,
+                cache_write_5m=20,
+                audio_in=10,
+                image_in=5,
+                output_text=25,
+                reasoning=20,
+                audio_out=5,
+            ),
+            id="openai",
+        ),
         pytest.param(
-            {"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": 135,
-             "completion_tokens_details": {"reasoning_tokens": 94}},
-            Usage(input_uncached=32, output_text=9, reasoning=94), id="xai: reasoning beside the completion"),
+            {
+                "prompt_tokens": 32,
+                "completion_tokens": 9,
+                "total_tokens": 135,
+                "completion_tokens_details": {"reasoning_tokens": 94},
+            },
+            Usage(input_uncached=32, output_text=9, reasoning=94),
+            id="xai: reasoning beside the completion",
+        ),
         pytest.param(
-            {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 20,
-             "completion_tokens_details": {"reasoning_tokens": 3}},
-            Usage(input_uncached=10, output_text=2, reasoning=3), id="a wrong total changes nothing"),
+            {
+                "prompt_tokens": 10,
+                "completion_tokens": 20,
+                "total_tokens": 35,
+                "completion_tokens_details": {"reasoning_tokens": 8},
+            },
+            Usage(input_uncached=10, output_text=12, reasoning=8),
+            id="a total that is neither sum changes nothing",
+        ),
         pytest.param(
-            {"prompt_tokens": 10, "completion_tokens": 5, "prompt_cache_hit_tokens": 6,
-             "prompt_cache_miss_tokens": 4},
-            Usage(input_uncached=4, cache_read=6, output_text=5), id="deepseek"),
+            {
+                "prompt_tokens": 10,
+                "completion_tokens": 5,
+                "total_tokens": 20,
+                "completion_tokens_details": {"reasoning_tokens": 3},
+            },
+            Usage(input_uncached=10, output_text=2, reasoning=3),
+            id="a wrong total changes nothing",
+        ),
+        pytest.param(
+            {
+                "prompt_tokens": 10,
+                "completion_tokens": 5,
+                "prompt_cache_hit_tokens": 6,
+                "prompt_cache_miss_tokens": 4,
+            },
+            Usage(input_uncached=4, cache_read=6, output_text=5),
+            id="deepseek",
+        ),
         pytest.param(
             {"prompt_cache_hit_tokens": 6, "prompt_cache_miss_tokens": 4, "completion_tokens": 1},
-            Usage(input_uncached=4, cache_read=6, output_text=1), id="hit and miss alone"),
-        pytest.param({"prompt_tokens": 8, "completion_tokens": 3, "cached_tokens": 2},
-                     Usage(input_uncached=6, cache_read=2, output_text=3), id="moonshot, stepfun"),
+            Usage(input_uncached=4, cache_read=6, output_text=1),
+            id="hit and miss alone",
+        ),
+        pytest.param(
+            {"prompt_tokens": 8, "completion_tokens": 3, "cached_tokens": 2},
+            Usage(input_uncached=6, cache_read=2, output_text=3),
+            id="moonshot, stepfun",
+        ),
         pytest.param({"prompt_tokens": 8, "total_tokens": 8}, Usage(input_uncached=8), id="embeddings"),
         pytest.param({"total_tokens": 8}, Usage(input_uncached=8), id="a total alone is input"),
-        pytest.param({"prompt_tokens": 8, "total_tokens": 11}, Usage(input_uncached=8, output_text=3),
-                     id="completion told by the total"),
-        pytest.param({"prompt_tokens": 4.0, "completion_tokens": "3"},
-                     Usage(input_uncached=4, output_text=3), id="floats and strings"),
-        pytest.param({"prompt_tokens": 5, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 9}},
-                     Usage(cache_read=5, output_text=1), id="more cached than there is"),
+        pytest.param(
+            {"prompt_tokens": 8, "total_tokens": 11},
+            Usage(input_uncached=8, output_text=3),
+            id="completion told by the total",
+        ),
+        pytest.param(
+            {"prompt_tokens": 4.0, "completion_tokens": "3"},
+            Usage(input_uncached=4, output_text=3),
+            id="floats and strings",
+        ),
+        pytest.param(
+            {"prompt_tokens": 5, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 9}},
+            Usage(cache_read=5, output_text=1),
+            id="more cached than there is",
+        ),
         pytest.param({"prompt_tokens": -5, "completion_tokens": 2}, Usage(output_text=2), id="negative"),
-        pytest.param({"prompt_tokens": 10**30, "completion_tokens": 2},
-                     Usage(input_uncached=TOKENS_MAX, output_text=2), id="huge"),
-        pytest.param({"input_tokens": 3, "output_tokens": 4}, Usage(input_uncached=3, output_text=4),
-                     id="the newer names"),
+        pytest.param(
+            {"prompt_tokens": 10**30, "completion_tokens": 2},
+            Usage(input_uncached=TOKENS_MAX, output_text=2),
+            id="huge",
+        ),
+        pytest.param(
+            {"input_tokens": 3, "output_tokens": 4},
+            Usage(input_uncached=3, output_text=4),
+            id="the newer names",
+        ),
         pytest.param({"prompt_tokens": 0, "completion_tokens": 0}, None, id="nothing counted"),
         pytest.param({}, None, id="empty"),
     ],
@@ -83,13 +163,15 @@ def test_vendors(found: dict[str, Any], usage: Usage | None) -> None:
     assert usage_of(**found) == usage
 
 
-@pytest.mark.parametrize("raw", [b"null", b"[]", b"1", b'"x"', b"", b"{", b'{"prompt_tokens":NaN}', b"[" * 9999])
+@pytest.mark.parametrize(
+    "raw", [b"null", b"[]", b"1", b'"x"', b"", b"{", b'{"prompt_tokens":NaN}', b"[" * 9999]
+)
 def test_what_is_no_usage(raw: bytes) -> None:
     assert read_usage(raw) is None
 
 
 @given(REPORTS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_classes_are_disjoint_bounded_and_sum_to_the_totals(report: dict[str, Any]) -> None:
     usage = read_usage(json.dumps(report).encode())
     if usage is None:
@@ -105,7 +187,7 @@ def test_classes_are_disjoint_bounded_and_sum_to_the_totals(report: dict[str, An
 
 
 @given(USAGES, USAGES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_the_maximum_keeps_totals_and_never_counts_twice(a: Usage | None, b: Usage | None) -> None:
     both = merge_max(a, b)
     assert both == merge_max(b, a)

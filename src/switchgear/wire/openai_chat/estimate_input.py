@@ -63,7 +63,8 @@ def _gather(value: Any, texts: list[str]) -> None:
         for item in value:
             _gather(item, texts)
     elif isinstance(value, dict):
-        if value.get("type") in _BINARY_PARTS:
+        kind = value.get("type")
+        if isinstance(kind, str) and kind in _BINARY_PARTS:
             return
         if isinstance(role := value.get("role"), str):
             texts.append(role)

@@ -122,15 +122,15 @@ def fit_embeddings(body: bytes, wants_base64: bool) -> bytes:
         items = _decode_embeddings(body).data
     except (ValueError, RecursionError):
         return body
-    wanted = _QUOTE if wants_base64 else _BRACKET
-    if all(item.embedding is not ABSENT and memoryview(item.embedding)[0] == wanted for item in items):
+    unwanted = _BRACKET if wants_base64 else _QUOTE
+    if not any(item.embedding is not ABSENT and memoryview(item.embedding)[0] == unwanted for item in items):
         return body
     try:
         fields = read_object(body)
         objects = read_objects(fields["data"])
         for item in objects:
             vector = item.get("embedding", NULL)
-            if memoryview(vector)[0] == (_BRACKET if wants_base64 else _QUOTE):
+            if memoryview(vector)[0] == unwanted:
                 item["embedding"] = _packed(vector) if wants_base64 else _unpacked(vector)
     except (BadJson, ValueError, RecursionError, OverflowError, struct.error, binascii.Error):
         return body

@@ -12,10 +12,11 @@ _EDITS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(sk|rk|pk|gsk|xai|hf|r8)([-_])[A-Za-z0-9_.*-]{4,}"), rf"\1\2{_STARS}"),
     (re.compile(r"\bAIza[A-Za-z0-9_-]{16,}"), _STARS),
     (re.compile(r"(?i)(?<![a-z0-9])([a-z][a-z0-9+.-]{1,15}://)[^/\s@]{1,256}@"), rf"\1{_STARS}@"),
-    # A host with a port, in a URL, dotted or numeric, and private addresses on their own.
+    # A host with a port, in a URL, dotted or numeric, and private addresses on their own. A label has to
+    # begin with a letter, as places in a request are written with dots too: ``messages.0.content``.
     (re.compile(r"(?<=://)(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_.-]{1,253}):\d{1,5}\b"), _STARS),
     (re.compile(r"(?<=@)[A-Za-z0-9_.-]{1,253}:\d{1,5}\b"), _STARS),
-    (re.compile(r"(?<![\w.-])[A-Za-z][\w-]{0,62}(?:\.[\w-]{1,63}){1,8}:\d{2,5}\b"), _STARS),
+    (re.compile(r"(?<![\w.-])(?:[A-Za-z][\w-]{0,62}\.){1,8}[A-Za-z]{2,24}:\d{2,5}\b"), _STARS),
     (re.compile(r"(?<![\w.-])localhost:\d{1,5}\b"), _STARS),
     (re.compile(r"\[[0-9A-Fa-f:]{2,45}\]:\d{1,5}\b"), _STARS),
     (re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}:\d{1,5}\b"), _STARS),

@@ -1,0 +1,107 @@
+"""Targets for a fuzzer: each takes any bytes and fails only when a reader breaks its promise.
+
+A promise is: only the module's own errors, the same result at every split, nothing counted twice.
+"""
+
+from collections.abc import Callable
+
+from switchgear.kernel.errors import ApiError
+from switchgear.kernel.usage import TOKENS_MAX, UNITS
+from switchgear.wire.openai_chat.errors import read_upstream_error, render_error, to_api_error
+from switchgear.wire.openai_chat.estimate_input import input_text, overhead_tokens
+from switchgear.wire.openai_chat.peek import Operation, read_call
+from switchgear.wire.openai_chat.request import render_request
+from switchgear.wire.openai_chat.response import fit_embeddings, read_reply
+from switchgear.wire.openai_chat.stream import StreamTap
+from switchgear.wire.openai_chat.usage import merge_max, read_usage
+from switchgear.wire.splice import BadJson, read_object, write_object
+from switchgear.wire.sse import FrameTooLong, SseReader
+
+OPERATIONS: tuple[Operation, ...] = ("openai_chat", "openai_completions", "openai_embeddings")
+
+
+def _require(holds: bool, promise: str) -> None:
+    if not holds:
+        raise AssertionError(promise)
+
+
+def _halves(data: bytes) -> tuple[bytes, bytes]:
+    """The rest, cut where the first byte says."""
+    at = data[0] % len(data) if data else 0
+    return data[1:][:at], data[1:][at:]
+
+
+def sse(data: bytes) -> None:
+    first, second = _halves(data)
+    whole, split = SseReader(), SseReader()
+    try:
+        frames = whole.feed(first + second)
+        _require(frames == split.feed(first) + split.feed(second), "frames differ with the split")
+        _require(whole.peek_rest() == split.peek_rest(), "what is left differs with the split")
+        joined = b"".join(frame.raw for frame in frames) + whole.peek_rest()
+        _require(joined == first + second, "bytes were lost")
+    except FrameTooLong:
+        return
+
+
+def splice(data: bytes) -> None:
+    try:
+        fields = read_object(data)
+    except BadJson:
+        return
+    again = read_object(write_object(fields))
+    _require(
+        {key: bytes(raw) for key, raw in fields.items()} == {key: bytes(raw) for key, raw in again.items()},
+        "a value changed",
+    )
+
+
+def tap(data: bytes) -> None:
+    first, second = _halves(data)
+    results = []
+    for chunks in ([first + second], [first, second]):
+        reader = StreamTap("openai_chat", bool(data[:1] < b"\x80"))
+        out = b"".join([reader.feed(chunk) for chunk in chunks])
+        end = reader.finish()
+        _require(b"data: [DONE]" not in out, "the end marker went out")
+        results.append((out, end, reader.closing, reader.usage, reader.take_text(), str(reader.fault)))
+    _require(results[0] == results[1], "the result differs with the split")
+
+
+def usage(data: bytes) -> None:
+    found = read_usage(data)
+    if found is None:
+        return
+    _require(all(0 <= getattr(found, unit) <= TOKENS_MAX for unit in UNITS), "a count is out of bounds")
+    _require(merge_max(found, found) == found, "a repeated report changes the usage")
+
+
+def error(data: bytes) -> None:
+    status = int.from_bytes(data[:2].rjust(2, b"\0"), "big") % 600
+    found = read_upstream_error(status, {"retry-after": data[:40].decode("latin-1")}, data[2:], 0.0)
+    shown, _, body = render_error(to_api_error(found), "req_fuzz")
+    _require(400 <= shown <= 599, "an error is shown with a status that is none")
+    read_object(body)
+
+
+def peek(data: bytes) -> None:
+    for operation in OPERATIONS:
+        try:
+            call = read_call(operation, data)
+        except ApiError:
+            continue
+        _require(0 <= overhead_tokens(call) <= 4 * len(data) + 3, "more overhead than request")
+        input_text(call)
+        _require(read_call(operation, render_request(call, "up", asks_usage=True)).model == "up", "no model")
+
+
+def reply(data: bytes) -> None:
+    for operation in OPERATIONS:
+        read_reply(operation, data).text()
+    fit_embeddings(data, True)
+    fit_embeddings(data, False)
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    target.__name__: target for target in (sse, splice, tap, usage, error, peek, reply)
+}
