@@ -92,13 +92,15 @@ async def exchange(port: int, data: bytes, *, half_close: bool = False, timeout_
     received = b""
     async with asyncio.timeout(timeout_s):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        with contextlib.suppress(OSError):
-            writer.write(data)
-            if half_close:
-                writer.write_eof()
-            while part := await reader.read(READ_BYTES):
-                received += part
-        writer.transport.abort()
+        try:
+            with contextlib.suppress(OSError):
+                writer.write(data)
+                if half_close:
+                    writer.write_eof()
+                while part := await reader.read(READ_BYTES):
+                    received += part
+        finally:
+            writer.transport.abort()
     return received
 
 

@@ -14,6 +14,8 @@ from tests.sim.upstream import FakeUpstream
 BACKED_UP = "with-second"
 """Prefix of models that a second channel of lower priority answers properly."""
 TIMEOUTS = {"connect_s": 2, "first_byte_stream_s": 1, "first_byte_json_s": 1, "idle_chunk_s": 1, "total_s": 8}
+CREDENTIAL_FAULTS = ("fault-401", "fault-402", "fault-403")
+"""They take a whole channel out, so each has a channel of its own."""
 WORDS = 3
 QUESTION = [{"role": "user", "content": "Say a few words."}]
 RATES = {"input_usd_per_mtok": "2", "output_usd_per_mtok": "10"}
@@ -47,6 +49,14 @@ def backed_up(fault: str) -> str:
     return f"{BACKED_UP}-{fault}"
 
 
+def _first(base_url: str, name: str, faults: list[str], *more: str) -> str:
+    seconds = [backed_up(fault) for fault in faults]
+    return settings.channel(
+        base_url, [*more, *faults, *seconds], name, priority=10, timeouts=TIMEOUTS,
+        model_map=dict(zip(seconds, faults, strict=True)),
+    )
+
+
 @contextlib.asynccontextmanager
 async def running(faults: list[str], *, workers: int = 1) -> AsyncIterator[Rig]:
     """Serves each fault model alone and, as ``backed_up(model)``, with a healthy channel behind it."""
@@ -57,14 +67,8 @@ async def running(faults: list[str], *, workers: int = 1) -> AsyncIterator[Rig]:
             settings.group(),
             settings.user(balance_usd="100000"),
             settings.key(key),
-            settings.channel(
-                first.base_url,
-                ["gpt-5.2", *faults, *seconds],
-                "first",
-                priority=10,
-                timeouts=TIMEOUTS,
-                model_map=dict(zip(seconds, faults, strict=True)),
-            ),
+            _first(first.base_url, "first", [one for one in faults if one not in CREDENTIAL_FAULTS], "gpt-5.2"),
+            *(_first(first.base_url, one, [one]) for one in faults if one in CREDENTIAL_FAULTS),
             settings.channel(
                 second.base_url,
                 seconds or ["unused"],

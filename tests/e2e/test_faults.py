@@ -25,9 +25,10 @@ BEFORE_CONTENT = {
     "fault-503": ((502, 503), None),
     "fault-429-after-7": ((429,), "rate_limit_exceeded"),
     "fault-429": ((429,), "rate_limit_exceeded"),
-    "fault-401": ((502,), "upstream_auth_error"),
-    "fault-402": ((503,), "upstream_unavailable"),
-    "fault-403": ((502,), "upstream_auth_error"),
+    # The second call finds the channel gone.
+    "fault-401": ((502, 503), None),
+    "fault-402": ((503,), None),
+    "fault-403": ((502, 503), None),
     "fault-reset-accept": ((502,), "upstream_connection_error"),
     "fault-garbage": ((502,), None),
     "fault-html": ((502,), "upstream_error"),

@@ -17,7 +17,7 @@ from tests.e2e.raw_requests import CALL, SMUGGLED
 from switchgear.kernel.limits import BODY_BYTES_MAX, MIB
 
 LORIS = 200
-FLOOD = "fault-tiny-frames-200000"
+FLOOD = "fault-tiny-frames-800000"
 QUIET_TIMEOUT_S = 5.0
 RSS_GROWTH_MAX = 64 * MIB
 SETTLE_S = 2.0
@@ -67,7 +67,7 @@ async def test_headers_that_never_end_hold_nobody_up(rig: Rig) -> None:
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(LORIS):
             _, writer = await asyncio.open_connection("127.0.0.1", rig.server.port)
-            stack.callback(writer.transport.abort)
+            stack.callback(writer.close)
             writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nx-slow: ")
         await assert_serves(rig)
 
@@ -77,7 +77,7 @@ async def test_bodies_that_never_end_hold_nobody_up_and_cost_nothing(rig: Rig) -
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(LORIS):
             _, writer = await asyncio.open_connection("127.0.0.1", rig.server.port)
-            stack.callback(writer.transport.abort)
+            stack.callback(writer.close)
             writer.write(raw_requests.request(b"content-length: 5000", key=rig.key.encode()))
         await assert_serves(rig)
         assert len(rig.first.requests) == already + 1
@@ -131,7 +131,7 @@ async def test_a_client_that_does_not_read_pauses_the_upstream(rig: Rig) -> None
     with contextlib.suppress(TimeoutError):
         await rig.first.wait_for(lambda upstream: upstream.open_streams == 0, timeout_s=SETTLE_S)
     assert rig.first.open_streams == 1, "the whole stream was swallowed while nobody read it"
-    assert processes.rss_bytes(worker) - before < 8 * MIB
+    assert processes.rss_bytes(worker) - before < 24 * MIB
     writer.transport.abort()
     await rig.first.wait_closed_early(left + 1)
     await assert_serves(rig)
