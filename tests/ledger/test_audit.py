@@ -38,6 +38,10 @@ def run(
 def test_good_books_are_clean() -> None:
     assert run() == []
     assert audit([], [], [], {}) == []
+    assert audit([], [], [], {W: 0}) == [], "an account that never moved, or is empty, is nothing to report"
+    assert audit([], [], [], {W: -1})[0] == Finding("balance", W, "stored -1, transfers give 0")
+    (move,) = transfer.bury(W, "e1", 5, 0)
+    assert audit([], [move], [], {})[-1] == Finding("balance", W, "stored 0, transfers give 5")
 
 
 def test_the_order_of_rows_does_not_matter() -> None:
