@@ -58,6 +58,7 @@ USAGE = [
 ]
 OTHERS = [
     "fault-gzip-bomb",
+    "fault-huge-frame",
     "fault-tiny-frames-20000",
     "fault-no-done",
     "fault-slow",
