@@ -67,7 +67,7 @@ async def running(faults: list[str], *, workers: int = 1) -> AsyncIterator[Rig]:
             settings.group(),
             settings.user(balance_usd="100000"),
             settings.key(key),
-            _first(first.base_url, "first", [one for one in faults if one not in CREDENTIAL_FAULTS], "gpt-5.2"),
+            _first(first.base_url, "first", sorted({*faults} - {*CREDENTIAL_FAULTS}), "gpt-5.2"),
             *(_first(first.base_url, one, [one]) for one in faults if one in CREDENTIAL_FAULTS),
             settings.channel(
                 second.base_url,
