@@ -43,12 +43,14 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.run
 	@touch $@
 
 check: $(VENV)/.dev ## lint, types, import rules
-	@$(BIN)/ruff check src tests bench
+	@$(BIN)/ruff check src tests bench tools
+	@$(BIN)/ruff format --check -q src tests bench tools
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-fmt: $(VENV)/.dev ## sort imports and fix what can be fixed
-	@$(BIN)/ruff check --fix src tests bench
+fmt: $(VENV)/.dev ## sort imports, fix what can be fixed, lay the code out
+	@$(BIN)/ruff check --fix src tests bench tools
+	@$(BIN)/ruff format src tests bench tools
 
 test: $(VENV)/.dev .venv-openai2/.done ## everything that must hold at every change
 	@$(BIN)/pytest -m "not slow" $(ARGS)
@@ -61,6 +63,9 @@ chaos: $(VENV)/.dev ## a hundred kills under load (KILLS=…, SEED=…)
 
 bench: $(VENV)/.dev ## CPU of a request and a chunk beside nginx, memory, time to first token (ARGS="--rounds 3")
 	@PYTHONPATH=src:. $(BIN)/python -m bench.run $(ARGS)
+
+docs: $(VENV)/.dev ## write docs/reference again from the code's own tables
+	@PYTHONPATH=src $(BIN)/python tools/make_docs.py
 
 lock: ## resolve requirements/*.in again into hash-locked files
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install -q uv

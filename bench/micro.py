@@ -20,9 +20,19 @@ USAGE = Usage(input_uncached=200, cache_read=50, output_text=160, reasoning=20)
 RATES = {"input_uncached": 1_750_000_000, "cache_read": 175_000_000, "output_text": 14_000_000_000}
 PRICE = with_id(Price("gpt-5.2", RATES))
 RECORD = UsageRecord(
-    request_id=new_id(), at_ms=1_772_077_478_000, user_id=new_id(), key_id=new_id(), group="default",
-    dialect="openai_chat", operation="openai_chat", model="gpt-5.2", end_state="complete",
-    usage_source="reported", usage=USAGE, charge=charge(PRICE, USAGE, 1_000_000), wallet="wallet:acme",
+    request_id=new_id(),
+    at_ms=1_772_077_478_000,
+    user_id=new_id(),
+    key_id=new_id(),
+    group="default",
+    dialect="openai_chat",
+    operation="openai_chat",
+    model="gpt-5.2",
+    end_state="complete",
+    usage_source="reported",
+    usage=USAGE,
+    charge=charge(PRICE, USAGE, 1_000_000),
+    wallet="wallet:acme",
 )
 
 

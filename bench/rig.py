@@ -22,7 +22,12 @@ SOURCE = ROOT / "bench"
 PROXY_CORE, OTHER_CORE = 0, (os.cpu_count() or 1) - 1
 OPEN_FILES = 20_000
 MODELS = (
-    "bench-json", "bench-burst-500", "bench-flood-500", "bench-paced-100", "bench-paced-10", "bench-hold",
+    "bench-json",
+    "bench-burst-500",
+    "bench-flood-500",
+    "bench-paced-100",
+    "bench-paced-10",
+    "bench-hold",
 )
 UNLIMITED = 1_000_000_000
 NGINX_CONFIG = """
@@ -201,8 +206,15 @@ def _switchgear(upstream_port: int) -> Iterator[Target]:
     parts = [
         settings.group(),
         settings.user(balance_usd="1000000"),
-        settings.key(key, quota_usd="1000000", rpm=UNLIMITED, tpm=UNLIMITED, concurrency=100_000,
-                     allow_ips=["127.0.0.0/8"], models=list(MODELS)),
+        settings.key(
+            key,
+            quota_usd="1000000",
+            rpm=UNLIMITED,
+            tpm=UNLIMITED,
+            concurrency=100_000,
+            allow_ips=["127.0.0.0/8"],
+            models=list(MODELS),
+        ),
         settings.channel(f"http://127.0.0.1:{upstream_port}/v1", list(MODELS)),
         *(settings.price(model) for model in MODELS),
     ]

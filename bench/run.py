@@ -128,8 +128,11 @@ def memory(parts: Rig) -> dict[str, Any]:
     if not first.startswith("holding"):
         raise RuntimeError(f"{OPEN_STREAMS} streams could not be held open: {first}")
     return {
-        "idle_mib": round(idle / MIB, 1), "warm_mib": round(warm / MIB, 1), "held_mib": round(held / MIB, 1),
-        "streams": OPEN_STREAMS, "kib_per_stream": round((held - warm) / OPEN_STREAMS / 1024, 1),
+        "idle_mib": round(idle / MIB, 1),
+        "warm_mib": round(warm / MIB, 1),
+        "held_mib": round(held / MIB, 1),
+        "streams": OPEN_STREAMS,
+        "kib_per_stream": round((held - warm) / OPEN_STREAMS / 1024, 1),
     }
 
 
@@ -162,10 +165,12 @@ def _summary(rounds: list[Round]) -> dict[str, Any]:
     costs = [one.us for one in rounds]
     return {
         "us": round(statistics.median(costs), 2),
-        "us_low": round(min(costs), 2), "us_high": round(max(costs), 2),
+        "us_low": round(min(costs), 2),
+        "us_high": round(max(costs), 2),
         "per_second": round(statistics.median(one.per_second for one in rounds)),
         "p50_us": round(statistics.median(one.p50_us for one in rounds)),
-        "failed": sum(one.failed for one in rounds), "rounds": [round(cost, 2) for cost in costs],
+        "failed": sum(one.failed for one in rounds),
+        "rounds": [round(cost, 2) for cost in costs],
     }
 
 

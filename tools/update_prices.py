@@ -48,7 +48,10 @@ KEY_OF_THEIRS = {
 }
 # Searches, stored files, seconds and pages are no tokens; cached audio and images are billed as cached text.
 LEFT_OUT = (
-    "web_searches_kcount", "storage_searches_kcount", "cache_audio_read_mtok", "cache_image_read_mtok",
+    "web_searches_kcount",
+    "storage_searches_kcount",
+    "cache_audio_read_mtok",
+    "cache_image_read_mtok",
     "input_video_mtok",
 )
 

@@ -15,12 +15,30 @@ from switchgear.vendors.shipped import shipped
 
 # Listed, so that a call gets a clear refusal; an operator prices them before use.
 UNPRICED = (
-    "Ling-1T", "Ring-1T", "SenseNova-V6-Pro", "SparkDesk-v4.0", "abab6.5s-chat", "doubao-seed-1-8",
-    "doubao-seed-2-0-pro-260215", "embedding-3", "ernie-5.0-thinking-exp", "ernie-5.0-thinking-preview",
-    "ernie-x1-32k", "gemini-2.5-computer-use-preview-10-2025", "gemini-robotics-er-1.5-preview",
-    "hunyuan-t1-latest", "mimo-v2-omni", "mimo-v2-pro", "qwen2.5-32b-instruct", "qwen2.5-omni-7b",
-    "qwen3-omni-flash", "qwen3-omni-flash-2025-12-01",
-    "qwen3.5-omni-flash", "qwen3.5-omni-plus", "step-3", "text-embedding-v1",
+    "Ling-1T",
+    "Ring-1T",
+    "SenseNova-V6-Pro",
+    "SparkDesk-v4.0",
+    "abab6.5s-chat",
+    "doubao-seed-1-8",
+    "doubao-seed-2-0-pro-260215",
+    "embedding-3",
+    "ernie-5.0-thinking-exp",
+    "ernie-5.0-thinking-preview",
+    "ernie-x1-32k",
+    "gemini-2.5-computer-use-preview-10-2025",
+    "gemini-robotics-er-1.5-preview",
+    "hunyuan-t1-latest",
+    "mimo-v2-omni",
+    "mimo-v2-pro",
+    "qwen2.5-32b-instruct",
+    "qwen2.5-omni-7b",
+    "qwen3-omni-flash",
+    "qwen3-omni-flash-2025-12-01",
+    "qwen3.5-omni-flash",
+    "qwen3.5-omni-plus",
+    "step-3",
+    "text-embedding-v1",
 )
 PEAK_HOUR = datetime.datetime(2026, 11, 24, 2, tzinfo=datetime.UTC)
 """Within the dear hours of every vendor that prices by the hour."""

@@ -39,9 +39,14 @@ class Site:
             groups=(GroupConfig("default"),),
             users=(UserConfig("acme", balance_nanos),),
             keys=(KeyConfig("ci", "acme", key=KEY, quota_nanos=quota_nanos),),
-            channels=more.get("channels", (
-                ChannelConfig("main", "compatible", "http://127.0.0.1:1/v1", keys=("sk-up",), models=("m",)),
-            )),
+            channels=more.get(
+                "channels",
+                (
+                    ChannelConfig(
+                        "main", "compatible", "http://127.0.0.1:1/v1", keys=("sk-up",), models=("m",)
+                    ),
+                ),
+            ),
             prices=more.get("prices", (PriceConfig("m", {"input_uncached": 1000, "output_text": 1000}),)),
         )
         self.database.write(lambda connection: apply_config(connection, self.vault, PEPPER, config, 1))

@@ -52,7 +52,11 @@ def backed_up(fault: str) -> str:
 def _first(base_url: str, name: str, faults: list[str], *more: str) -> str:
     seconds = [backed_up(fault) for fault in faults]
     return settings.channel(
-        base_url, [*more, *faults, *seconds], name, priority=10, timeouts=TIMEOUTS,
+        base_url,
+        [*more, *faults, *seconds],
+        name,
+        priority=10,
+        timeouts=TIMEOUTS,
         model_map=dict(zip(seconds, faults, strict=True)),
     )
 

@@ -28,10 +28,17 @@ def test_names_are_what_stored_books_contain() -> None:
     assert chart.revenue == "revenue"
 
 
-@pytest.mark.parametrize(("account", "kind"), [
-    (WALLET, "wallet"), (BUDGET, "budget"), (chart.lease(WALLET, "e"), "lease"),
-    (chart.source("quota"), "source"), (chart.spent(BUDGET), "spent"), (chart.revenue, "revenue"),
-])
+@pytest.mark.parametrize(
+    ("account", "kind"),
+    [
+        (WALLET, "wallet"),
+        (BUDGET, "budget"),
+        (chart.lease(WALLET, "e"), "lease"),
+        (chart.source("quota"), "source"),
+        (chart.spent(BUDGET), "spent"),
+        (chart.revenue, "revenue"),
+    ],
+)
 def test_kind_of_every_account(account: str, kind: str) -> None:
     assert chart.kind_of(account) == kind
 
@@ -125,8 +132,14 @@ def test_balances_sum_to_zero_and_every_builder_keeps_its_shape() -> None:
     found = balances(moves)
     assert sum(found.values()) == 0
     assert found == {
-        "source:config": -100, WALLET: 93, "source:quota": -45, BUDGET: 25, "lease:wallet:u1:e1": 0,
-        "lease:budget:key:k1:e1": 13, "revenue": 7, "spent:budget:key:k1": 7,
+        "source:config": -100,
+        WALLET: 93,
+        "source:quota": -45,
+        BUDGET: 25,
+        "lease:wallet:u1:e1": 0,
+        "lease:budget:key:k1:e1": 13,
+        "revenue": 7,
+        "spent:budget:key:k1": 7,
     }
     for move in moves:
         assert (chart.kind_of(move.debit), chart.kind_of(move.credit)) in SHAPES[move.kind]

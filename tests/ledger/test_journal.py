@@ -76,10 +76,17 @@ def test_every_flipped_bit_is_seen_and_the_prefix_stays_exact() -> None:
             assert found.state != "clean"
 
 
-@pytest.mark.parametrize("tail", [
-    bytes(HEADER_BYTES), bytes(4096), b"\xff" * 64, (RECORD_BYTES_MAX + 1).to_bytes(4, "big") + bytes(99),
-    bytes(4) + zlib.crc32(bytes(4)).to_bytes(4, "big"),
-], ids=["zeros", "a page of zeros", "ones", "too long", "empty but sound"])
+@pytest.mark.parametrize(
+    "tail",
+    [
+        bytes(HEADER_BYTES),
+        bytes(4096),
+        b"\xff" * 64,
+        (RECORD_BYTES_MAX + 1).to_bytes(4, "big") + bytes(99),
+        bytes(4) + zlib.crc32(bytes(4)).to_bytes(4, "big"),
+    ],
+    ids=["zeros", "a page of zeros", "ones", "too long", "empty but sound"],
+)
 def test_a_tail_that_no_writer_made_is_corrupt(tail: bytes) -> None:
     assert scan(WHOLE + tail) == Scan(PAYLOADS, len(WHOLE), "corrupt")
 
@@ -93,7 +100,7 @@ def test_any_tail_after_any_cut_leaves_the_prefix(
     kept = data.draw(st.integers(0, len(whole)))
     found = scan(whole[:kept] + tail)
     sound = scan(whole[:kept])
-    assert found.payloads[:len(sound.payloads)] == sound.payloads
+    assert found.payloads[: len(sound.payloads)] == sound.payloads
     again = scan(whole[:kept] + tail, found.consumed)
     assert (again.payloads, again.consumed, again.state) == ((), found.consumed, found.state)
 
@@ -106,8 +113,19 @@ def test_segments_are_named_by_their_offset() -> None:
     assert sorted(map(segment_name, (2**33, 5, 2**20))) == [segment_name(n) for n in (5, 2**20, 2**33)]
 
 
-@pytest.mark.parametrize("name", ["", "lock", "0.seg", "0000000000000000.tmp", "000000000000000G.seg",
-                                  "00000000000000000.seg", "0000000000000000.seg\n", "000000000000000A.seg"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "lock",
+        "0.seg",
+        "0000000000000000.tmp",
+        "000000000000000G.seg",
+        "00000000000000000.seg",
+        "0000000000000000.seg\n",
+        "000000000000000A.seg",
+    ],
+)
 def test_other_files_are_no_segments(name: str) -> None:
     with pytest.raises(ValueError, match="segment"):
         segment_offset(name)

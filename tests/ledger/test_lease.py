@@ -220,11 +220,14 @@ def test_what_nobody_can_have_is_not_recalled() -> None:
     assert plan_grant(0, 1, (("e2", 1),), 2, True) == GrantPlan(0, (("e2", 1),))
 
 
-AMOUNTS = st.integers(-10**7, 10**12)
+AMOUNTS = st.integers(-(10**7), 10**12)
 
 
 @given(
-    unleased=AMOUNTS, missing=st.integers(1, 10**12), wait=st.booleans(), workers=st.integers(1, 16),
+    unleased=AMOUNTS,
+    missing=st.integers(1, 10**12),
+    wait=st.booleans(),
+    workers=st.integers(1, 16),
     others=st.lists(AMOUNTS, max_size=5),
 )
 def test_never_more_than_there_is_and_never_less_than_is_missing(

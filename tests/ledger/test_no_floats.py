@@ -13,14 +13,17 @@ import switchgear
 ROOT = Path(switchgear.__file__).parent
 MONEY_FILES = [
     *sorted((ROOT / "ledger").glob("*.py")),
-    ROOT / "kernel" / "money.py", ROOT / "kernel" / "charge.py", ROOT / "catalog" / "price.py",
+    ROOT / "kernel" / "money.py",
+    ROOT / "kernel" / "charge.py",
+    ROOT / "catalog" / "price.py",
 ]
 
 
 def floats_in(source: str) -> list[str]:
     """Float constants, true divisions and calls or names of ``float``, as source text."""
     return [
-        ast.unparse(node) for node in ast.walk(ast.parse(source))
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(source))
         if (isinstance(node, ast.Constant) and isinstance(node.value, float))
         or (isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div))
         or (isinstance(node, ast.Name) and node.id == "float")

@@ -49,8 +49,14 @@ def test_reconciling_again_books_nothing(db: dict, hello: dict) -> None:
 
 def test_burial_empties_the_leases_of_one_epoch_only() -> None:
     books = {
-        chart.lease(W, "e1"): 7, chart.lease(B, "e1"): -2, chart.lease("wallet:v", "e1"): 0,
-        chart.lease(W, "e2"): 5, W: 90, B: 10, chart.revenue: 3, chart.source("topup"): -113,
+        chart.lease(W, "e1"): 7,
+        chart.lease(B, "e1"): -2,
+        chart.lease("wallet:v", "e1"): 0,
+        chart.lease(W, "e2"): 5,
+        W: 90,
+        B: 10,
+        chart.revenue: 3,
+        chart.source("topup"): -113,
     }
     plan = plan_burial(books, "e1", 9)
     moved = balances(plan)

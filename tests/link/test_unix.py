@@ -90,7 +90,10 @@ class Worker:
 
         return (
             lambda: Hello(epoch="e1", worker_index=0, pid=1, snapshot_version=0),
-            self.welcomes.put_nowait, on_call, self.lost.put_nowait, self.refused.put_nowait,
+            self.welcomes.put_nowait,
+            on_call,
+            self.lost.put_nowait,
+            self.refused.put_nowait,
         )
 
     def connect(self, address: str) -> None:
@@ -233,7 +236,9 @@ async def test_a_reader_that_stops_is_cut_and_not_buffered_for(home, monkeypatch
 @pytest.mark.parametrize(
     "data",
     [
-        b"\xff\xff\xff\xff", b"\x00\x00\x00\x03\xc1\xc1\xc1", b"\x00\x00\x00\x01\x80",
+        b"\xff\xff\xff\xff",
+        b"\x00\x00\x00\x03\xc1\xc1\xc1",
+        b"\x00\x00\x00\x01\x80",
         encode_frame(Welcome(b"", EMPTY, ())),
     ],
     ids=["huge", "garbage", "no tag", "wrong direction"],
@@ -286,7 +291,11 @@ async def test_the_local_link_behaves_like_the_socket():
 
 
 FRAMES = [
-    Notice(JournalGrew(1)), Call(4, CountTokens("hällo", "m")), Hello("e", 1, 2, 3), Answer(0, Failed("x"))]
+    Notice(JournalGrew(1)),
+    Call(4, CountTokens("hällo", "m")),
+    Hello("e", 1, 2, 3),
+    Answer(0, Failed("x")),
+]
 
 
 class Sink(asyncio.Transport):

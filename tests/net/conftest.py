@@ -12,12 +12,15 @@ from switchgear.net.transport_lean import LeanTransport
 from switchgear.net.transport_pyreqwest import PyreqwestTransport
 
 DIFFERENCES = {
-    "pyreqwest:test_connection_closed_under_the_request_is_retried_once":
-        "hyper sends again only what it had not begun to write; the relay's own retry covers chat",
-    "pyreqwest:test_cancelling_before_headers_closes_the_connection":
-        "the connection stays until the upstream answers or the client is closed",
-    "pyreqwest:test_replies_that_two_parsers_read_in_two_ways":
-        "hyper takes a length beside chunked, equal lengths twice, lists of codings and bare line feeds",
+    "pyreqwest:test_connection_closed_under_the_request_is_retried_once": (
+        "hyper sends again only what it had not begun to write; the relay's own retry covers chat"
+    ),
+    "pyreqwest:test_cancelling_before_headers_closes_the_connection": (
+        "the connection stays until the upstream answers or the client is closed"
+    ),
+    "pyreqwest:test_replies_that_two_parsers_read_in_two_ways": (
+        "hyper takes a length beside chunked, equal lengths twice, lists of codings and bare line feeds"
+    ),
 }
 """What an implementation can't do. Each entry must fail, or the table is no longer true and the run fails."""
 

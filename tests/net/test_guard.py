@@ -9,19 +9,66 @@ from hypothesis import strategies as st
 from switchgear.net.guard import UrlRefused, check_operator_url, is_metadata, is_public, literal_address
 
 PUBLIC = [
-    "8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1",
+    "8.8.8.8",
+    "1.1.1.1",
+    "2606:4700:4700::1111",
+    "::ffff:8.8.8.8",
+    "64:ff9b::808:808",
+    "2002:808:808::1",
 ]
 NOT_PUBLIC = [
-    "127.0.0.1", "127.255.255.254", "0.0.0.0", "0.1.2.3", "10.0.0.1", "172.16.0.1", "172.31.255.255",
-    "192.168.1.1", "169.254.169.254", "169.254.1.1", "100.64.0.1", "100.127.255.255", "100.100.100.200",
-    "192.0.0.1", "192.0.0.192", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1",
-    "239.255.255.255", "240.0.0.1", "255.255.255.255", "168.63.129.16",
-    "::", "::1", "fe80::1", "fc00::1", "fd00:ec2::254", "fec0::1", "ff02::1", "2001:db8::1", "100::1",
-    "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1", "::10.0.0.1",
-    "::ffff:0:127.0.0.1", "::ffff:0:10.0.0.1",
-    "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b::a00:1", "64:ff9b:1::808:808", "64:ff9b:1::7f00:1",
-    "2002:7f00:1::", "2002:a9fe:a9fe::1", "2002:a00:1::", "2001:0:4136:e378:8000:63bf:3fff:fdd2",
-    "2606:4700::5efe:127.0.0.1", "2606:4700::200:5efe:10.0.0.1", "fe80::5efe:8.8.8.8",
+    "127.0.0.1",
+    "127.255.255.254",
+    "0.0.0.0",
+    "0.1.2.3",
+    "10.0.0.1",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.168.1.1",
+    "169.254.169.254",
+    "169.254.1.1",
+    "100.64.0.1",
+    "100.127.255.255",
+    "100.100.100.200",
+    "192.0.0.1",
+    "192.0.0.192",
+    "192.0.2.1",
+    "198.18.0.1",
+    "198.51.100.1",
+    "203.0.113.1",
+    "224.0.0.1",
+    "239.255.255.255",
+    "240.0.0.1",
+    "255.255.255.255",
+    "168.63.129.16",
+    "::",
+    "::1",
+    "fe80::1",
+    "fc00::1",
+    "fd00:ec2::254",
+    "fec0::1",
+    "ff02::1",
+    "2001:db8::1",
+    "100::1",
+    "::ffff:127.0.0.1",
+    "::ffff:10.0.0.1",
+    "::ffff:169.254.169.254",
+    "::127.0.0.1",
+    "::10.0.0.1",
+    "::ffff:0:127.0.0.1",
+    "::ffff:0:10.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b::a00:1",
+    "64:ff9b:1::808:808",
+    "64:ff9b:1::7f00:1",
+    "2002:7f00:1::",
+    "2002:a9fe:a9fe::1",
+    "2002:a00:1::",
+    "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+    "2606:4700::5efe:127.0.0.1",
+    "2606:4700::200:5efe:10.0.0.1",
+    "fe80::5efe:8.8.8.8",
 ]
 
 
@@ -39,20 +86,41 @@ def test_not_public(text: str) -> None:
 def test_no_embedding_makes_an_address_public(address: ipaddress.IPv4Address) -> None:
     number = int(address)
     for prefix, shift in (
-        ("::ffff:0:0", 0), ("::", 0), ("64:ff9b::", 0), ("64:ff9b:1::", 0), ("2002::", 80),
+        ("::ffff:0:0", 0),
+        ("::", 0),
+        ("64:ff9b::", 0),
+        ("64:ff9b:1::", 0),
+        ("2002::", 80),
         ("::ffff:0:0:0", 0),
-        ("2606:4700::5efe:0:0", 0), ("2606:4700:0:0:200:5efe:0:0", 0),
+        ("2606:4700::5efe:0:0", 0),
+        ("2606:4700:0:0:200:5efe:0:0", 0),
     ):
         embedded = ipaddress.IPv6Address(int(ipaddress.IPv6Address(prefix)) | number << shift)
         assert not is_public(embedded), embedded
 
 
 SPELLINGS = [
-    "169.254.169.254", "169.254.43518", "169.16689662", "2852039166", "0xa9fea9fe", "0xA9.0xFE.0xA9.0xFE",
-    "0251.0376.0251.0376", "025177524776", "0251.254.0xa9.254", "169.254.169.254.",
-    "[::ffff:169.254.169.254]", "[::ffff:a9fe:a9fe]", "[64:ff9b::a9fe:a9fe]", "[2002:a9fe:a9fe::1]",
-    "[::a9fe:a9fe]", "[fd00:ec2::254]", "[2606:4700::5efe:a9fe:a9fe]", "metadata.google.internal", "METADATA",
-    "metadata.google.internal.", "100.100.100.200",
+    "169.254.169.254",
+    "169.254.43518",
+    "169.16689662",
+    "2852039166",
+    "0xa9fea9fe",
+    "0xA9.0xFE.0xA9.0xFE",
+    "0251.0376.0251.0376",
+    "025177524776",
+    "0251.254.0xa9.254",
+    "169.254.169.254.",
+    "[::ffff:169.254.169.254]",
+    "[::ffff:a9fe:a9fe]",
+    "[64:ff9b::a9fe:a9fe]",
+    "[2002:a9fe:a9fe::1]",
+    "[::a9fe:a9fe]",
+    "[fd00:ec2::254]",
+    "[2606:4700::5efe:a9fe:a9fe]",
+    "metadata.google.internal",
+    "METADATA",
+    "metadata.google.internal.",
+    "100.100.100.200",
 ]
 
 
@@ -63,34 +131,65 @@ def test_metadata_is_refused_in_every_spelling(host: str) -> None:
             check_operator_url(url)
 
 
-@pytest.mark.parametrize("url", [
-    "ftp://example.com", "file:///etc/passwd", "//example.com", "example.com", "http://", "http:///x",
-    "http://user@example.com", "http://user:pw@example.com", "http://example.com@169.254.169.254",
-    "http://example.com/?a=b", "http://example.com/#x", "http://example.com/?", "http://example.com:0/",
-    "http://example.com:99999/", "http://[::1", "http://exa mple.com", "http://example.com/\r\nx", "",
-    "http://example.com\\@evil", "http://①②⑦.⓪.⓪.①", "http://[fe80::1%25eth0]/", "javascript:alert(1)",
-])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://example.com",
+        "file:///etc/passwd",
+        "//example.com",
+        "example.com",
+        "http://",
+        "http:///x",
+        "http://user@example.com",
+        "http://user:pw@example.com",
+        "http://example.com@169.254.169.254",
+        "http://example.com/?a=b",
+        "http://example.com/#x",
+        "http://example.com/?",
+        "http://example.com:0/",
+        "http://example.com:99999/",
+        "http://[::1",
+        "http://exa mple.com",
+        "http://example.com/\r\nx",
+        "",
+        "http://example.com\\@evil",
+        "http://①②⑦.⓪.⓪.①",
+        "http://[fe80::1%25eth0]/",
+        "javascript:alert(1)",
+    ],
+)
 def test_other_urls_are_refused(url: str) -> None:
     with pytest.raises(UrlRefused):
         check_operator_url(url)
 
 
-@pytest.mark.parametrize(("url", "kept"), [
-    ("https://api.example.com/v1/", "https://api.example.com/v1"),
-    ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
-    ("http://[::1]:8000/v1", "http://[::1]:8000/v1"),
-    ("http://10.0.0.5/openai//", "http://10.0.0.5/openai"),
-    ("http://localhost:11434", "http://localhost:11434"),
-    ("http://my-model.internal/v1", "http://my-model.internal/v1"),
-])
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://api.example.com/v1/", "https://api.example.com/v1"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://[::1]:8000/v1", "http://[::1]:8000/v1"),
+        ("http://10.0.0.5/openai//", "http://10.0.0.5/openai"),
+        ("http://localhost:11434", "http://localhost:11434"),
+        ("http://my-model.internal/v1", "http://my-model.internal/v1"),
+    ],
+)
 def test_operators_may_use_their_own_network(url: str, kept: str) -> None:
     assert check_operator_url(url) == kept
 
 
-@pytest.mark.parametrize(("host", "expected"), [
-    ("127.1", "127.0.0.1"), ("0", "0.0.0.0"), ("0x7f000001", "127.0.0.1"), ("017700000001", "127.0.0.1"),
-    ("1.2.3", "1.2.0.3"), ("::1", "::1"), ("fe80::1%eth0", "fe80::1"),
-])
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.1", "127.0.0.1"),
+        ("0", "0.0.0.0"),
+        ("0x7f000001", "127.0.0.1"),
+        ("017700000001", "127.0.0.1"),
+        ("1.2.3", "1.2.0.3"),
+        ("::1", "::1"),
+        ("fe80::1%eth0", "fe80::1"),
+    ],
+)
 def test_literal_addresses(host: str, expected: str) -> None:
     assert str(literal_address(host)) == expected
 

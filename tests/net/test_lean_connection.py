@@ -102,8 +102,10 @@ class Rig:
         self.released: list[Connection] = []
         self.forgotten: list[Connection] = []
         self.connection = Connection(
-            cast("asyncio.AbstractEventLoop", self.loop), memoryview(bytearray(STREAM_BUFFER_BYTES_MAX)),
-            self.released.append, self.forgotten.append,
+            cast("asyncio.AbstractEventLoop", self.loop),
+            memoryview(bytearray(STREAM_BUFFER_BYTES_MAX)),
+            self.released.append,
+            self.forgotten.append,
         )
         self.transport = FakeTransport()
         self.connection.connection_made(cast("asyncio.Transport", self.transport))
@@ -277,11 +279,14 @@ def test_an_answer_before_the_request_is_out_ends_the_connection() -> None:
     assert rig.released == []
 
 
-@pytest.mark.parametrize("endless", [
-    b"HTTP/1.1 200 OK\r\nx-a: " + b"x" * 9000,
-    b"HTTP/1.1 200 OK\r\n" + b"x-a: b\r\n" * 1000,
-    b"HTTP/1.1 100 Continue\r\nx-a: bbbbbbbb\r\n\r\n" * 300,
-])
+@pytest.mark.parametrize(
+    "endless",
+    [
+        b"HTTP/1.1 200 OK\r\nx-a: " + b"x" * 9000,
+        b"HTTP/1.1 200 OK\r\n" + b"x-a: b\r\n" * 1000,
+        b"HTTP/1.1 100 Continue\r\nx-a: bbbbbbbb\r\n\r\n" * 300,
+    ],
+)
 def test_heads_without_end_are_refused(endless: bytes) -> None:
     rig = Rig()
     rig.receive(endless)

@@ -52,20 +52,37 @@ def test_start_lines_have_no_more_than_two_lines(method: str, path: str) -> None
     assert (host, rest) == ("host: a.example", "")
 
 
-@pytest.mark.parametrize(("url", "origin"), [
-    ("http://A.Example/x", Origin("http", "a.example", 80)),
-    ("https://a.example:8443", Origin("https", "a.example", 8443)),
-    ("http://[::1]:81/x", Origin("http", "::1", 81)),
-])
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("http://A.Example/x", Origin("http", "a.example", 80)),
+        ("https://a.example:8443", Origin("https", "a.example", 8443)),
+        ("http://[::1]:81/x", Origin("http", "::1", 81)),
+    ],
+)
 def test_origins(url: str, origin: Origin) -> None:
     assert parse_origin(url) == origin
 
 
-@pytest.mark.parametrize("url", [
-    "", "ftp://a.example/", "http://", "http://user@a.example/", "http://a.example:x/", "http://a b/",
-    "//a.example", " http://a.example", "http://a.example/ ",
-    "http://a.example/\r\nx", "http://a.exa\tmple/", "http://ä.example/", "http://[::1", "http://a.example:99999/",
-])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "ftp://a.example/",
+        "http://",
+        "http://user@a.example/",
+        "http://a.example:x/",
+        "http://a b/",
+        "//a.example",
+        " http://a.example",
+        "http://a.example/ ",
+        "http://a.example/\r\nx",
+        "http://a.exa\tmple/",
+        "http://ä.example/",
+        "http://[::1",
+        "http://a.example:99999/",
+    ],
+)
 def test_urls_that_are_refused(url: str) -> None:
     with pytest.raises(TransportFault) as raised:
         RequestEncoder().route("GET", url)
@@ -102,7 +119,8 @@ def raw_deflate(body: bytes) -> bytes:
 @given(st.binary(max_size=4000), st.integers(1, 50), st.sampled_from(["gzip", "zlib", "two"]))
 def test_decoding_does_not_depend_on_the_splits(body: bytes, size: int, form: str) -> None:
     packed = {
-        "gzip": gzip.compress(body), "zlib": zlib.compress(body),
+        "gzip": gzip.compress(body),
+        "zlib": zlib.compress(body),
         "two": gzip.compress(body[:100]) + gzip.compress(body[100:]),
     }[form]
     pieces = [packed[at : at + size] for at in range(0, len(packed), size)]

@@ -258,8 +258,15 @@ async def test_unknown_encoding(client: Transport) -> None:
 # What we send.
 
 INJECTIONS = [
-    ("x-a", "b\r\nx-evil: 1"), ("x-a", "b\nx-evil: 1"), ("x-a", "b\rc"), ("x-a", "b\0c"),
-    ("x-a\r\nx-evil", "1"), ("x a", "1"), ("", "1"), ("x-a:", "1"), ("x-a", "snow ☃"),
+    ("x-a", "b\r\nx-evil: 1"),
+    ("x-a", "b\nx-evil: 1"),
+    ("x-a", "b\rc"),
+    ("x-a", "b\0c"),
+    ("x-a\r\nx-evil", "1"),
+    ("x a", "1"),
+    ("", "1"),
+    ("x-a:", "1"),
+    ("x-a", "snow ☃"),
 ]
 
 

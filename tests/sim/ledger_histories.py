@@ -131,23 +131,40 @@ class History:
 
     def _worker(self, alive: bool | None = None, connected: bool | None = None) -> Worker | None:
         fitting = [
-            worker for worker in self.house.workers
+            worker
+            for worker in self.house.workers
             if alive in (None, worker.alive) and connected in (None, worker.connected)
         ]
         return self.rng.choice(fitting) if fitting else None
 
     def _account(self) -> str:
-        return self.rng.choice(self.rng.choice(PAYERS)[:2 if self.house.budgets else 1])
+        return self.rng.choice(self.rng.choice(PAYERS)[: 2 if self.house.budgets else 1])
 
     def _amount(self, most: int) -> int:
         return self.rng.randrange(most) * self.scale + self.rng.randrange(2)
 
 
 STEPS: tuple[tuple[Callable[[History], None], int], ...] = (
-    (History.reserve, 34), (History.reserve_cut, 2), (History.end, 30), (History.fund, 4), (History.lower, 2),
-    (History.refill, 4), (History.deliver_late, 4), (History.recall, 4), (History.give_back_all, 1),
-    (History.sync, 3), (History.ingest, 8), (History.ingest_again, 2), (History.kill, 2),
-    (History.power_cut, 1), (History.controller_crash, 1), (History.disconnect, 2), (History.connect, 8),
-    (History.start, 3), (History.bury, 3), (History.bury_again, 1), (History.write_off, 2),
+    (History.reserve, 34),
+    (History.reserve_cut, 2),
+    (History.end, 30),
+    (History.fund, 4),
+    (History.lower, 2),
+    (History.refill, 4),
+    (History.deliver_late, 4),
+    (History.recall, 4),
+    (History.give_back_all, 1),
+    (History.sync, 3),
+    (History.ingest, 8),
+    (History.ingest_again, 2),
+    (History.kill, 2),
+    (History.power_cut, 1),
+    (History.controller_crash, 1),
+    (History.disconnect, 2),
+    (History.connect, 8),
+    (History.start, 3),
+    (History.bury, 3),
+    (History.bury_again, 1),
+    (History.write_off, 2),
     (History.raise_hold, 3),
 )

@@ -5,10 +5,9 @@ steps in any order; ``check`` holds what must stand after every step, and ``clos
 order and compares the books with what really happened.
 """
 
-from tests.sim.ledger_parts import Broken, Database, Parts, Worker, make_record, require
-
 from switchgear.ledger import audit, chart, lease, recover, transfer
 from switchgear.ledger.record import UsageRecord, decode_record
+from tests.sim.ledger_parts import Broken, Database, Parts, Worker, make_record, require
 
 HOLD_STEPS = 4
 """So many steps a recall stays owed; the house's clock ticks once a step."""
@@ -157,8 +156,13 @@ class House:
         """The background request at the low-water mark; its answer may be overtaken by later ones."""
         wanted = worker.book.refill_wanted(account)
         if wanted and worker.connected:
-            self._grant(worker, account, self.parts.plan_grant(
-                self.db.balance(account), wanted, (), self._workers_up(), False).grant_nanos)
+            self._grant(
+                worker,
+                account,
+                self.parts.plan_grant(
+                    self.db.balance(account), wanted, (), self._workers_up(), False
+                ).grant_nanos,
+            )
             worker.late_answers.append((account, self.db.total(worker.epoch, account)[0]))
 
     def deliver_late(self, worker: Worker) -> None:
@@ -207,7 +211,7 @@ class House:
             return
         cursor = db.cursors.get(epoch, 0)
         at = cursor if start is None else min(start, cursor)
-        found = self.parts.scan(worker.journal[:at + bytes_max], at)
+        found = self.parts.scan(worker.journal[: at + bytes_max], at)
         records = [decode_record(payload) for payload in found.payloads]
         if commit or not self.parts.cursor_commits_with_transfers:
             after = max(found.consumed - self.parts.cursor_step_back_bytes, 0)
@@ -288,7 +292,8 @@ class House:
             (move for move in moves if move.kind == "settle"),
             (move for move in moves if move.kind != "settle"),
             (self.db.records[request_id] for request_id in sorted(self.db.records)),
-            self.db.balances, self.db.buried,
+            self.db.balances,
+            self.db.buried,
         )
         require(not audit.faults(findings), f"the audit is not clean: {findings}")
 

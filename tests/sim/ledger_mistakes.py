@@ -4,9 +4,9 @@ The model test requires that every one of them is caught; so the list shows that
 """
 
 import msgspec
-from tests.sim.ledger_parts import Parts
 
 from switchgear.ledger import chart, journal, lease, recover, transfer
+from tests.sim.ledger_parts import Parts
 
 
 class NoIdempotency(Parts):
@@ -221,7 +221,7 @@ class TornTailIngested(Parts):
         found = journal.scan(data, start, records_max)
         if found.state == "clean":
             return found
-        rest = data[found.consumed + journal.HEADER_BYTES:]
+        rest = data[found.consumed + journal.HEADER_BYTES :]
         payloads = (*found.payloads, rest) if rest else found.payloads
         return journal.Scan(payloads, len(data), "clean")
 
@@ -233,10 +233,10 @@ class ChecksumIgnored(Parts):
     def scan(data, start=0, records_max=None):
         payloads, at = [], start
         while at + journal.HEADER_BYTES < len(data):
-            after = at + journal.HEADER_BYTES + int.from_bytes(data[at:at + 4], "big")
+            after = at + journal.HEADER_BYTES + int.from_bytes(data[at : at + 4], "big")
             if after > len(data):
                 break
-            payloads.append(data[at + journal.HEADER_BYTES:after])
+            payloads.append(data[at + journal.HEADER_BYTES : after])
             at = after
         return journal.Scan(tuple(payloads), at, "clean")
 
@@ -265,7 +265,8 @@ class WalletsOnlyBuried(Parts):
     @staticmethod
     def bury(balances, epoch, at_ms):
         return tuple(
-            move for move in recover.plan_burial(balances, epoch, at_ms)
+            move
+            for move in recover.plan_burial(balances, epoch, at_ms)
             if not any(name.startswith(chart.lease("budget", "")[:-1]) for name in (move.debit, move.credit))
         )
 

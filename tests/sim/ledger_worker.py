@@ -5,13 +5,12 @@ import fcntl
 import os
 import time
 
-from switchgear.ledger.journal import frame, segment_name
-from switchgear.ledger.lease import LeaseBook
-
 from switchgear.kernel.charge import Charge, ChargeLine
 from switchgear.kernel.home import Home
 from switchgear.kernel.ids import new_id
 from switchgear.kernel.usage import Usage
+from switchgear.ledger.journal import frame, segment_name
+from switchgear.ledger.lease import LeaseBook
 from switchgear.ledger.record import UsageRecord, encode_record
 from switchgear.link.protocol import (
     Acquire,
@@ -68,7 +67,11 @@ class LedgerWorker:
 
     def connect(self) -> None:
         self.client.connect(
-            self.home.link_address(), self._hello, self._welcomed, self._called, lambda _: None,
+            self.home.link_address(),
+            self._hello,
+            self._welcomed,
+            self._called,
+            lambda _: None,
             self.refused.put_nowait,
         )
 
@@ -143,8 +146,18 @@ class LedgerWorker:
 
 def usage_record(request_id: str, nanos: int, wallet: str, budget: str = "") -> UsageRecord:
     return UsageRecord(
-        request_id=request_id, at_ms=1, user_id="u", key_id="k", group="default", dialect="openai",
-        operation="openai_chat", model="m", end_state="complete", usage_source="reported",
-        usage=Usage(input_uncached=nanos), wallet=wallet, budget=budget,
+        request_id=request_id,
+        at_ms=1,
+        user_id="u",
+        key_id="k",
+        group="default",
+        dialect="openai",
+        operation="openai_chat",
+        model="m",
+        end_state="complete",
+        usage_source="reported",
+        usage=Usage(input_uncached=nanos),
+        wallet=wallet,
+        budget=budget,
         charge=Charge(nanos, lines=(ChargeLine("input_uncached", nanos, 1_000_000),)),
     )

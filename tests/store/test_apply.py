@@ -34,16 +34,33 @@ FULL = Config(
     users=(UserConfig("acme", 10_000_000_000),),
     keys=(
         KeyConfig(
-            "ci", "acme", KEY, quota_nanos=5_000, models=("gpt-5.2",), allow_ips=("127.0.0.0/8",), rpm=600,
-            tpm=9, concurrency=3, expires_at_ms=2_000_000_000_000,
+            "ci",
+            "acme",
+            KEY,
+            quota_nanos=5_000,
+            models=("gpt-5.2",),
+            allow_ips=("127.0.0.0/8",),
+            rpm=600,
+            tpm=9,
+            concurrency=3,
+            expires_at_ms=2_000_000_000_000,
         ),
         KeyConfig("dev", "acme", group="vip"),
     ),
     channels=(
         ChannelConfig(
-            "main", "openai", "http://127.0.0.1:9000/v1", keys=("sk-up-1", "sk-up-2"), models=("gpt-5.2",),
-            model_map={"gpt-5.2": "gpt-5.2-2025-12-11"}, timeouts={"connect_s": 2.5}, weight=3, priority=-1,
-            headers=(("x-team", "blue"),), operations=("openai_chat",), finish_on_client_gone=True,
+            "main",
+            "openai",
+            "http://127.0.0.1:9000/v1",
+            keys=("sk-up-1", "sk-up-2"),
+            models=("gpt-5.2",),
+            model_map={"gpt-5.2": "gpt-5.2-2025-12-11"},
+            timeouts={"connect_s": 2.5},
+            weight=3,
+            priority=-1,
+            headers=(("x-team", "blue"),),
+            operations=("openai_chat",),
+            finish_on_client_gone=True,
         ),
         ChannelConfig("env", "deepseek", keys_env="DEEPSEEK_API_KEY", enabled=False, groups=("vip",)),
     ),
@@ -67,15 +84,29 @@ def test_what_a_file_says_is_there_afterwards(database: Database, apply, vault, 
     assert database.read(list_groups) == {"default": 1_000_000, "vip": 800_000}
     (acme,) = database.read(list_users)
     assert (acme.name, acme.status, acme.balance_nanos, acme.created_at_ms) == (
-        "acme", "active", 10_000_000_000, 77,
+        "acme",
+        "active",
+        10_000_000_000,
+        77,
     )
     principal = database.read(lambda c: find_principal(c, key_digest(KEY, pepper)))
     assert principal is not None
     assert msgspec.structs.asdict(principal) == {
-        "key_id": principal.key_id, "key_name": "ci", "key_masked": "sk-…A1A1", "user_id": acme.id,
-        "user_name": "acme", "group": "default", "wallet": chart.wallet(acme.id),
-        "budget": chart.budget(principal.key_id), "status": "active", "expires_at_ms": 2_000_000_000_000,
-        "models": ("gpt-5.2",), "allow_ips": ("127.0.0.0/8",), "rpm": 600, "tpm": 9, "concurrency": 3,
+        "key_id": principal.key_id,
+        "key_name": "ci",
+        "key_masked": "sk-…A1A1",
+        "user_id": acme.id,
+        "user_name": "acme",
+        "group": "default",
+        "wallet": chart.wallet(acme.id),
+        "budget": chart.budget(principal.key_id),
+        "status": "active",
+        "expires_at_ms": 2_000_000_000_000,
+        "models": ("gpt-5.2",),
+        "allow_ips": ("127.0.0.0/8",),
+        "rpm": 600,
+        "tpm": 9,
+        "concurrency": 3,
         "slot": 1,
     }
     assert database.read(lambda c: balance(c, principal.budget)) == 5_000

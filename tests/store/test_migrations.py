@@ -25,7 +25,7 @@ from switchgear.store.usage import list_usage
 from switchgear.store.vault import bind_secrets
 
 SCHEMAS = sorted((Path(__file__).parent / "schemas").glob("*.sql"))
-STEP = '''
+STEP = """
 from alembic import op
 from sqlalchemy import Column, Integer
 revision = "test2"
@@ -33,7 +33,7 @@ down_revision = "0001"
 def upgrade():
     op.create_table("extra", Column("id", Integer, primary_key=True))
     {then}
-'''
+"""
 
 
 @pytest.fixture

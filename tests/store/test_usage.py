@@ -75,5 +75,7 @@ def test_pages_join_without_gap_or_repeat(database: Database, records) -> None:
 def test_sums_by_value_come_largest_first(database: Database, records) -> None:
     by_model = database.read(lambda c: totals(c, UsageFilter(), "model"))
     assert [(total.of, total.requests, total.nanos) for total in by_model] == [
-        ("m2", 3, 100_100_100), ("m1", 3, 10_010_010), ("m0", 3, 1_001_001),
+        ("m2", 3, 100_100_100),
+        ("m1", 3, 10_010_010),
+        ("m0", 3, 1_001_001),
     ]

@@ -150,9 +150,11 @@ class Controller:
         try:
             totals = await self._store.write(reconciled)
             before = self.workers.add(hello.epoch, peer) if peer.is_open else None
-            peer.send(Welcome(
-                self._pepper, self._configuration.snapshot, tuple(LeaseTotals(*total) for total in totals)
-            ))
+            peer.send(
+                Welcome(
+                    self._pepper, self._configuration.snapshot, tuple(LeaseTotals(*total) for total in totals)
+                )
+            )
         except EpochBuried:
             log.warning("a buried epoch was refused", extra={"epoch": hello.epoch, "pid": hello.pid})
             peer.answer(0, Failed(f"the epoch {hello.epoch} is buried; start as a new one"))

@@ -183,9 +183,7 @@ class Leases:
                 async with asyncio.timeout(left_s):
                     await queue.changed.wait()
 
-    def _attempt(
-        self, connection: Connection, epoch: str, account: str, missing: int, wait: bool
-    ) -> Attempt:
+    def _attempt(self, connection: Connection, epoch: str, account: str, missing: int, wait: bool) -> Attempt:
         unleased = balance(connection, account)
         others = [(giver, nanos) for giver, nanos in leases_of(connection, account) if giver != epoch]
         # A worker life that is not connected can't be asked; its money comes back when it is buried.

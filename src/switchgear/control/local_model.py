@@ -70,8 +70,12 @@ class LocalModel:
     async def _start(self) -> LocalAddress | Failed:
         secret = secrets.token_urlsafe(32)
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "switchgear.control.local_server",
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=_environment(),
+            sys.executable,
+            "-m",
+            "switchgear.control.local_server",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env=_environment(),
         )
         self._child = child
         try:

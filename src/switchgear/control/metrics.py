@@ -30,20 +30,32 @@ class MetricRow(msgspec.Struct, frozen=True):
 
 
 METRICS: tuple[MetricRow, ...] = (
-    MetricRow("switchgear_ledger_drift_nanos", "gauge",
-              "Difference between stored balances and the sum of transfers; must be 0."),
+    MetricRow(
+        "switchgear_ledger_drift_nanos",
+        "gauge",
+        "Difference between stored balances and the sum of transfers; must be 0.",
+    ),
     MetricRow("switchgear_ingest_lag_bytes", "gauge", "Journal bytes on disk, not in the database yet."),
     MetricRow("switchgear_ingest_records_total", "counter", "Records ingested since the controller started."),
-    MetricRow("switchgear_ingest_bad_records_total", "counter",
-              "Journal records or segments that could not be read; each is kept in a quarantine file."),
+    MetricRow(
+        "switchgear_ingest_bad_records_total",
+        "counter",
+        "Journal records or segments that could not be read; each is kept in a quarantine file.",
+    ),
     MetricRow("switchgear_workers_live", "gauge", "Workers connected to the controller."),
     MetricRow("switchgear_leases_outstanding_nanos", "gauge", "Money that workers hold in leases."),
     MetricRow("switchgear_config_version", "gauge", "Version of the configuration that workers were given."),
-    MetricRow("switchgear_snapshot_failures_total", "counter",
-              "Configurations that could not be compiled; the one before stays in force."),
+    MetricRow(
+        "switchgear_snapshot_failures_total",
+        "counter",
+        "Configurations that could not be compiled; the one before stays in force.",
+    ),
     MetricRow("switchgear_recalls_total", "counter", "Recalls sent to workers."),
-    MetricRow("switchgear_channel_faults_total", "counter",
-              "Times an upstream refused a channel's credential, by channel and kind."),
+    MetricRow(
+        "switchgear_channel_faults_total",
+        "counter",
+        "Times an upstream refused a channel's credential, by channel and kind.",
+    ),
     MetricRow("switchgear_stats_dropped_total", "counter", "Worker series dropped as malformed or too many."),
 )
 """The controller's own. What a worker sends under another name is served too, with a plain help line."""

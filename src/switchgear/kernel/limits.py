@@ -33,7 +33,8 @@ DECODED_STEP_BYTES_MAX = 64 * KIB
 ADDRESSES_PER_HOST_MAX = 8
 """Of one name; more are not tried."""
 ROUTES_REMEMBERED_MAX = 1024
-"""Start lines, header names and transport choices that a transport keeps; the memory starts anew when full."""
+"""Start lines, header names and transport choices that a transport keeps; the memory starts anew when
+full."""
 REUSE_RACE_S_MAX = 1.0
 """A kept connection that dies so soon and without a byte was closed before the upstream read the request."""
 TRANSPORT_CLOSE_WAIT_S = 1.0

@@ -1,11 +1,11 @@
 """Names of accounts: who may hold money, as strings that sort, store and print the same everywhere.
 
-    source:<kind>           where money comes from (config, topup, quota …); below zero by what it gave
-    wallet:<user id>        what a user can spend
-    budget:key:<key id>     what a key may spend of it
-    lease:<account>:<epoch> what one worker life may spend of a wallet or budget
-    spent:<budget>          sink of a budget; the wallet's money goes to revenue, a budget is only a count
-    revenue                 sink of wallets
+source:<kind>           where money comes from (config, topup, quota …); below zero by what it gave
+wallet:<user id>        what a user can spend
+budget:key:<key id>     what a key may spend of it
+lease:<account>:<epoch> what one worker life may spend of a wallet or budget
+spent:<budget>          sink of a budget; the wallet's money goes to revenue, a budget is only a count
+revenue                 sink of wallets
 """
 
 from typing import Literal
@@ -14,7 +14,11 @@ AccountKind = Literal["source", "wallet", "budget", "lease", "spent", "revenue"]
 
 revenue = "revenue"
 _KINDS: dict[str, AccountKind] = {
-    "source": "source", "wallet": "wallet", "budget": "budget", "lease": "lease", "spent": "spent",
+    "source": "source",
+    "wallet": "wallet",
+    "budget": "budget",
+    "lease": "lease",
+    "spent": "spent",
 }
 _LEASE = "lease:"
 
@@ -58,7 +62,7 @@ def kind_of(account: str) -> AccountKind:
 def leased_account(lease_name: str) -> tuple[str, str]:
     """``lease:<account>:<epoch>`` → (account, epoch). Raises BadAccount on any other string."""
     if lease_name.startswith(_LEASE):
-        account, colon, epoch = lease_name[len(_LEASE):].rpartition(":")
+        account, colon, epoch = lease_name[len(_LEASE) :].rpartition(":")
         if account and epoch and colon:
             return account, epoch
     raise BadAccount(f"{lease_name!r} is not the name of a lease")

@@ -16,9 +16,14 @@ from switchgear.ledger.record import UsageRecord
 TransferKind = Literal["fund", "grant", "return", "settle", "bury"]
 
 SHAPES: dict[str, frozenset[tuple[str, str]]] = {
-    "fund": frozenset({
-        ("source", "wallet"), ("wallet", "source"), ("source", "budget"), ("budget", "source"),
-    }),
+    "fund": frozenset(
+        {
+            ("source", "wallet"),
+            ("wallet", "source"),
+            ("source", "budget"),
+            ("budget", "source"),
+        }
+    ),
     "grant": frozenset({("wallet", "lease"), ("budget", "lease")}),
     "return": frozenset({("lease", "wallet"), ("lease", "budget")}),
     "settle": frozenset({("lease", "revenue"), ("lease", "spent")}),
@@ -74,14 +79,24 @@ def settle(record: UsageRecord, epoch: str) -> tuple[Transfer, ...]:
         return ()
     request_id = record.request_id
     wallet_leg = Transfer(
-        request_id, chart.lease(record.wallet, epoch), chart.revenue,
-        nanos, "settle", request_id, record.at_ms,
+        request_id,
+        chart.lease(record.wallet, epoch),
+        chart.revenue,
+        nanos,
+        "settle",
+        request_id,
+        record.at_ms,
     )
     if not record.budget:
         return (wallet_leg,)
     budget_leg = Transfer(
-        request_id + BUDGET_LEG, chart.lease(record.budget, epoch), chart.spent(record.budget),
-        nanos, "settle", request_id, record.at_ms,
+        request_id + BUDGET_LEG,
+        chart.lease(record.budget, epoch),
+        chart.spent(record.budget),
+        nanos,
+        "settle",
+        request_id,
+        record.at_ms,
     )
     return wallet_leg, budget_leg
 

@@ -32,7 +32,11 @@ class LeanResponse:
     )
 
     def __init__(
-        self, connection: "Connection", loop: asyncio.AbstractEventLoop, timeouts: Timeouts, total_at: float,
+        self,
+        connection: "Connection",
+        loop: asyncio.AbstractEventLoop,
+        timeouts: Timeouts,
+        total_at: float,
         head_only: bool,
     ) -> None:
         self.connection: Connection | None = connection

@@ -182,8 +182,14 @@ class PyreqwestTransport:
                 del self._clients[next(iter(self._clients))]
             idle_max = 0 if once else IDLE_CONNECTIONS_PER_ORIGIN_MAX
             builder = (
-                ClientBuilder().follow_redirects(False).referer(False).http2(self._http2)
-                .gzip(False).deflate(False).brotli(False).zstd(False)
+                ClientBuilder()
+                .follow_redirects(False)
+                .referer(False)
+                .http2(self._http2)
+                .gzip(False)
+                .deflate(False)
+                .brotli(False)
+                .zstd(False)
                 .connect_timeout(timedelta(seconds=connect_s))
                 .max_connections(CONNECTIONS_PER_ORIGIN_MAX)
                 .pool_idle_timeout(timedelta(seconds=IDLE_CONNECTION_S_MAX))

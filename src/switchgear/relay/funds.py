@@ -134,12 +134,14 @@ class Funds:
             self._tell(Returned(self._totals(accounts)))
 
     def adopt(self, leases: tuple[LeaseTotals, ...]) -> None:
-        """Takes over what the controller says of our leases after a new connection, and says again what it has
-        not heard: what was given back while nobody listened."""
+        """Takes over what the controller says of our leases after a new connection, and says again what it
+        has not heard: what was given back while nobody listened."""
         for said in leases:
             self.book.adopt(said.account, said.granted, said.returned)
         heard = {said.account: said.returned for said in leases}
-        unheard = tuple(totals for totals in self.all_totals() if totals.returned > heard.get(totals.account, 0))
+        unheard = tuple(
+            totals for totals in self.all_totals() if totals.returned > heard.get(totals.account, 0)
+        )
         if unheard:
             asyncio.get_running_loop().call_soon(self._tell, Returned(unheard))
 
