@@ -1,4 +1,5 @@
-"""One server over a fake upstream in the same process, with two channels to it, for tests of faults."""
+"""One server over fake upstreams in the same process, with channels that fail and one behind them, for tests
+of faults."""
 
 import asyncio
 import contextlib
@@ -22,7 +23,7 @@ RATES = {"input_usd_per_mtok": "2", "output_usd_per_mtok": "10"}
 
 
 class Rig(msgspec.Struct):
-    """The server, its key, and the upstreams behind its two channels."""
+    """The server, its key, the upstream that fails and the one that answers in its place."""
 
     server: Server
     key: str
@@ -49,16 +50,23 @@ def backed_up(fault: str) -> str:
     return f"{BACKED_UP}-{fault}"
 
 
-def _first(base_url: str, name: str, faults: list[str], *more: str) -> str:
-    seconds = [backed_up(fault) for fault in faults]
-    return settings.channel(
-        base_url,
-        [*more, *faults, *seconds],
-        name,
-        priority=10,
-        timeouts=TIMEOUTS,
-        model_map=dict(zip(seconds, faults, strict=True)),
-    )
+def _channels(base_url: str, faults: list[str]) -> list[str]:
+    """Two for the same faults: what one learns of an upstream's health must not show in the other's calls."""
+    shared = sorted({*faults} - {*CREDENTIAL_FAULTS})
+    parts = [("", [*shared])] + [(f"-{one}", [one]) for one in faults if one in CREDENTIAL_FAULTS]
+    found = []
+    for ending, some in parts:
+        own = ["gpt-5.2", *some] if not ending else some
+        found.append(settings.channel(base_url, own, "alone" + ending, priority=10, timeouts=TIMEOUTS))
+        seconds = {backed_up(fault): fault for fault in some}
+        if seconds:
+            name = "first" + ending
+            found.append(
+                settings.channel(
+                    base_url, [*seconds], name, priority=10, timeouts=TIMEOUTS, model_map=seconds
+                )
+            )
+    return found
 
 
 @contextlib.asynccontextmanager
@@ -71,8 +79,7 @@ async def running(faults: list[str], *, workers: int = 1) -> AsyncIterator[Rig]:
             settings.group(),
             settings.user(balance_usd="100000"),
             settings.key(key),
-            _first(first.base_url, "first", sorted({*faults} - {*CREDENTIAL_FAULTS}), "gpt-5.2"),
-            *(_first(first.base_url, one, [one]) for one in faults if one in CREDENTIAL_FAULTS),
+            *_channels(first.base_url, faults),
             settings.channel(
                 second.base_url,
                 seconds or ["unused"],

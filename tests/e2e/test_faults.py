@@ -11,33 +11,41 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from tests.e2e import client, fault_rig, oracle, processes
+from tests.e2e.client import Reply
 from tests.e2e.fault_rig import RATES, WORDS, Rig, backed_up, chat_call
 from tests.sim import replies
 
 CHAT = "/v1/chat/completions"
 DUE = oracle.charge_nanos(oracle.usage_of(CHAT, chat_call("gpt-5.2", stream=False)), RATES)
 RSS_GROWTH_MAX = 64 << 20
-ATTEMPTS_MAX = 3
+
+LIMITED = (429, "rate_limit_exceeded")
+COOLING = (503, "upstream_unavailable")
+CREDENTIAL = (502, "upstream_auth_error")
+CHANNEL_GONE = (503, "no_available_channel")
+FAILED = (502, "upstream_error")
+UNREACHED = (502, "upstream_connection_error")
+SILENT = (504, "upstream_timeout")
 
 BEFORE_CONTENT = {
-    # model: (status alone, code alone)
-    "fault-500": ((500, 502), "upstream_error"),
-    "fault-503": ((502, 503), None),
-    # The second call finds the channel resting.
-    "fault-429-after-7": ((429, 503), None),
-    "fault-429": ((429, 503), None),
-    # The second call finds the channel gone.
-    "fault-401": ((502, 503), None),
-    "fault-402": ((503,), None),
-    "fault-403": ((404, 502, 503), None),
-    "fault-reset-accept": ((502,), "upstream_connection_error"),
-    "fault-garbage": ((502,), None),
-    "fault-html": ((502,), None),
-    "fault-empty": ((502,), None),
-    "fault-big-header": ((502,), None),
-    "fault-stall-headers": ((504,), "upstream_timeout"),
+    # model: (status, code) of the first call and of one right after it
+    "fault-500": ((500, "upstream_error"), (500, "upstream_error")),
+    "fault-503": ((503, "upstream_error"), (503, "upstream_error")),
+    "fault-429-after-7": (LIMITED, COOLING),
+    "fault-429": (LIMITED, COOLING),
+    "fault-401": (CREDENTIAL, CHANNEL_GONE),
+    "fault-402": ((503, "upstream_unavailable"), CHANNEL_GONE),
+    # A refusal by region: another channel may answer, and the channel itself is not given up.
+    "fault-403": (CREDENTIAL, CREDENTIAL),
+    "fault-reset-accept": (UNREACHED, UNREACHED),
+    "fault-garbage": (FAILED, FAILED),
+    "fault-html": (FAILED, FAILED),
+    "fault-empty": (FAILED, FAILED),
+    "fault-big-header": (FAILED, FAILED),
+    "fault-stall-headers": (SILENT, SILENT),
 }
 """Nothing of a reply came: the next channel answers; alone, the client gets an error and pays nothing."""
+RETRY_AFTER_MAX_S = {"fault-429-after-7": 7, "fault-429": 5}
 
 AFTER_CONTENT = {
     "fault-reset-mid": "upstream_cut",
@@ -82,35 +90,43 @@ def tried(upstream: Any, model: str, before: dict[str, int]) -> int:
     return int(upstream.calls.get(model, 0)) - before.get(model, 0)
 
 
-@pytest.mark.parametrize("stream", [True, False], ids=["stream", "json"])
 @pytest.mark.parametrize("fault", BEFORE_CONTENT)
-async def test_before_content_the_next_channel_answers(rig: Rig, fault: str, stream: bool) -> None:
-    reply = await rig.chat(backed_up(fault), stream=stream)
-    assert reply.status == 200, reply.body
-    assert reply.has_ended
-    row = await rig.row(reply)
-    assert (row["end_state"], row["channel"]) == ("complete", "second")
-    assert oracle.charged_nanos(row) == DUE
-
-
-@pytest.mark.parametrize("stream", [True, False], ids=["stream", "json"])
-@pytest.mark.parametrize("fault", BEFORE_CONTENT)
-async def test_before_content_with_no_other_channel_an_error_and_no_charge(
-    rig: Rig, fault: str, stream: bool
-) -> None:
-    statuses, code = BEFORE_CONTENT[fault]
+async def test_before_content_the_next_channel_answers(rig: Rig, fault: str) -> None:
     before = dict(rig.first.calls)
-    reply = await rig.chat(fault, stream=stream)
-    assert reply.status in statuses, reply.body
-    assert code in (None, reply.error["code"]), reply.error
-    assert set(reply.error) == {"message", "type", "param", "code"}
-    assert "127.0.0.1" not in reply.error["message"]
-    assert tried(rig.first, fault, before) <= ATTEMPTS_MAX
-    if fault == "fault-429-after-7":
-        assert 1 <= int(reply.headers["retry-after"]) <= 7
-    row = await rig.row(reply)
-    assert row["end_state"] in ("upstream_error", "upstream_cut", "stalled", "refused")
-    assert oracle.charged_nanos(row) == 0
+    replies = [await rig.chat(backed_up(fault), stream=stream) for stream in (True, False)]
+    assert tried(rig.first, fault, before) in (1, 2), "the faulty channel was to be tried first"
+    for reply in replies:
+        assert reply.status == 200, reply.body
+        assert reply.has_ended
+        row = await rig.row(reply)
+        assert (row["end_state"], row["channel"]) == ("complete", "second")
+        assert oracle.charged_nanos(row) == DUE
+
+
+@pytest.mark.parametrize("fault", BEFORE_CONTENT)
+async def test_before_content_with_no_other_channel_an_error_and_no_charge(rig: Rig, fault: str) -> None:
+    before = dict(rig.first.calls)
+    for stream, (status, code) in zip((True, False), BEFORE_CONTENT[fault], strict=True):
+        reply = await rig.chat(fault, stream=stream)
+        assert (reply.status, reply.error["code"]) == (status, code), reply.body
+        assert set(reply.error) == {"message", "type", "param", "code"}
+        assert reply.headers["content-type"] == "application/json; charset=utf-8"
+        assert "127.0.0.1" not in reply.error["message"]
+        assert_says_when_to_come_back(reply, fault)
+        row = await rig.row(reply)
+        # An upstream was asked, or none was fit to be.
+        asked = (status, code) not in (COOLING, CHANNEL_GONE) or fault == "fault-402"
+        assert row["end_state"] in (("upstream_error",) if asked else ("refused",))
+        assert oracle.charged_nanos(row) == 0
+    assert tried(rig.first, fault, before) <= 2, "a lone channel is not asked again for the same call"
+
+
+def assert_says_when_to_come_back(reply: Reply, fault: str) -> None:
+    """A 429 or 503 names a time, unless asking again is no use."""
+    if reply.status in (429, 503) and reply.headers.get("x-should-retry") != "false":
+        assert 1 <= int(reply.headers["retry-after"]) <= RETRY_AFTER_MAX_S.get(fault, 5), reply.headers
+    else:
+        assert "retry-after" not in reply.headers
 
 
 @pytest.mark.parametrize("fault", AFTER_CONTENT)

@@ -121,10 +121,18 @@ class Controller:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.server.close()
+        await self._book_the_rest()
         await self._local_model.close()
         self._counter.close()
         self._store.close()
         log.info("the controller has stopped")
+
+    async def _book_the_rest(self) -> None:
+        """What workers that have ended left in their journals; the others' is booked at the next start."""
+        try:
+            await self._recovery.sweep(frozenset())
+        except StoreError as fault:
+            log.error("journals stay until the next start", extra={"reason": str(fault)})
 
     # Workers come and go.
 

@@ -7,7 +7,8 @@ States: connecting (no snapshot yet, not ready) → serving → draining → gon
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from switchgear.kernel.clock import Clock, SystemClock
 from switchgear.kernel.home import Home
@@ -96,18 +97,25 @@ class Worker:
             self._home.link_address(), self._hello, self._welcomed, self._told, _note_away, self._epoch_over
         )
         background = [asyncio.create_task(self._report()), asyncio.create_task(self._hint())]
+        # A worker that waits for a controller must hear that it is to stop, too.
+        await _first(self._link.wait_welcome(), stop.wait(), self._refused.wait())
+        if self._view is not None and not stop.is_set():
+            await self._serve(descriptor, stop, drain_s, serving_now)
+        for task in background:
+            task.cancel()
+        await self._leave()
+
+    async def _serve(
+        self, descriptor: int, stop: asyncio.Event, drain_s: float, serving_now: Callable[[], None]
+    ) -> None:
         server = SharedSocketServer(self.app, descriptor)
-        await self._link.wait_welcome()
         serving = asyncio.create_task(server.serve())
         serving_now()
-        await _first((stop, self._refused))
+        await _first(stop.wait(), self._refused.wait())
         self._draining = True
         if not await server.drain(serving, drain_s):
             self._pipeline.stop()
             await asyncio.wait([serving], timeout=1.0)
-        for task in background:
-            task.cancel()
-        await self._leave()
 
     async def _leave(self) -> None:
         self._funds.give_back_all()
@@ -193,10 +201,10 @@ def _note_away(reason: str) -> None:
     log.warning("the controller is away: %s", reason)
 
 
-async def _first(events: tuple[asyncio.Event, ...]) -> None:
-    waits = [asyncio.create_task(event.wait()) for event in events]
+async def _first(*waits: Coroutine[Any, Any, object]) -> None:
+    tasks = [asyncio.create_task(wait) for wait in waits]
     try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for wait in waits:
-            wait.cancel()
+        for task in tasks:
+            task.cancel()
