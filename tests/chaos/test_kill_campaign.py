@@ -24,7 +24,7 @@ def test_a_hundred_kills_of_any_process(upstream_url: str) -> None:  # noqa: F81
         for part in range(PARTS):
             kills = KILLS * (part + 1) // PARTS - KILLS * part // PARTS
             report = asyncio.run(campaign.run(server, key, kills=kills, roles=roles, seed=seed * 1000 + part))
-            print(f"part {part + 1}: {report.kills}, {len(report.ended)} of {len(report.seen)} calls ended")
+            print(f"part {part + 1}: {report}")
             server.restart()
             campaign.check(server, report)
             server.stop()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -32,6 +33,8 @@ class Seen(msgspec.Struct, frozen=True):
     nanos: int
     """What it must cost if it was answered."""
     shown_usage: dict[str, Any] | None
+    error: str = ""
+    """What a refusal says it is."""
 
 
 class Report(msgspec.Struct):
@@ -44,6 +47,12 @@ class Report(msgspec.Struct):
     def ended(self) -> dict[str, Seen]:
         """Answered calls whose client saw the end of the reply, by request id."""
         return {one.request_id: one for one in self.seen if one.status == 200 and one.has_ended}
+
+    def __str__(self) -> str:
+        cut = sum(one.status == 200 and not one.has_ended for one in self.seen)
+        refused = Counter(f"{one.status} {one.error}" for one in self.seen if one.status >= 400)
+        counts = f"{len(self.seen)} replies, {len(self.ended)} of them whole, {cut} cut"
+        return f"{sum(self.kills.values())} kills {self.kills}; {counts}, refused: {dict(refused)}"
 
 
 def config(upstream_url: str, key: str) -> str:
@@ -124,7 +133,8 @@ def _seen(path: str, call: dict[str, Any], reply: client.Reply) -> Seen:
         bodies = reply.events() if reply.is_stream else [reply.json()]
         shown = next((body["usage"] for body in reversed(bodies) if body.get("usage")), None)
     nanos = oracle.charge_nanos(oracle.usage_of(path, call), RATES, RATIO)
-    return Seen(reply.request_id, reply.status, reply.has_ended, nanos, shown)
+    error = str(reply.error.get("code")) if reply.status >= 400 else ""
+    return Seen(reply.request_id, reply.status, reply.has_ended, nanos, shown, error)
 
 
 def check(server: Server, report: Report) -> None:

@@ -24,11 +24,12 @@ COOLING = (503, "upstream_unavailable")
 CREDENTIAL = (502, "upstream_auth_error")
 CHANNEL_GONE = (503, "no_available_channel")
 FAILED = (502, "upstream_error")
+CUT = (502, "upstream_cut")
 UNREACHED = (502, "upstream_connection_error")
 SILENT = (504, "upstream_timeout")
 
 BEFORE_CONTENT = {
-    # model: (status, code) of the first call and of one right after it
+    # model: (status, code) of a streamed call and of one right after it that is not streamed
     "fault-500": ((500, "upstream_error"), (500, "upstream_error")),
     "fault-503": ((503, "upstream_error"), (503, "upstream_error")),
     "fault-429-after-7": (LIMITED, COOLING),
@@ -39,12 +40,14 @@ BEFORE_CONTENT = {
     "fault-403": (CREDENTIAL, CREDENTIAL),
     "fault-reset-accept": (UNREACHED, UNREACHED),
     "fault-garbage": (FAILED, FAILED),
-    "fault-html": (FAILED, FAILED),
-    "fault-empty": (FAILED, FAILED),
+    "fault-html": (CUT, FAILED),
+    "fault-empty": (CUT, FAILED),
     "fault-big-header": (FAILED, FAILED),
     "fault-stall-headers": (SILENT, SILENT),
 }
 """Nothing of a reply came: the next channel answers; alone, the client gets an error and pays nothing."""
+RACE = ("fault-reset-accept",)
+"""It looks like a kept connection that was closed before it was used: those are dialled anew once."""
 RETRY_AFTER_MAX_S = {"fault-429-after-7": 7, "fault-429": 5}
 
 AFTER_CONTENT = {
@@ -94,7 +97,7 @@ def tried(upstream: Any, model: str, before: dict[str, int]) -> int:
 async def test_before_content_the_next_channel_answers(rig: Rig, fault: str) -> None:
     before = dict(rig.first.calls)
     replies = [await rig.chat(backed_up(fault), stream=stream) for stream in (True, False)]
-    assert tried(rig.first, fault, before) in (1, 2), "the faulty channel was to be tried first"
+    assert 1 <= tried(rig.first, fault, before) <= 2 + (fault in RACE), "the faulty channel comes first"
     for reply in replies:
         assert reply.status == 200, reply.body
         assert reply.has_ended
@@ -115,10 +118,10 @@ async def test_before_content_with_no_other_channel_an_error_and_no_charge(rig: 
         assert_says_when_to_come_back(reply, fault)
         row = await rig.row(reply)
         # An upstream was asked, or none was fit to be.
-        asked = (status, code) not in (COOLING, CHANNEL_GONE) or fault == "fault-402"
+        asked = (status, code) not in (COOLING, CHANNEL_GONE) or (fault == "fault-402" and stream)
         assert row["end_state"] in (("upstream_error",) if asked else ("refused",))
         assert oracle.charged_nanos(row) == 0
-    assert tried(rig.first, fault, before) <= 2, "a lone channel is not asked again for the same call"
+    assert tried(rig.first, fault, before) <= 2 + (fault in RACE), "no channel is asked twice for one call"
 
 
 def assert_says_when_to_come_back(reply: Reply, fault: str) -> None:

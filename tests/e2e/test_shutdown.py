@@ -93,7 +93,9 @@ async def test_workers_are_replaced_without_a_cut_stream_or_a_refused_connection
         await asyncio.wait(callers, timeout=0.1)
     rolled.set()
     await asyncio.gather(*callers)
-    odd = [(reply.status, reply.body[-200:]) for reply in replies if not reply.has_ended or reply.status != 200]
+    odd = [
+        (reply.status, reply.body[-200:]) for reply in replies if not reply.has_ended or reply.status != 200
+    ]
     assert not odd, f"{len(odd)} of {len(replies)}: {odd[:3]}"
     assert len(replies) > STREAMS + KNOCKERS
     rows = await asyncio.to_thread(server.usage_with, {reply.request_id for reply in replies})

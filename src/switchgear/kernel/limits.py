@@ -62,7 +62,8 @@ RETRY_AFTER_WAIT_S_MAX = 0.0
 EJECT_AFTER_FAULTS = 5
 EJECT_BASE_S = 30.0
 EJECT_MAX_S = 300.0
-COOL_DEFAULT_S = 5.0
+COOL_DEFAULT_S = 5
+"""Of an upstream that says 429 and not for how long."""
 COOL_MAX_S = 600.0
 REFUSED_CREDENTIAL_S = 300.0
 """A credential that an upstream refused is tried again after this: accounts get topped up, keys unlocked."""

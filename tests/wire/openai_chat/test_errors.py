@@ -276,3 +276,33 @@ def test_any_answer_becomes_an_error_that_can_be_shown(status: int, body: bytes)
     assert shown not in (401, 402, 403)
     assert json.loads(rendered)["error"]["message"]
     assert all("\n" not in value for _, value in headers)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "code", "retry_after"),
+    [
+        (429, {"retry_after": "7"}, "rate_limit_exceeded", "7"),
+        (429, {}, "rate_limit_exceeded", "5"),
+        (503, {}, None, "1"),
+        (503, {"retry_after": "30"}, None, "30"),
+        (402, {}, "insufficient_quota", "1"),
+        (500, {}, None, None),
+    ],
+)
+def test_what_may_be_asked_again_says_when(
+    status: int, said: dict[str, str], code: str | None, retry_after: str | None
+) -> None:
+    error = to_api_error(read(status, openai_error(code=code), **said))
+    _, headers, _ = render_error(error, ID)
+    assert dict(headers).get("retry-after") == retry_after
+
+
+def test_what_is_no_use_to_ask_again_names_no_time() -> None:
+    _, headers, _ = render_error(ApiError(errors.QUOTA, "No money."), ID)
+    assert "retry-after" not in dict(headers)
+
+
+def test_a_403_for_a_region_is_about_our_account_and_not_about_the_model() -> None:
+    found = read(403, openai_error(code="unsupported_country_region_territory"))
+    assert found.kind == "model"
+    assert to_api_error(found).row.name == "upstream_auth"

@@ -21,7 +21,7 @@ from switchgear.kernel.errors import (
     ApiError,
     ErrorRow,
 )
-from switchgear.kernel.limits import ERROR_BODY_BYTES_MAX, ERROR_MESSAGE_CHARS_MAX
+from switchgear.kernel.limits import COOL_DEFAULT_S, ERROR_BODY_BYTES_MAX, ERROR_MESSAGE_CHARS_MAX
 from switchgear.wire.openai_chat.scrub import scrub
 from switchgear.wire.retry_after import read_retry_after
 
@@ -122,6 +122,8 @@ _CLIENT_CODES = frozenset(
 _NOT_SERVED = frozenset({404, 405, 410})
 _TRANSIENT_STATUSES = frozenset({408, 409, 425})
 _HTTP_ERRORS = range(400, 600)
+_COME_BACK = frozenset({429, 503})
+"""They say when, unless it is no use."""
 
 
 class UpstreamError(Exception):
@@ -150,8 +152,11 @@ class UpstreamError(Exception):
 def render_error(err: ApiError, request_id: str) -> tuple[int, list[tuple[str, str]], bytes]:
     """(status, headers, body). The request id stands in our own texts, not in an upstream's."""
     headers = [CONTENT_TYPE]
-    if err.retry_after_s is not None:
-        headers.append(("retry-after", str(max(1, err.retry_after_s))))
+    retry_after_s = err.retry_after_s
+    if retry_after_s is None and err.row.status in _COME_BACK and err.row.should_retry is not False:
+        retry_after_s = 1
+    if retry_after_s is not None:
+        headers.append(("retry-after", str(max(1, retry_after_s))))
     if err.row.should_retry is not None:
         headers.append(("x-should-retry", "true" if err.row.should_retry else "false"))
     headers.extend(err.headers)
@@ -295,15 +300,17 @@ def to_api_error(err: UpstreamError) -> ApiError:
     if err.kind == "content":
         code = err.code if err.code in _OPENAI_CONTENT_CODES else "content_policy_violation"
         return _refused(err, status=400, type_="invalid_request_error", code=code)
-    if err.kind == "model":
+    if err.kind == "model" and err.status != 403:
         return ApiError(MODEL_UNKNOWN, "The model is not available at the upstream.", param="model")
-    if err.kind == "auth":
+    if err.kind in ("auth", "model"):  # a 403 for one model or region is about the relay's account as well
         return ApiError(UPSTREAM_AUTH, "The upstream refused the relay's credential.")
     if err.kind == "funds":
         return ApiError(UPSTREAM_FUNDS, "The upstream can't serve this model at the moment.")
     if err.kind == "limited":
         return ApiError(
-            UPSTREAM_LIMITED, "The upstream's rate limit is reached.", retry_after_s=err.retry_after_s
+            UPSTREAM_LIMITED,
+            "The upstream's rate limit is reached.",
+            retry_after_s=err.retry_after_s or COOL_DEFAULT_S,
         )
     status = {500: 500, 503: 503, 529: 503}.get(err.status, UPSTREAM_ERROR.status)
     return ApiError(
