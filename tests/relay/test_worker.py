@@ -1,4 +1,4 @@
-"""Without this a worker that finds no controller could not be told to stop: it would outlive its supervisor."""
+"""Without this a worker that finds no controller could not be told to stop, and would outlive its parent."""
 
 import asyncio
 from pathlib import Path

@@ -51,6 +51,19 @@ class _Queue:
         self.changed = asyncio.Event()
         self.refused: dict[str, tuple[int, Attempt]] = {}
         """Epoch → the least need refused since the last change: one look at the account refuses a crowd."""
+        self.late: dict[str, tuple[int, Attempt]] = {}
+        """Likewise of those that waited their time; holds for others whose time is up."""
+
+    def known_refusal(self, epoch: str, missing: int, *, late: bool) -> Attempt | None:
+        """What a call before this one was told, if it goes for this one as well."""
+        if self.changed.is_set():
+            self.refused.clear()
+            self.late.clear()
+            self.changed.clear()
+        for table in (self.refused, self.late) if late else (self.refused,):
+            if epoch in table and missing >= table[epoch][0]:
+                return table[epoch][1]
+        return None
 
 
 class Leases:
@@ -155,11 +168,9 @@ class Leases:
     ) -> Attempt | None:
         recalled = False
         while True:
-            if queue.changed.is_set():
-                queue.refused.clear()
-                queue.changed.clear()
-            least, refusal = queue.refused.get(epoch, (0, None))
-            if refusal is not None and missing >= least:
+            left_s = (deadline_ns - self._clock.monotonic_ns()) / 1e9
+            refusal = queue.known_refusal(epoch, missing, late=left_s <= 0)
+            if refusal is not None:
                 return refusal
             attempt = await self._store.write(
                 lambda connection: self._attempt(connection, epoch, account, missing, wait=True)
@@ -171,6 +182,7 @@ class Leases:
                 queue.refused[epoch] = (missing, attempt)
                 return attempt
             if recalled and left_s <= 0:
+                queue.late[epoch] = (missing, attempt)
                 return attempt
             if not recalled:
                 recalled = True

@@ -102,8 +102,9 @@ AUDIT_FINDINGS_MAX = 1000
 """Reported by one audit; the rest is only counted."""
 RECALL_WAIT_S = 0.25
 """How long a grant waits for what other workers hold free."""
-HOLD_WAIT_S = 1.0
-"""How long a call waits for running calls of the same wallet to give back what they do not use."""
+HOLD_WAIT_S = 3.0
+"""How long a call waits for running calls of the same wallet to give back what they do not use: long enough
+for quick ones on a busy machine, short of the link's own deadline."""
 HOLD_WAITERS_MAX = 1024
 RESERVE_OUTPUT_TOKENS = 4096
 """Held for the output of a call that names no cap of its own."""
