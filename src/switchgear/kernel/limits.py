@@ -185,6 +185,8 @@ REQUEST_LOG_LINES_MAX = 10_000
 LISTEN_BACKLOG = 1024
 CONNECTIONS_MAX = 16_384
 """Open client connections of one worker; further ones wait in the backlog."""
+ACCEPTED_READ_S = 0.5
+"""At drain: for the request of a connection that was taken just before."""
 HEADER_READ_TIMEOUT_S = 30.0
 """From a connection's opening, or its last reply, to the end of the next request's headers."""
 

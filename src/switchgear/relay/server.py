@@ -5,13 +5,22 @@ others, so none is refused.
 """
 
 import asyncio
+import contextlib
+import os
+import socket
 from typing import Any
 
 from granian._granian import SocketHolder
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
-from switchgear.kernel.limits import CONNECTIONS_MAX, HEADER_BYTES_MAX, HEADER_READ_TIMEOUT_S, LISTEN_BACKLOG
+from switchgear.kernel.limits import (
+    ACCEPTED_READ_S,
+    CONNECTIONS_MAX,
+    HEADER_BYTES_MAX,
+    HEADER_READ_TIMEOUT_S,
+    LISTEN_BACKLOG,
+)
 
 
 class SharedSocketServer(Server):
@@ -38,7 +47,25 @@ class SharedSocketServer(Server):
 
     async def drain(self, serving: "asyncio.Task[None]", timeout_s: float) -> bool:
         """Takes no new connections and waits for the running ones; False when some are left after the
-        time."""
+        time.
+
+        granian stops in one step: it closes connections of which it has read nothing yet, even those whose
+        request is on its way. So taking new ones ends first, and the last ones get time to be read.
+        """
+        self._leave_the_queue()
+        await asyncio.sleep(ACCEPTED_READ_S)
         self.stop()  # type: ignore[no-untyped-call]  # granian's
         done, _ = await asyncio.wait([serving], timeout=timeout_s)
         return bool(done)
+
+    def _leave_the_queue(self) -> None:
+        """Leaves the queue of new connections to the other workers: a socket that nobody knows takes the
+        place of the shared one, under every number that it has in this process."""
+        shared = os.fstat(self._descriptor)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as unknown:
+            unknown.bind("")  # a name that the kernel makes up, in no file system
+            unknown.listen(1)
+            for name in os.listdir("/proc/self/fd"):
+                with contextlib.suppress(OSError):
+                    if os.path.samestat(os.fstat(int(name)), shared):
+                        os.dup2(unknown.fileno(), int(name), inheritable=False)
