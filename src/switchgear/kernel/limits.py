@@ -168,6 +168,8 @@ DRAIN_S = 30.0
 """Streams get so long to finish after SIGTERM."""
 PLAUSIBLE_TOKENS_MAX = 20_000_000
 """A reply that reports more is not believed: its usage is estimated instead, and an alarm counts it."""
+LOOK_INTERVAL_S = 0.25
+"""Running calls are looked at so often: is the client there, did its body come, is the stream silent."""
 CLOSE_WAIT_S = 0.5
 """After the end marker, the connection's own end is awaited for so long, so that it can be used again."""
 CLIENT_GONE_READ_S = 30.0

@@ -1,11 +1,10 @@
 """The HTTP server slot filled with granian's RSGI interface."""
 
-import asyncio
 from typing import Any
 
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # granian marks no exports
 
-from switchgear.kernel.errors import BODY_TIMEOUT, BODY_TOO_LARGE, ApiError
+from switchgear.kernel.errors import BODY_TOO_LARGE, ApiError
 from switchgear.relay.http import ClientGone, DisconnectCallback, Headers
 
 
@@ -26,21 +25,15 @@ class RsgiInbound:
         value: str | None = self._headers.get(name)
         return value
 
-    async def read_body(self, bytes_max: int, timeout_s: float) -> bytes:
+    async def read_body(self, bytes_max: int) -> bytes:
         declared = self._headers.get("content-length")
-        if declared is not None and declared.isdecimal() and int(declared) > bytes_max:
+        if declared is None:
+            return await self._gather(bytes_max)
+        if not declared.isdecimal() or int(declared) > bytes_max:
             raise _too_large(bytes_max)
-        try:
-            async with asyncio.timeout(timeout_s):
-                if declared is not None:
-                    # hyper reads no more than the declared length, so gathering it is bounded.
-                    whole: bytes = await self._protocol()
-                    return whole
-                return await self._gather(bytes_max)
-        except TimeoutError:
-            raise ApiError(
-                BODY_TIMEOUT, f"The request body did not arrive within {timeout_s:g} seconds."
-            ) from None
+        # hyper reads no more than the declared length, so gathering it is bounded.
+        whole: bytes = await self._protocol()
+        return whole
 
     async def _gather(self, bytes_max: int) -> bytes:
         pieces: list[bytes] = []

@@ -95,7 +95,10 @@ class Worker:
         self._link.connect(
             self._home.link_address(), self._hello, self._welcomed, self._told, _note_away, self._epoch_over
         )
-        background = [asyncio.create_task(self._report()), asyncio.create_task(self._hint())]
+        background = [
+            asyncio.create_task(endless)
+            for endless in (self._report(), self._hint(), self._pipeline.look_after())
+        ]
         server = SharedSocketServer(self.app, descriptor)
         await self._link.wait_welcome()
         serving = asyncio.create_task(server.serve())
