@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchgear.kernel.usage import TOKENS_MAX, UNITS, Usage
-from switchgear.wire.openai_chat.usage import merge_max, read_usage, usage_of
+from switchgear.wire.openai_chat.usage import merge_max, read_usage
+from switchgear.wire.openai_chat.usage import usage_of as usage_of_value
 
 COUNTS = st.one_of(
     st.integers(0, 100),
@@ -226,4 +227,4 @@ def test_a_later_report_with_details_does_not_add_them_to_the_earlier_total() ->
     )
 )
 def test_the_short_way_for_ordinary_usage_says_what_the_long_way_says(found: dict[str, Any]) -> None:
-    assert read_usage(msgspec.json.encode(found)) == usage_of(found)
+    assert read_usage(msgspec.json.encode(found)) == usage_of_value(found)
