@@ -65,21 +65,18 @@ class Answerer:
         self._tap: StreamTap | None = None
         self._tally: TokenTally | None = None
         self._task: asyncio.Task[None] | None = None
-        self._watched = False
         self._body_until_ns = 0
         self.body_late = False
         """The client took too long over its body; that is why the task was cancelled."""
 
     def watch(self, task: "asyncio.Task[None]") -> None:
-        """The task to cancel when the client leaves, so that the upstream call stops with it."""
+        """From now on, a client that leaves cancels the task; the upstream call stops with it."""
         self._task = task
+        self._reply.on_disconnect(self._client_left)
 
     def look(self, now_ns: int) -> None:
-        """To be called now and then while the call runs: whether the client is still there, sends its body,
-        and hears something. Watching from the first moment would cost most calls more than all the rest."""
-        if not self._watched:
-            self._watched = True
-            self._reply.on_disconnect(self._client_left)
+        """To be called now and then while the call runs: whether its body comes, and the client hears
+        something."""
         if self._body_until_ns and now_ns > self._body_until_ns and self._task is not None:
             self._body_until_ns = 0
             self.body_late = True
