@@ -3,10 +3,8 @@ ever."""
 
 import asyncio
 
-import pytest
-
-from switchgear.relay import heartbeat
-from switchgear.relay.heartbeat import COMMENT, Pulse
+from switchgear.kernel.limits import CLIENT_STALL_TIMEOUT_S, HEARTBEAT_INTERVAL_S
+from switchgear.relay.heartbeat import COMMENT, NS, Pulse
 from switchgear.relay.http import ClientGone, DisconnectCallback, Headers
 
 
@@ -20,7 +18,6 @@ class Reply:
         self.room.set()
         self.writers = 0
         self.gone = False
-        self.something = asyncio.Event()
 
     def on_disconnect(self, callback: DisconnectCallback) -> None: ...
 
@@ -40,58 +37,71 @@ class Reply:
         if self.gone:
             raise ClientGone
         self.sent.append(data)
-        self.something.set()
 
 
-def pulse_for(reply: Reply, left: asyncio.Event) -> Pulse:
-    return Pulse(reply, lambda: reply.start_stream(200, []), left.set)
+class Clock:
+    ns = 10**12
+
+    def now_ns(self) -> int:
+        return self.ns
+
+    def pass_s(self, seconds: float) -> int:
+        self.ns += int(seconds * NS)
+        return self.ns
 
 
-async def test_silence_is_filled_with_comments_that_count_as_nothing_delivered(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(heartbeat, "HEARTBEAT_INTERVAL_S", 0.01)
-    reply = Reply()
-    pulse = pulse_for(reply, asyncio.Event())
-    await asyncio.wait_for(reply.something.wait(), 5)
-    assert reply.sent[0] == COMMENT
-    assert pulse.delivered_bytes == 0
+def pulse_for(reply: Reply, left: list[bool], clock: Clock) -> Pulse:
+    return Pulse(reply, lambda: reply.start_stream(200, []), lambda: left.append(True), clock.now_ns)
+
+
+async def test_silence_is_filled_with_comments_that_count_as_nothing_delivered() -> None:
+    reply, clock = Reply(), Clock()
+    pulse = pulse_for(reply, [], clock)
+    pulse.look(clock.pass_s(HEARTBEAT_INTERVAL_S - 0.1))
+    await asyncio.sleep(0)
+    assert reply.sent == []
+    pulse.look(clock.pass_s(0.1))
+    await asyncio.sleep(0)
+    assert reply.sent == [COMMENT]
+    pulse.look(clock.pass_s(1))
     await pulse.send(b"data: x\n\n")
+    assert reply.sent == [COMMENT, b"data: x\n\n"]
     assert pulse.delivered_bytes == 9
-    pulse.stop()
 
 
-async def test_content_waits_for_a_comment_that_is_being_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heartbeat, "HEARTBEAT_INTERVAL_S", 0.01)
-    reply = Reply()
+async def test_content_waits_for_a_comment_that_is_being_written() -> None:
+    reply, clock = Reply(), Clock()
     reply.room.clear()
-    pulse = pulse_for(reply, asyncio.Event())
-    while not reply.writers:  # noqa: ASYNC110 - the comment's own task is what is waited for
-        await asyncio.sleep(0)
+    pulse = pulse_for(reply, [], clock)
+    pulse.look(clock.pass_s(HEARTBEAT_INTERVAL_S))
+    await asyncio.sleep(0)
+    assert reply.writers == 1
     content = asyncio.create_task(pulse.send(b"content"))
     await asyncio.sleep(0)
     reply.room.set()
     await content
     assert reply.sent == [COMMENT, b"content"]
-    pulse.stop()
 
 
-async def test_a_client_that_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heartbeat, "HEARTBEAT_INTERVAL_S", 0.01)
-    monkeypatch.setattr(heartbeat, "CLIENT_STALL_TIMEOUT_S", 0.02)
-    reply, left = Reply(), asyncio.Event()
+async def test_a_client_that_takes_nothing_is_let_go() -> None:
+    reply, clock = Reply(), Clock()
+    left: list[bool] = []
     reply.room.clear()
-    pulse = pulse_for(reply, left)
+    pulse = pulse_for(reply, left, clock)
     stuck = asyncio.create_task(pulse.send(b"content"))
-    await asyncio.wait_for(left.wait(), 5)
+    await asyncio.sleep(0)
+    pulse.look(clock.pass_s(CLIENT_STALL_TIMEOUT_S - 1))
+    assert left == []
+    pulse.look(clock.pass_s(1))
+    assert left == [True]
     stuck.cancel()
-    pulse.stop()
 
 
-async def test_a_comment_finds_out_that_the_client_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heartbeat, "HEARTBEAT_INTERVAL_S", 0.01)
-    reply, left = Reply(), asyncio.Event()
+async def test_a_comment_finds_out_that_the_client_has_left() -> None:
+    reply, clock = Reply(), Clock()
+    left: list[bool] = []
     reply.gone = True
-    pulse = pulse_for(reply, left)
-    await asyncio.wait_for(left.wait(), 5)
-    pulse.stop()
+    pulse = pulse_for(reply, left, clock)
+    pulse.look(clock.pass_s(HEARTBEAT_INTERVAL_S))
+    await asyncio.sleep(0)
+    assert left == [True]

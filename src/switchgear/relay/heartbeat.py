@@ -12,6 +12,7 @@ from switchgear.kernel.limits import CLIENT_STALL_TIMEOUT_S, HEARTBEAT_INTERVAL_
 from switchgear.relay.http import ClientGone, Reply
 
 COMMENT = b": keep-alive\n\n"
+NS = 1_000_000_000
 
 
 class Pulse:
@@ -19,26 +20,31 @@ class Pulse:
 
     __slots__ = (
         "_beat",
-        "_last_s",
+        "_last_ns",
         "_leave",
-        "_loop",
+        "_now_ns",
         "_reply",
-        "_sending_since_s",
+        "_sending_since_ns",
         "_start",
-        "_timer",
         "delivered_bytes",
     )
 
-    def __init__(self, reply: Reply, start: Callable[[], None], leave: Callable[[], None]) -> None:
-        """``start`` sends status and headers; ``leave`` is called when the client takes nothing any more."""
+    def __init__(
+        self,
+        reply: Reply,
+        start: Callable[[], None],
+        leave: Callable[[], None],
+        now_ns: Callable[[], int],
+    ) -> None:
+        """``start`` sends status and headers; ``leave`` is called when the client takes nothing any more;
+        ``now_ns`` is monotonic."""
         self._reply = reply
         self._start = start
         self._leave = leave
-        self._loop = asyncio.get_running_loop()
-        self._last_s = self._loop.time()
-        self._sending_since_s = 0.0
+        self._now_ns = now_ns
+        self._last_ns = now_ns()
+        self._sending_since_ns = 0
         self._beat: asyncio.Task[None] | None = None
-        self._timer = self._loop.call_later(HEARTBEAT_INTERVAL_S, self._tick)
         self.delivered_bytes = 0
         """Of content; comments do not count."""
 
@@ -49,28 +55,21 @@ class Pulse:
         await self._send(data)
         self.delivered_bytes += len(data)
 
-    def stop(self) -> None:
-        """No more comments."""
-        self._timer.cancel()
+    def look(self, now_ns: int) -> None:
+        """To be called now and then: comments when the stream is silent, leaves when the client is stuck."""
+        if self._sending_since_ns:
+            if now_ns - self._sending_since_ns >= CLIENT_STALL_TIMEOUT_S * NS:
+                self._leave()
+        elif now_ns - self._last_ns >= HEARTBEAT_INTERVAL_S * NS and self._beat is None:
+            self._beat = asyncio.get_running_loop().create_task(self._comment())
 
     async def _send(self, data: bytes) -> None:
         if not self._reply.started:
             self._start()
-        self._sending_since_s = self._loop.time()
+        self._sending_since_ns = self._now_ns()
         await self._reply.send(data)
-        self._last_s = self._loop.time()
-        self._sending_since_s = 0.0
-
-    def _tick(self) -> None:
-        now_s = self._loop.time()
-        if self._sending_since_s:
-            if now_s - self._sending_since_s >= CLIENT_STALL_TIMEOUT_S:
-                self._leave()
-                return
-        elif now_s - self._last_s >= HEARTBEAT_INTERVAL_S and self._beat is None:
-            self._beat = self._loop.create_task(self._comment())
-        wait_s = HEARTBEAT_INTERVAL_S - (now_s - self._last_s) % HEARTBEAT_INTERVAL_S
-        self._timer = self._loop.call_later(wait_s, self._tick)
+        self._last_ns = self._now_ns()
+        self._sending_since_ns = 0
 
     async def _comment(self) -> None:
         try:

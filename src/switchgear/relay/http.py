@@ -16,8 +16,8 @@ class Inbound(Protocol):
     def header(self, name: str) -> str | None:
         """The value of one request header."""
 
-    async def read_body(self, bytes_max: int, timeout_s: float) -> bytes:
-        """The whole body. Raises ApiError ``body_too_large`` or ``body_timeout``."""
+    async def read_body(self, bytes_max: int) -> bytes:
+        """The whole body. Raises ApiError ``body_too_large``."""
 
 
 class Reply(Protocol):
