@@ -14,12 +14,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from sqlalchemy import select
 from tests.e2e import processes
 
 from switchgear.kernel.home import Home
 from switchgear.kernel.limits import USAGE_PAGE_MAX
 from switchgear.ledger.record import UsageRecord
 from switchgear.store.db import open_database
+from switchgear.store.tables import usage
 from switchgear.store.usage import list_usage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -202,6 +204,12 @@ class Server:
                 what = f"{len(missing)} requests never came to the books: {missing[:5]}"
                 raise AssertionError(f"{what}\n{self.log_tail()}")
             self._pause()
+
+    def epochs_of(self, request_ids: set[str]) -> set[str]:
+        """The worker lives that answered calls, as far as they are in the books."""
+        with contextlib.closing(open_database(Home(self.data).database)) as database:
+            query = select(usage.c.epoch).where(usage.c.request_id.in_(request_ids)).distinct()
+            return database.read(lambda connection: set(connection.execute(query).scalars()))
 
     def assert_audit_clean(self) -> None:
         """Raises AssertionError with what the audit says unless it finds nothing."""
