@@ -1,5 +1,5 @@
-"""Every transport must pass this: pumping, the way streams take. Without it: pieces out of order or twice, a cut
-shown as an end, a deadline that a stream escapes, or an upstream that a slow client does not hold back.
+"""Every transport must pass this: pumping, the way streams take. Without it: pieces out of order or twice, a
+cut shown as an end, a deadline that a stream escapes, or an upstream that a slow client does not hold back.
 """
 
 import asyncio
