@@ -10,6 +10,8 @@ JSON_DEPTH_MAX = 100
 """Nesting of a request body."""
 HEADER_BYTES_MAX = 64 * KIB
 """All request headers together."""
+HEADER_OVERHEAD_BYTES = 32
+"""Counted for each header on top of its bytes, as many small ones cost more than one large."""
 BODY_READ_TIMEOUT_S = 60.0
 """A client that trickles its body is let go."""
 CLIENT_STALL_TIMEOUT_S = 60.0
@@ -18,6 +20,8 @@ MODEL_NAME_CHARS_MAX = 256
 
 # What an upstream may send.
 UPSTREAM_HEADER_BYTES_MAX = 64 * KIB
+HEADER_OVERHEAD_BYTES = 32
+"""Counted for each header on top of its bytes, as many small ones cost more than one large."""
 REPLY_BYTES_MAX = 64 * MIB
 """A JSON reply, after content decoding."""
 ERROR_BODY_BYTES_MAX = 64 * KIB

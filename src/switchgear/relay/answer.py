@@ -199,13 +199,14 @@ class Answerer:
         if end.state == "complete":
             health.succeeded(channel, model)
             self._end("complete", 200, "", usage, source, pulse.delivered_bytes, end=end)
-            await pulse.send(tap.closing + END_MARKER)
+            pulse.push(tap.closing + END_MARKER)
+            self._reply.finish()
             await self._close_politely(exchange)
             return
         health.faulted(channel, model, self._books.clock.monotonic_ns())
         state, error_name = _END_STATES[end.state]
         self._end(state, 200, error_name, usage, source, pulse.delivered_bytes, end=end)
-        await pulse.send(render_stream_error(_shown_error(end, tap), self._running.request_id))
+        pulse.push(render_stream_error(_shown_error(end, tap), self._running.request_id))
 
     async def _close_politely(self, exchange: Exchange) -> None:
         """Waits shortly for the connection's own end, so that it can be used again."""
@@ -265,7 +266,7 @@ class Answerer:
             self._reply.send_whole(status, self._headers + headers, body)
         elif self._pulse is not None:
             with contextlib.suppress(ClientGone):
-                await self._pulse.send(render_stream_error(error, self._running.request_id))
+                self._pulse.push(render_stream_error(error, self._running.request_id))
 
     def _end(
         self,

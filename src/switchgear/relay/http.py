@@ -21,8 +21,7 @@ class Inbound(Protocol):
 
 
 class Reply(Protocol):
-    """The answer to one request: ``send_whole``, or ``start_stream``, ``send`` … until the handler
-    returns."""
+    """The answer to one request: ``send_whole``, or ``start_stream``, ``push`` …, ``finish``."""
 
     started: bool
 
@@ -35,8 +34,15 @@ class Reply(Protocol):
     def start_stream(self, status: int, headers: Headers) -> None:
         """Status line and headers of a streamed answer."""
 
-    async def send(self, data: bytes) -> None:
-        """One piece of a streamed answer; returns when there is room for the next. Raises ClientGone."""
+    def push(self, data: bytes) -> None:
+        """One piece of a streamed answer. Raises ClientGone."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the client should take something before the next piece."""
+
+    async def room(self) -> None:
+        """Returns when there is room for the next piece. Raises ClientGone."""
 
     def finish(self) -> None:
         """The answer is complete; lets the connection go on to its next request."""

@@ -16,6 +16,7 @@ import httptools
 from switchgear.kernel.limits import (
     CLIENT_BUFFER_BYTES_MAX,
     HEADER_BYTES_MAX,
+    HEADER_OVERHEAD_BYTES,
     HEADER_READ_TIMEOUT_S,
     KEEP_ALIVE_S,
     LINGER_S,
@@ -65,7 +66,9 @@ class Connection(asyncio.Protocol):
         self._pipelined: deque[Exchange] = deque()
         self._target = b""
         self._headers: dict[str, str] = {}
+        self._head_bytes = 0
         self._overhead_bytes = 0
+        """Read since the last byte of any body: a head, or what is between the chunks of a body."""
         self._paused = False
         self._lingering = False
         self._deaf = False
@@ -137,6 +140,9 @@ class Connection(asyncio.Protocol):
             return
         if not self._overhead_bytes and self._running is None:
             self._since_s = self.loop.time()
+            if b"  " in data[: data.find(b"\n")]:
+                self._refuse(400, "the request line can't be read")  # the parser would take it
+                return
         self._overhead_bytes += len(data)
         try:
             self._parser.feed_data(data)
@@ -169,6 +175,7 @@ class Connection(asyncio.Protocol):
     # What the parser calls.
 
     def on_message_begin(self) -> None:
+        self._head_bytes = 0
         self._target = b""
         self._headers = {}
 
@@ -178,6 +185,10 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._coming is not None:
             return  # a trailer
+        self._head_bytes += len(name) + len(value) + HEADER_OVERHEAD_BYTES
+        if self._head_bytes > HEADER_BYTES_MAX:
+            self._refuse(431, "the request's head is too large")
+            raise Refused
         key = name.decode("latin-1").lower()
         text = value.decode("latin-1")
         headers = self._headers

@@ -137,20 +137,28 @@ class Exchange:
         if not self.chunked:
             self.keep_alive = False
 
-    async def send(self, data: bytes) -> None:
-        """See Reply.send."""
+    def push(self, data: bytes) -> None:
+        """See Reply.push."""
         if self.gone:
             raise ClientGone
-        if self.method != "HEAD":
-            data = b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data
-            if self._head:
-                data = self._head + data
-                self._head = b""
-            self._connection.write(data)
+        if self.chunked:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if self._head:
+            data = self._head + data
+            self._head = b""
+        self._connection.write(data)
+
+    @property
+    def is_full(self) -> bool:
+        """See Reply.is_full."""
+        return self._connection.is_full
+
+    async def room(self) -> None:
+        """See Reply.room."""
         if self._connection.is_full:
             await self._connection.until_room()
-            if self.gone:
-                raise ClientGone
+        if self.gone:
+            raise ClientGone
 
     def finish(self) -> None:
         """See Reply.finish."""

@@ -43,6 +43,8 @@ def header_block(headers: Headers) -> bytes:
 
 def fault_in(headers: dict[str, str], http_version: str) -> str:
     """Why a request's head is refused; empty when it is fine."""
+    if http_version not in ("1.0", "1.1"):
+        return "HTTP/1.1 is spoken here"
     if http_version == "1.1" and "host" not in headers:
         return "a host header is required"
     coding, length = headers.get("transfer-encoding"), headers.get("content-length")
