@@ -14,6 +14,10 @@ from switchgear.kernel.limits import USAGE_PAGE_MAX
 
 CLIENTS = 64
 KILL_PAUSE_S = (0.1, 1.0)
+SETTLED_KILLS = 0.5
+"""Of the kills, this part hits a server that answers; the others come at any moment, a recovery included."""
+RECOVERED_CALLS = 16
+RECOVERY_TIMEOUT_S = 10.0
 RETRY_PAUSE_S = 0.1
 CALL_TIMEOUT_S = 20.0
 SETTLE_TIMEOUT_S = 40.0
@@ -78,6 +82,8 @@ async def run(server: Server, key: str, *, kills: int, roles: list[Role], seed: 
     try:
         while sum(report.kills.values()) < kills:
             await asyncio.sleep(chance.uniform(*KILL_PAUSE_S))
+            if chance.random() < SETTLED_KILLS:
+                await _recovered(report)
             await _kill_one(server, chance, roles, report)
         enough.set()
         await asyncio.wait_for(asyncio.gather(*clients), SETTLE_TIMEOUT_S)
@@ -86,6 +92,16 @@ async def run(server: Server, key: str, *, kills: int, roles: list[Role], seed: 
             task.cancel()
         await asyncio.gather(*clients, return_exceptions=True)
     return report
+
+
+async def _recovered(report: Report) -> None:
+    """Waits a bounded time until calls end again: on a busy machine a server that is killed faster than it
+    starts would never be seen at work."""
+    before = len(report.seen)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(RECOVERY_TIMEOUT_S):
+            while len(report.seen) < before + RECOVERED_CALLS:  # noqa: ASYNC110  # counted in many places
+                await asyncio.sleep(0.02)
 
 
 async def _kill_one(server: Server, chance: random.Random, roles: list[Role], report: Report) -> None:
