@@ -70,7 +70,13 @@ SERVER = Table(
             "Proxies whose `x-forwarded-for` is believed.",
             "none is believed",
         ),
-        Field("log_level", "string", read.one_of(*LOG_LEVELS), f"One of {', '.join(LOG_LEVELS)}.", "info"),
+        Field(
+            "log_level",
+            "string",
+            read.one_of(*LOG_LEVELS),
+            f"One of {', '.join(LOG_LEVELS)}; from `warning` up the lines of requests are left out too.",
+            "info",
+        ),
         Field(
             "drain_s",
             "seconds",

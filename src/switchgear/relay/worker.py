@@ -69,7 +69,7 @@ class Worker:
         self._funds = Funds(self._link.call, self._link.notify, self._clock)
         self._directory = Directory(self._look_up, self._clock)
         self._meters = Meters()
-        self._log = RequestLog(2)
+        self._log = RequestLog(2, wanted=log.isEnabledFor(logging.INFO))
         self._transport = transport
         self._hinted = 0
         self._draining = False

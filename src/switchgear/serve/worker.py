@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 import uvloop
 
 from switchgear.kernel.home import Home
+from switchgear.kernel.log import set_up_logging
 from switchgear.net.choose import RoutedTransport
 from switchgear.net.transport import Transport
 from switchgear.net.transport_lean import LeanTransport
@@ -20,7 +20,7 @@ from switchgear.serve.parent import watch_parent
 
 def main() -> int:
     options = _options()
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
+    set_up_logging("worker")
     _pin(options.index)
     uvloop.run(_run(options))
     return 0

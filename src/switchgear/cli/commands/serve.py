@@ -18,9 +18,10 @@ from switchgear.cli.options import DATA_DEFAULT, Data, new_app
 from switchgear.cli.output import Failure
 from switchgear.config.check import Checked
 from switchgear.config.defaults import FIRST_NAME, first_config
-from switchgear.config.server import ENV_PREFIX, resolve_server
+from switchgear.config.server import resolve_server
 from switchgear.kernel.config import Config, ServerConfig
 from switchgear.kernel.home import Home
+from switchgear.kernel.log import LEVEL_VARIABLE, set_up_logging
 from switchgear.serve import StartError
 from switchgear.serve import serve as run_server
 from switchgear.store.admins import ensure_admin
@@ -63,6 +64,7 @@ def serve(
     checked = Checked(Config(), ()) if config is None else read_config(config)
     wanted = None if config is None else checked.config
     server = settings(checked, {"host": host, "port": port, "workers": workers})
+    set_up_logging("supervisor")
     prepared: list[Prepared] = []
     try:
         code = run_server(
@@ -102,7 +104,7 @@ def settings(checked: Checked, flags: Mapping[str, object]) -> ServerConfig:
     server, _, problems = resolve_server(checked.config.server, os.environ, flags, lines=checked.lines)
     if problems:
         raise Failure(problems[0].text())
-    os.environ[f"{ENV_PREFIX}LOG_LEVEL"] = server.log_level
+    os.environ[LEVEL_VARIABLE] = server.log_level
     return server
 
 

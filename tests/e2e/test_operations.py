@@ -1,0 +1,74 @@
+"""What an operator sees of a running server: metrics and log. Without these a histogram could be dropped on
+its way to the page, or a log setting change nothing."""
+
+import json
+import urllib.request
+from typing import Any
+
+import pytest
+from tests.e2e import settings
+from tests.e2e.harness import Server
+
+pytestmark = pytest.mark.process
+MODEL = "gpt-5.2"
+CALL = {"model": MODEL, "messages": [{"role": "user", "content": "hello"}], "max_tokens": 5, "stream": True}
+
+
+def test_metrics_hold_every_histogram_and_drop_nothing(upstream_url: str) -> None:
+    secret = settings.fresh_key()
+    with Server(settings.usual(upstream_url, [MODEL], secret)) as server:
+        answered = call(server, secret)
+        server.usage_with({answered})
+        page = metrics_page(server, "switchgear_own_seconds_count 1.0")
+    for name in ("own", "duration", "first_byte"):
+        assert f"switchgear_{name}_seconds_count 1.0" in page, name
+    assert 'switchgear_own_seconds_bucket{le="+Inf"} 1.0' in page
+    assert "switchgear_stats_dropped_total" not in page
+    assert "switchgear_ledger_drift_nanos 0.0" in page
+
+
+@pytest.mark.parametrize("level", ["info", "error"])
+def test_every_line_of_the_log_is_json_and_the_level_holds(upstream_url: str, level: str) -> None:
+    secret = settings.fresh_key()
+    config = settings.server(log_level=level) + settings.usual(upstream_url, [MODEL], secret)
+    with Server(config) as server:
+        answered = call(server, secret)
+        server.usage_with({answered})
+        killed = server.kill9("worker")
+        server.wait_ready()
+        server.stop()
+        text = server.log_tail(1000)
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    others = [line for line in text[text.index("Stop with Ctrl-C") :].splitlines()[1:] if line]
+    assert killed
+    assert all(line.startswith("{") for line in others), others
+    assert any(line.get("request_id") == answered for line in lines) == (level == "info")
+    assert any(line.get("role") == "supervisor" for line in lines) == (level == "info")
+    assert level == "info" or not lines
+    assert secret not in text
+    assert settings.UPSTREAM_KEY not in text
+
+
+def call(server: Server, secret: str) -> str:
+    """One call; its request id."""
+    request = urllib.request.Request(  # loopback
+        f"{server.base_url}/chat/completions",
+        json.dumps(CALL).encode(),
+        {"authorization": f"Bearer {secret}", "content-type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as reply:  # loopback
+        assert reply.status == 200
+        assert b"[DONE]" in reply.read()
+        return str(reply.headers["x-request-id"])
+
+
+def metrics_page(server: Server, holding: str) -> str:
+    """The page once it holds a text: workers say what they counted each second."""
+    page: Any = ""
+    for _ in range(50):
+        with urllib.request.urlopen(f"{server.origin}/metrics", timeout=10) as reply:  # loopback
+            page = reply.read().decode()
+        if holding in page:
+            break
+        server._pause()
+    return str(page)
