@@ -146,10 +146,33 @@ def test_keys_are_disabled_and_enabled_by_name(sg, file: Path) -> None:
     assert sg("keys", "disable", "none").code == 1
 
 
+def test_users_are_disabled_and_enabled_by_name(sg, file: Path) -> None:
+    sg("apply", str(file))
+    assert sg("users", "disable", "acme").out == "acme: disabled\n"
+    assert sg("users", "disable", "acme").out == "acme: was disabled already\n"
+    assert json.loads(sg("keys", "list", "--json").out)["status"] == "user_disabled"
+    assert sg("users", "enable", "acme").out == "acme: enabled\n"
+    assert sg("users", "enable", "none").code == 1
+
+
+def test_a_key_is_made_with_every_limit_that_a_file_can_name(sg, file: Path) -> None:
+    sg("apply", str(file))
+    fine_tuned = "ft:" + "m" * 100
+    limits = ("--rpm", "1", "--tpm", "2", "--concurrency", "3", "--expires-at", "2030-01-01T00:00:00Z")
+    lists = ("--model", fine_tuned, "--allow-ip", "10.0.0.0/8", "--quota-usd", "1")
+    assert sg("keys", "create", "two", "--user", "acme", *limits, *lists).code == 0
+    (made,) = [key for key in map(json.loads, sg("keys", "list", "--json").out.splitlines()) if key["rpm"]]
+    assert (made["rpm"], made["tpm"], made["concurrency"]) == (1, 2, 3)
+    assert (made["expires_at"], made["models"]) == ("2030-01-01T00:00:00Z", [fine_tuned])
+    assert (made["allow_ips"], made["quota_left_usd"]) == (["10.0.0.0/8"], "1")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ("keys", "create", "k", "--allow-ip", "nonsense"),
+        ("keys", "create", "k", "--expires-at", "soon"),
+        ("keys", "create", "k", "--expires-at", "1960-01-01"),
         ("keys", "create", "k", "--quota-usd", "-1"),
         ("keys", "create", " k"),
         ("users", "topup", "nobody", "1"),
@@ -173,6 +196,7 @@ def test_what_cannot_be_done_is_one_line_and_1(sg, file: Path, arguments: tuple[
         ("keys", "create"),
         ("usage", "--limit", "0"),
         ("usage", "--since", "3x"),
+        ("keys", "create", "k", "--rpm", "100000000000"),
         ("check",),
     ],
 )

@@ -2,6 +2,7 @@
 its way to the page, or a log setting change nothing."""
 
 import json
+import urllib.error
 import urllib.request
 from typing import Any
 
@@ -25,6 +26,32 @@ def test_metrics_hold_every_histogram_and_drop_nothing(upstream_url: str) -> Non
     assert 'switchgear_own_seconds_bucket{le="+Inf"} 1.0' in page
     assert "switchgear_stats_dropped_total" not in page
     assert "switchgear_ledger_drift_nanos 0.0" in page
+
+
+def test_a_quota_lowered_below_what_was_spent_refuses_and_is_only_a_warning_of_the_audit(
+    upstream_url: str,
+) -> None:
+    secret = settings.fresh_key()
+
+    def config(quota_usd: str) -> str:
+        key = settings.key(secret, quota_usd=quota_usd)
+        channel = settings.channel(upstream_url, [MODEL])
+        return "\n".join([settings.group(), settings.user(), key, channel, settings.price(MODEL)])
+
+    with Server(config("1")) as server:
+        server.usage_with({call(server, secret)})
+        server.apply(config("0.000001"))
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            call(server, secret)
+        refused.value.close()
+        told = server.run("audit", "--json")
+        found = [json.loads(line) for line in told.stdout.splitlines()]
+        server.apply(config("1"))
+        call(server, secret)
+        server.assert_audit_clean()
+    assert refused.value.code == 429
+    assert [(finding["severity"], finding["kind"]) for finding in found] == [("warning", "below_zero")]
+    assert told.returncode == 0
 
 
 @pytest.mark.parametrize("level", ["info", "error"])

@@ -64,8 +64,12 @@ def serve(
     checked = Checked(Config(), ()) if config is None else read_config(config)
     wanted = None if config is None else checked.config
     server = settings(checked, {"host": host, "port": port, "workers": workers})
-    set_up_logging("supervisor")
     prepared: list[Prepared] = []
+
+    def bring_up_to_date() -> None:
+        prepared.append(prepare(data, wanted))
+        set_up_logging("supervisor")  # after the migrations, which tell too much
+
     try:
         code = run_server(
             Home(data),
@@ -74,7 +78,7 @@ def serve(
             server.workers or 1,
             server.drain_s,
             trusted_proxies=server.trusted_proxies,
-            prepare=lambda: prepared.append(prepare(data, wanted)),
+            prepare=bring_up_to_date,
             announce=lambda bound_host, bound_port: typer.echo(
                 banner(started(data, bound_host, bound_port, server.workers or 1, prepared[0]))
             ),
