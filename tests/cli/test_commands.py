@@ -12,7 +12,7 @@ from switchgear.cli.app import COMMANDS, load, run
 from switchgear.cli.commands.apply import read_config
 from switchgear.cli.commands.serve import prepare, settings, started
 from switchgear.kernel.charge import Charge
-from switchgear.kernel.config import Config, UserConfig
+from switchgear.kernel.config import ChannelConfig, Config, GroupConfig, KeyConfig, UserConfig
 from switchgear.kernel.home import Home
 from switchgear.kernel.usage import Usage
 from switchgear.ledger.record import Timings, UsageRecord
@@ -328,6 +328,29 @@ def test_a_start_without_a_file_is_prepared_once_and_leaves_a_set_up_store_alone
     assert started(tmp_path / "a", "127.0.0.1", 1, 2, again).models == ("smollm2-135m-instruct",)
     prepare(tmp_path / "b", Config(users=(UserConfig("acme"),)))
     assert prepare(tmp_path / "b", None).report.changes == ()
+
+
+def test_the_first_call_that_is_shown_is_one_that_can_be_made(tmp_path: Path) -> None:
+    made = (
+        KeyConfig("a-expired", "acme", expires_at_ms=1),
+        KeyConfig("b-elsewhere", "acme", allow_ips=("10.0.0.0/8",)),
+        KeyConfig("c-other-group", "acme", group="empty"),
+        KeyConfig("d-embeddings", "acme", models=("text-embedding-3-small",)),
+        KeyConfig("e-fine", "acme", models=("gpt-5.2",)),
+    )
+    served = ("gpt-4o-mini", "gpt-5.2", "text-embedding-3-small", "unpriced")
+    config = Config(
+        groups=(GroupConfig("default"), GroupConfig("empty")),
+        users=(UserConfig("acme"),),
+        keys=made,
+        channels=(ChannelConfig("c", "openai", keys=("sk-up",), models=served),),
+    )
+    first = prepare(tmp_path, config)
+    key = dict(first.report.created_keys)["e-fine"]
+    assert started(tmp_path, "127.0.0.1", 1, 2, first).example == (key, "gpt-5.2")
+    again = prepare(tmp_path, config)
+    assert started(tmp_path, "127.0.0.1", 1, 2, again).example == ("$SWITCHGEAR_KEY", "gpt-5.2")
+    assert started(tmp_path / "b", "127.0.0.1", 1, 2, prepare(tmp_path / "b", Config())).example is None
 
 
 def test_a_server_starts_with_what_file_environment_and_flags_say(

@@ -1,5 +1,5 @@
-"""The verbs of the Makefile. Without these, ``make run`` could overrule the configuration file, or a verb that
-is promised could do nothing and say that all is well."""
+"""The verbs of the Makefile. Without these, ``make run`` could overrule the configuration file, or a promised
+verb could do nothing and say that all is well."""
 
 import os
 import re

@@ -1,7 +1,7 @@
 """``switchgear serve``: configuration in, running server and its welcome text out."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 import switchgear
 from switchgear.cli.banner import Started, banner
 from switchgear.cli.commands.apply import read_config
-from switchgear.cli.offers import credentials_of, offers
+from switchgear.cli.offers import Offer, credentials_of, offers
 from switchgear.cli.opened import folder_problem, now_ms, secrets_of, store_of, vault_of
 from switchgear.cli.options import DATA_DEFAULT, Data, new_app
 from switchgear.cli.output import Failure
@@ -22,6 +22,7 @@ from switchgear.config.server import resolve_server
 from switchgear.kernel.config import Config, ServerConfig
 from switchgear.kernel.home import Home
 from switchgear.kernel.log import LEVEL_VARIABLE, set_up_logging
+from switchgear.kernel.principal import Principal
 from switchgear.serve import StartError
 from switchgear.serve import serve as run_server
 from switchgear.store.admins import ensure_admin
@@ -118,6 +119,26 @@ def _unattended(database: Database) -> Config:
     return first_config(os.environ, shipped()) if names <= {FIRST_NAME} else Config()
 
 
+def first_call(
+    keys: list[Principal], plain: Mapping[str, str], found: list[Offer], embedded: Collection[str], at_ms: int
+) -> tuple[str, str] | None:
+    """A key and a model that work together: keys just made come first, and models that need no account."""
+    callable_now = [offer for offer in found if offer.price is not None and _chats(offer.model)]
+    callable_now.sort(key=lambda offer: offer.model not in embedded)
+    for key in sorted(keys, key=lambda key: key.key_name not in plain):
+        usable = key.status == "active" and not key.allow_ips and not 0 < key.expires_at_ms <= at_ms
+        for offer in callable_now if usable else ():
+            if key.group in offer.groups and (not key.models or offer.model in key.models):
+                return plain.get(key.key_name, "$SWITCHGEAR_KEY"), offer.model
+    return None
+
+
+def _chats(name: str) -> bool:
+    """Whether a model is for chat; one that the catalogue does not know is taken for one."""
+    model = shipped().models.get(name)
+    return model is None or "openai_chat" in model.endpoints
+
+
 def started(data: Path, host: str, port: int, workers: int, prepared: Prepared) -> Started:
     """What the banner has to say."""
     with store_of(data) as database:
@@ -130,7 +151,8 @@ def started(data: Path, host: str, port: int, workers: int, prepared: Prepared) 
             )
         )
     found = offers(rows, overrides, shipped(), os.environ)
-    embedded = [vendor.name for vendor in shipped().vendors.values() if vendor.embedded]
+    vendors = [vendor.name for vendor in shipped().vendors.values() if vendor.embedded]
+    embedded = tuple(model.id for name in vendors for model in shipped().models_of(name))
     return Started(
         version=switchgear.__version__,
         host=host,
@@ -148,5 +170,6 @@ def started(data: Path, host: str, port: int, workers: int, prepared: Prepared) 
             for row in rows
             if row.enabled and row.config.keys_env and credentials_of(row.config)
         ),
-        embedded_models=tuple(model.id for name in embedded for model in shipped().models_of(name)),
+        embedded_models=embedded,
+        example=first_call(keys, dict(prepared.report.created_keys), found, embedded, now_ms()),
     )
