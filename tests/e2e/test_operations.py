@@ -2,8 +2,12 @@
 its way to the page, or a log setting change nothing."""
 
 import json
+import os
+import signal
+import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -76,11 +80,34 @@ def test_every_line_of_the_log_is_json_and_the_level_holds(upstream_url: str, le
     assert settings.UPSTREAM_KEY not in text
 
 
-def call(server: Server, secret: str) -> str:
+def test_a_drain_finishes_what_runs_and_turns_away_what_comes(upstream_url: str) -> None:
+    secret, model = settings.fresh_key(), "fault-slow"
+    with Server(settings.usual(upstream_url, [model], secret)) as server, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(call, server, secret, model, 100)
+        while "switchgear_requests_in_flight 1.0" not in metrics_page(server, "in_flight 1.0"):
+            pass
+        os.kill(server.pids("supervisor")[0], signal.SIGTERM)
+        turned_away = 0
+        while not running.done():
+            began_s = time.monotonic()
+            try:
+                metrics_page(server, "")
+            except OSError:
+                turned_away += 1
+            assert time.monotonic() - began_s < 1.0, "a connection waited for nobody"
+        assert running.result()
+        assert turned_away
+        assert server.stop() == 0
+        server.assert_audit_clean()
+        assert '"role":"controller"' in server.log_tail(1000)
+        assert "the controller is away" not in server.log_tail(1000)
+
+
+def call(server: Server, secret: str, model: str = MODEL, output_tokens: int = 5) -> str:
     """One call; its request id."""
     request = urllib.request.Request(  # loopback
         f"{server.base_url}/chat/completions",
-        json.dumps(CALL).encode(),
+        json.dumps(CALL | {"model": model, "max_tokens": output_tokens}).encode(),
         {"authorization": f"Bearer {secret}", "content-type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=10) as reply:  # loopback

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal
@@ -202,8 +203,18 @@ class _Supervisor:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(predecessor.wait(), self._drain_s + 2.0)
 
+    async def _turn_away(self) -> None:
+        """Closes the connections that come while workers drain: nobody else would take them, and they would
+        wait until all is over."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._listener)) as listener:
+            while True:
+                connection, _ = await loop.sock_accept(listener)
+                connection.close()
+
     async def _stop(self) -> None:
         self._stopping.set()
+        self._spawn_task(self._turn_away())
         await _end([child.process for child in self._workers], self._drain_s + 3.0)
         await _end([self._controller.process], CONTROLLER_STOP_S)
         for task in list(self._tasks):
