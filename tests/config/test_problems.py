@@ -99,6 +99,8 @@ CASES = [
     ('"2001:db8::/32"', '"10.0.0.1/8"', 18, "keys[0].allow_ips[1]", "right of its mask", '"10.0.0.0/8"'),
     ('"2001:db8::/32"', '"300.1.1.1"', 18, "keys[0].allow_ips[1]", "not an IP", "10.0.0.0/8"),
     ("2027-01-01T00:00:00", '"2027-01-01"', 20, "keys[0].expires_at", "date-time", "without quotes"),
+    ('models = ["gpt-5.2"]\nallow', "models = []\nallow", 17, "keys[0].models", "is empty", "allow all"),
+    ('["127.0.0.0/8", "2001:db8::/32", "::1"]', "[]", 18, "keys[0].allow_ips", "is empty", "allow all"),
     ('vendor = "openai"', 'vendor = "opneai"', 23, "channels[0].vendor", "no vendor", '"openai"'),
     ('vendor = "openai"', 'vendor = "zzz"', 23, "channels[0].vendor", "no vendor", '"compatible"'),
     (

@@ -227,6 +227,19 @@ def array(read_one: Callable[[object], object]) -> Callable[[object], tuple[obje
     return read
 
 
+def some(read_one: Callable[[object], object]) -> Callable[[object], tuple[object, ...]]:
+    """An array that allows something: an empty one would read as nothing and mean all."""
+    read_all = array(read_one)
+
+    def read(value: object) -> tuple[object, ...]:
+        found = read_all(value)
+        if not found:
+            raise BadValue("is empty", "leave it out to allow all")
+        return found
+
+    return read
+
+
 def table_of(read_one: Callable[[object], object]) -> Callable[[object], dict[str, object]]:
     """A table whose values are all of one kind."""
 
