@@ -299,6 +299,8 @@ def test_usage_lists_records_newest_first_with_names_and_every_figure(sg, file: 
     database.close()
     told = [json.loads(line) for line in sg("usage", "--json", "--limit", "2").out.splitlines()]
     assert [record["request_id"] for record in told] == [f"{n:032x}" for n in (2, 1)]
+    page = sg("usage", "--json", "--limit", "2", "--before", told[-1]["request_id"]).out.splitlines()
+    assert [json.loads(line)["request_id"] for line in page] == [f"{0:032x}"]
     shown = {"key": "ci", "user": "acme", "channel": "main", "charge_nanos": 2_000_000}
     assert shown.items() <= told[0].items()
     assert (told[0]["usage"]["output_text"], told[0]["usage"]["reasoning"]) == (2, 0)
