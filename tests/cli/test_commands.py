@@ -250,6 +250,13 @@ def test_audit_is_clean_until_a_balance_is_touched(sg, file: Path, tmp_path: Pat
     assert all(json.loads(line)["kind"] for line in told.out.splitlines())
 
 
+def test_what_cannot_be_read_is_told_in_one_line_too(sg, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sg("apply", str(file))
+    monkeypatch.setattr("os.access", lambda *_, **__: False)  # as for a user without the right; root has all
+    assert sg("check", str(file)).code == 0
+    assert sg("keys", "list").code == 0
+
+
 def test_a_backup_is_a_whole_database(sg, file: Path, tmp_path: Path) -> None:
     sg("apply", str(file))
     target = tmp_path / "copy.db"

@@ -1,6 +1,8 @@
 """What an operator sees of a running server: metrics and log. Without these a histogram could be dropped on
 its way to the page, or a log setting change nothing."""
 
+import asyncio
+import errno
 import json
 import os
 import signal
@@ -8,11 +10,16 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.e2e import settings
-from tests.e2e.harness import Server
+from tests.e2e.harness import START_TIMEOUT_S, NotReady, Server
+
+from switchgear.cli.commands.serve import prepare
+from switchgear.kernel.home import Home
+from switchgear.serve import serve
 
 pytestmark = pytest.mark.process
 MODEL = "gpt-5.2"
@@ -103,6 +110,41 @@ def test_a_drain_finishes_what_runs_and_turns_away_what_comes(upstream_url: str)
         assert "the controller is away" not in server.log_tail(1000)
 
 
+def test_a_server_whose_controller_cannot_start_gives_up_soon(upstream_url: str) -> None:
+    server = Server(settings.usual(upstream_url, [MODEL], settings.fresh_key()))
+    try:
+        (server.data / "run" / "link.sock").mkdir(parents=True)
+        began_s = time.monotonic()
+        with pytest.raises(NotReady, match="giving up"):
+            server.start()
+        assert time.monotonic() - began_s < START_TIMEOUT_S
+    finally:
+        server.close()
+
+
+def test_a_child_that_cannot_be_started_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failures = asyncio.create_subprocess_exec, 2
+
+    async def short_of_memory(*arguments: Any, **options: Any) -> asyncio.subprocess.Process:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise OSError(errno.EAGAIN, "no more processes")
+        return await real(*arguments, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", short_of_memory)
+    ready: list[int] = []
+
+    def announce(_: str, port: int) -> None:
+        ready.append(port)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    code = serve(Home(tmp_path), "127.0.0.1", 0, 1, 1.0, prepare=lambda: _first(tmp_path), announce=announce)
+    assert (code, len(ready), failures) == (0, 1, 0)
+
+
 def call(server: Server, secret: str, model: str = MODEL, output_tokens: int = 5) -> str:
     """One call; its request id."""
     request = urllib.request.Request(  # loopback
@@ -126,3 +168,7 @@ def metrics_page(server: Server, holding: str) -> str:
             break
         server._pause()
     return str(page)
+
+
+def _first(data: Path) -> None:
+    prepare(data, None)

@@ -7,7 +7,7 @@ States: connecting (no snapshot yet, not ready) → serving → draining → gon
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 from switchgear.kernel.clock import Clock, SystemClock
 from switchgear.kernel.home import Home
@@ -101,15 +101,17 @@ class Worker:
             self._epoch_over,
         )
         background = [asyncio.create_task(self._report()), asyncio.create_task(self._hint())]
-        server = SharedSocketServer(self.app, descriptor)
-        await self._link.wait_welcome()
-        serving = asyncio.create_task(server.serve())
-        serving_now()
-        await _first((stop, self._refused))
-        self._draining = True
-        if not await server.drain(serving, drain_s):
-            self._pipeline.stop()
-            await asyncio.wait([serving], timeout=1.0)
+        over = (stop.wait, self._refused.wait)
+        await _first(self._link.wait_welcome, *over)
+        if not (stop.is_set() or self._refused.is_set()):
+            server = SharedSocketServer(self.app, descriptor)
+            serving = asyncio.create_task(server.serve())
+            serving_now()
+            await _first(*over)
+            self._draining = True
+            if not await server.drain(serving, drain_s):
+                self._pipeline.stop()
+                await asyncio.wait([serving], timeout=1.0)
         for task in background:
             task.cancel()
         await self._leave()
@@ -198,8 +200,8 @@ class Worker:
                 self._link.notify(JournalGrew(self._hinted))
 
 
-async def _first(events: tuple[asyncio.Event, ...]) -> None:
-    waits = [asyncio.create_task(event.wait()) for event in events]
+async def _first(*awaited: Callable[[], Coroutine[None, None, object]]) -> None:
+    waits = [asyncio.create_task(begin()) for begin in awaited]
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -48,7 +48,7 @@ class Prepared(msgspec.Struct, frozen=True):
 @app.command()
 def serve(
     config: Annotated[
-        Path | None, typer.Option("--config", help="Configuration file.", metavar="FILE")
+        Path | None, typer.Option("--config", help="Configuration file.", metavar="FILE", readable=False)
     ] = None,
     data: Data = DATA_DEFAULT,
     host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
