@@ -3,17 +3,20 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-HOST ?= 127.0.0.1
-PORT ?= 8080
-DATA ?= data
+DATA ?= $(or $(SWITCHGEAR_DATA),data)
 
-.PHONY: help run setup dev check fmt test e2e chaos soak fuzz bench golden docs lock prices clean
+.PHONY: help run setup dev check fmt test e2e chaos fuzz bench docs lock prices clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
+# Only what is given is passed on, so that a configuration file keeps its word. HOST counts on the command line
+# alone: many a shell and toolchain exports one that means something else.
+RUN_FLAGS = --data "$(DATA)" $(if $(CONFIG),--config "$(CONFIG)") $(if $(PORT),--port $(PORT)) \
+  $(if $(filter command,$(firstword $(origin HOST))),--host $(HOST))
+
 run: $(VENV)/.run ## set up and start on 127.0.0.1:8080 (PORT=…, HOST=…, DATA=…, CONFIG=…)
-	@exec $(BIN)/switchgear serve --host $(HOST) --port $(PORT) --data $(DATA) $(if $(CONFIG),--config $(CONFIG))
+	@exec $(BIN)/switchgear serve $(RUN_FLAGS)
 
 setup: $(VENV)/.run ## make the virtual environment with the locked dependencies
 
@@ -60,6 +63,9 @@ e2e: $(VENV)/.dev .venv-openai2/.done ## real processes and sockets only
 
 chaos: $(VENV)/.dev ## a hundred kills under load (KILLS=…, SEED=…)
 	@$(BIN)/pytest tests/chaos -m slow -s $(ARGS)
+
+fuzz: $(VENV)/.dev ## mutated input for every reader (RUNS=… of each, SEED=…)
+	@FUZZ_RUNS=$(or $(RUNS),100000) FUZZ_SEED=$(SEED) $(BIN)/pytest tests/fuzz --timeout 0 $(ARGS)
 
 bench: $(VENV)/.dev ## CPU of a request and a chunk beside nginx, memory, time to first token (ARGS="--rounds 3")
 	@PYTHONPATH=src:. $(BIN)/python -m bench.run $(ARGS)

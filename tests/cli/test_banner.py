@@ -23,8 +23,11 @@ FIRST = Started(
     unpriced=(),
     from_environment=(("openai", "OPENAI_API_KEY"),),
     embedded_models=("small",),
+    example=(KEY, "small"),
 )
-LATER = msgspec.structs.replace(FIRST, created_keys=(), admin_password=None)
+LATER = msgspec.structs.replace(
+    FIRST, created_keys=(), admin_password=None, example=("$SWITCHGEAR_KEY", "small")
+)
 
 
 def test_a_first_start_shows_key_and_password_in_full() -> None:
@@ -61,7 +64,7 @@ def test_many_models_are_counted_not_listed() -> None:
 
 
 def test_a_server_without_keys_or_models_says_what_to_do() -> None:
-    bare = msgspec.structs.replace(LATER, known_keys=(), models=(), from_environment=(), unpriced=("x",))
+    bare = msgspec.structs.replace(LATER, known_keys=(), models=(), example=None, unpriced=("x",))
     text = banner(bare)
     assert "none yet: switchgear keys create" in text
     assert "curl" not in text

@@ -12,7 +12,7 @@ from switchgear.cli.app import COMMANDS, load, run
 from switchgear.cli.commands.apply import read_config
 from switchgear.cli.commands.serve import prepare, settings, started
 from switchgear.kernel.charge import Charge
-from switchgear.kernel.config import Config, UserConfig
+from switchgear.kernel.config import ChannelConfig, Config, GroupConfig, KeyConfig, UserConfig
 from switchgear.kernel.home import Home
 from switchgear.kernel.usage import Usage
 from switchgear.ledger.record import Timings, UsageRecord
@@ -146,10 +146,33 @@ def test_keys_are_disabled_and_enabled_by_name(sg, file: Path) -> None:
     assert sg("keys", "disable", "none").code == 1
 
 
+def test_users_are_disabled_and_enabled_by_name(sg, file: Path) -> None:
+    sg("apply", str(file))
+    assert sg("users", "disable", "acme").out == "acme: disabled\n"
+    assert sg("users", "disable", "acme").out == "acme: was disabled already\n"
+    assert json.loads(sg("keys", "list", "--json").out)["status"] == "user_disabled"
+    assert sg("users", "enable", "acme").out == "acme: enabled\n"
+    assert sg("users", "enable", "none").code == 1
+
+
+def test_a_key_is_made_with_every_limit_that_a_file_can_name(sg, file: Path) -> None:
+    sg("apply", str(file))
+    fine_tuned = "ft:" + "m" * 100
+    limits = ("--rpm", "1", "--tpm", "2", "--concurrency", "3", "--expires-at", "2030-01-01T00:00:00Z")
+    lists = ("--model", fine_tuned, "--allow-ip", "10.0.0.0/8", "--quota-usd", "1")
+    assert sg("keys", "create", "two", "--user", "acme", *limits, *lists).code == 0
+    (made,) = [key for key in map(json.loads, sg("keys", "list", "--json").out.splitlines()) if key["rpm"]]
+    assert (made["rpm"], made["tpm"], made["concurrency"]) == (1, 2, 3)
+    assert (made["expires_at"], made["models"]) == ("2030-01-01T00:00:00Z", [fine_tuned])
+    assert (made["allow_ips"], made["quota_left_usd"]) == (["10.0.0.0/8"], "1")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ("keys", "create", "k", "--allow-ip", "nonsense"),
+        ("keys", "create", "k", "--expires-at", "soon"),
+        ("keys", "create", "k", "--expires-at", "1960-01-01"),
         ("keys", "create", "k", "--quota-usd", "-1"),
         ("keys", "create", " k"),
         ("users", "topup", "nobody", "1"),
@@ -173,6 +196,7 @@ def test_what_cannot_be_done_is_one_line_and_1(sg, file: Path, arguments: tuple[
         ("keys", "create"),
         ("usage", "--limit", "0"),
         ("usage", "--since", "3x"),
+        ("keys", "create", "k", "--rpm", "100000000000"),
         ("check",),
     ],
 )
@@ -226,6 +250,13 @@ def test_audit_is_clean_until_a_balance_is_touched(sg, file: Path, tmp_path: Pat
     assert all(json.loads(line)["kind"] for line in told.out.splitlines())
 
 
+def test_what_cannot_be_read_is_told_in_one_line_too(sg, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sg("apply", str(file))
+    monkeypatch.setattr("os.access", lambda *_, **__: False)  # as for a user without the right; root has all
+    assert sg("check", str(file)).code == 0
+    assert sg("keys", "list").code == 0
+
+
 def test_a_backup_is_a_whole_database(sg, file: Path, tmp_path: Path) -> None:
     sg("apply", str(file))
     target = tmp_path / "copy.db"
@@ -275,6 +306,8 @@ def test_usage_lists_records_newest_first_with_names_and_every_figure(sg, file: 
     database.close()
     told = [json.loads(line) for line in sg("usage", "--json", "--limit", "2").out.splitlines()]
     assert [record["request_id"] for record in told] == [f"{n:032x}" for n in (2, 1)]
+    page = sg("usage", "--json", "--limit", "2", "--before", told[-1]["request_id"]).out.splitlines()
+    assert [json.loads(line)["request_id"] for line in page] == [f"{0:032x}"]
     shown = {"key": "ci", "user": "acme", "channel": "main", "charge_nanos": 2_000_000}
     assert shown.items() <= told[0].items()
     assert (told[0]["usage"]["output_text"], told[0]["usage"]["reasoning"]) == (2, 0)
@@ -304,6 +337,29 @@ def test_a_start_without_a_file_is_prepared_once_and_leaves_a_set_up_store_alone
     assert started(tmp_path / "a", "127.0.0.1", 1, 2, again).models == ("smollm2-135m-instruct",)
     prepare(tmp_path / "b", Config(users=(UserConfig("acme"),)))
     assert prepare(tmp_path / "b", None).report.changes == ()
+
+
+def test_the_first_call_that_is_shown_is_one_that_can_be_made(tmp_path: Path) -> None:
+    made = (
+        KeyConfig("a-expired", "acme", expires_at_ms=1),
+        KeyConfig("b-elsewhere", "acme", allow_ips=("10.0.0.0/8",)),
+        KeyConfig("c-other-group", "acme", group="empty"),
+        KeyConfig("d-embeddings", "acme", models=("text-embedding-3-small",)),
+        KeyConfig("e-fine", "acme", models=("gpt-5.2",)),
+    )
+    served = ("gpt-4o-mini", "gpt-5.2", "text-embedding-3-small", "unpriced")
+    config = Config(
+        groups=(GroupConfig("default"), GroupConfig("empty")),
+        users=(UserConfig("acme"),),
+        keys=made,
+        channels=(ChannelConfig("c", "openai", keys=("sk-up",), models=served),),
+    )
+    first = prepare(tmp_path, config)
+    key = dict(first.report.created_keys)["e-fine"]
+    assert started(tmp_path, "127.0.0.1", 1, 2, first).example == (key, "gpt-5.2")
+    again = prepare(tmp_path, config)
+    assert started(tmp_path, "127.0.0.1", 1, 2, again).example == ("$SWITCHGEAR_KEY", "gpt-5.2")
+    assert started(tmp_path / "b", "127.0.0.1", 1, 2, prepare(tmp_path / "b", Config())).example is None
 
 
 def test_a_server_starts_with_what_file_environment_and_flags_say(

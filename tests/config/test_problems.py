@@ -99,6 +99,8 @@ CASES = [
     ('"2001:db8::/32"', '"10.0.0.1/8"', 18, "keys[0].allow_ips[1]", "right of its mask", '"10.0.0.0/8"'),
     ('"2001:db8::/32"', '"300.1.1.1"', 18, "keys[0].allow_ips[1]", "not an IP", "10.0.0.0/8"),
     ("2027-01-01T00:00:00", '"2027-01-01"', 20, "keys[0].expires_at", "date-time", "without quotes"),
+    ('models = ["gpt-5.2"]\nallow', "models = []\nallow", 17, "keys[0].models", "is empty", "allow all"),
+    ('["127.0.0.0/8", "2001:db8::/32", "::1"]', "[]", 18, "keys[0].allow_ips", "is empty", "allow all"),
     ('vendor = "openai"', 'vendor = "opneai"', 23, "channels[0].vendor", "no vendor", '"openai"'),
     ('vendor = "openai"', 'vendor = "zzz"', 23, "channels[0].vendor", "no vendor", '"compatible"'),
     (
@@ -111,7 +113,6 @@ CASES = [
     ),
     ("127.0.0.1:9000", "me:pw@h", 24, "channels[0].base_url", "user name", "keys_env"),
     ('keys = ["sk-upstream"]', 'keys = "sk-upstream"', 25, "channels[0].keys", "must be an array", "write ["),
-    ('keys = ["sk-upstream"]', 'keys_env = "NOPE_KEY"', 25, "channels[0].keys_env", "not set", ""),
     ('groups = ["default"]', 'groups = ["defualt"]', 28, "channels[0].groups[0]", "no group", '"default"'),
     ('gpt-5.2", "gpt-4o-mini"', 'gpt-5.2", "gpt-5.2"', 26, "channels[0].models[1]", "twice", ""),
     (
@@ -196,6 +197,13 @@ def test_keys_env_that_is_set_is_fine_but_not_beside_keys() -> None:
     assert problems_of(text, {"UP": "sk-x"}) == ()
     both = GOOD.replace('keys = ["sk-upstream"]', 'keys = ["sk-upstream"]\nkeys_env = "UP"')
     assert [p.line for p in problems_of(both, {"UP": "sk-x"})] == [26]
+
+
+def test_a_variable_that_is_not_set_here_does_not_stop_an_apply_to_a_server_that_has_it() -> None:
+    (found,) = problems_of(GOOD.replace('keys = ["sk-upstream"]', 'keys_env = "UP_KEY"'), {"UP_KEYS": "x"})
+    assert (found.line, found.key, found.severity) == (25, "channels[0].keys_env", "warning")
+    assert "UP_KEY is not set here" in found.message
+    assert '"UP_KEYS"' in found.suggestion
 
 
 def test_files_that_cannot_be_read_are_told_in_one_line(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import sys
 
 import msgspec
 
-from switchgear.kernel.log import JsonFormatter
+from switchgear.kernel.log import LEVEL_VARIABLE, JsonFormatter, set_up_logging
 from switchgear.kernel.secret import Secret
 
 
@@ -33,3 +33,16 @@ def test_a_trace_stays_on_one_line():
         raise ValueError("why")
     except ValueError:
         assert "ValueError: why" in line("x", exc_info=sys.exc_info())["trace"]
+
+
+def test_the_level_comes_from_the_environment(monkeypatch):
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        for word, number in (("error", logging.ERROR), ("debug", logging.DEBUG), ("", logging.INFO)):
+            monkeypatch.setenv(LEVEL_VARIABLE, word)
+            set_up_logging("worker")
+            assert root.level == number
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)

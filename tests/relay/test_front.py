@@ -99,6 +99,7 @@ TRUSTED = parse_networks(["10.0.0.0/8", "fd00::/8"])
         ("10.0.0.1", "1.2.3.4, nonsense", "10.0.0.1"),
         ("10.0.0.1", "10.1.1.1, 10.2.2.2", "10.1.1.1"),
         ("::ffff:10.0.0.1", "2001:db8::1", "2001:db8::1"),
+        ("::ffff:203.0.113.9", None, "203.0.113.9"),
     ],
 )
 def test_only_a_trusted_proxy_is_believed_and_only_about_its_own_peer(

@@ -30,6 +30,8 @@ class Started(msgspec.Struct, frozen=True):
     from_environment: tuple[tuple[str, str], ...]
     """(channel, variable) of channels whose credential lies in the environment."""
     embedded_models: tuple[str, ...] = ()
+    example: tuple[str, str] | None = None
+    """(key, model) that make a first call; the key in plain only if it was made at this start."""
 
 
 def banner(started: Started) -> str:
@@ -49,8 +51,8 @@ def banner(started: Started) -> str:
         f"  Environment   {_environment(started)}",
         f"  Data folder   {started.data.absolute()}",
     ]
-    if started.models:
-        lines += ["", "Try it:", "", *_curl(started, base_url)]
+    if started.example is not None:
+        lines += ["", "Try it:", "", _curl(base_url, *started.example)]
     return "\n".join([*lines, "", "Stop with Ctrl-C; calls that run get time to finish.", ""])
 
 
@@ -103,15 +105,13 @@ def _environment(started: Started) -> str:
     return ", ".join(f"channel {channel} from {variable}" for channel, variable in started.from_environment)
 
 
-def _curl(started: Started, base_url: str) -> list[str]:
+def _curl(base_url: str, key: str, model: str) -> str:
     """Double quotes around the credential, so that the shell fills in ``$SWITCHGEAR_KEY``."""
-    key = started.created_keys[0][1] if started.created_keys else "$SWITCHGEAR_KEY"
-    model = next((name for name in started.embedded_models if name in started.models), started.models[0])
     body = f'{{"model":"{model}","messages":[{{"role":"user","content":"What is the capital of France?"}}]}}'
-    return [
+    return (
         f'  curl {base_url}/chat/completions -H "Authorization: Bearer {key}" '
-        f"-H 'Content-Type: application/json' -d '{body}'",
-    ]
+        f"-H 'Content-Type: application/json' -d '{body}'"
+    )
 
 
 def _count(count: int, noun: str) -> str:

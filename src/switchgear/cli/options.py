@@ -8,7 +8,9 @@ import typer
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 DATA_DEFAULT = Path("data")
 
-Data = Annotated[Path, typer.Option("--data", envvar="SWITCHGEAR_DATA", help="Data folder.")]
+# Not checked by typer, which would tell of an unreadable one as of a wrong use, with usage lines around it.
+Data = Annotated[Path, typer.Option("--data", envvar="SWITCHGEAR_DATA", help="Data folder.", readable=False)]
+File = Annotated[Path, typer.Argument(help="Configuration file.", metavar="FILE", readable=False)]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")]
 
 

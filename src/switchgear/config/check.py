@@ -129,8 +129,10 @@ def _place(
     if channel.keys_env is not None and not environ.get(channel.keys_env, "").strip():
         sheet.note(
             (*path, "keys_env"),
-            f"the environment variable {channel.keys_env} is not set",
+            f"the environment variable {channel.keys_env} is not set here; "
+            "a server without it leaves the channel out",
             closest(channel.keys_env, environ),
+            severity="warning",
         )
     wants_credential = channel.vendor in known.models and channel.vendor not in known.without_key
     if wants_credential and not channel.keys and channel.keys_env is None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from switchgear.config.locate import Path
 from switchgear.config.problem import closest
 from switchgear.kernel.ids import KEY_LENGTH
-from switchgear.kernel.limits import CONFIG_LIST_MAX, NAME_CHARS_MAX
+from switchgear.kernel.limits import CONFIG_LIST_MAX, MODEL_NAME_CHARS_MAX, NAME_CHARS_MAX
 from switchgear.kernel.money import MoneyError, nanos_from_usd, ppm_from_ratio
 
 Reader = Callable[[object], object]
@@ -57,10 +57,12 @@ def string(value: object) -> str:
 
 def name(value: object) -> str:
     """A name: 1 to ``NAME_CHARS_MAX`` printable characters, no blank at either end."""
-    text = string(value)
-    if not text or text != text.strip() or not text.isprintable() or len(text) > NAME_CHARS_MAX:
-        raise BadValue(f"must be 1 to {NAME_CHARS_MAX} printable characters without blanks at the ends")
-    return text
+    return _name(value, NAME_CHARS_MAX)
+
+
+def model_name(value: object) -> str:
+    """A model as clients or an upstream name it: as long as a request may name one."""
+    return _name(value, MODEL_NAME_CHARS_MAX)
 
 
 def boolean(value: object) -> bool:
@@ -225,6 +227,19 @@ def array(read_one: Callable[[object], object]) -> Callable[[object], tuple[obje
     return read
 
 
+def some(read_one: Callable[[object], object]) -> Callable[[object], tuple[object, ...]]:
+    """An array that allows something: an empty one would read as nothing and mean all."""
+    read_all = array(read_one)
+
+    def read(value: object) -> tuple[object, ...]:
+        found = read_all(value)
+        if not found:
+            raise BadValue("is empty", "leave it out to allow all")
+        return found
+
+    return read
+
+
 def table_of(read_one: Callable[[object], object]) -> Callable[[object], dict[str, object]]:
     """A table whose values are all of one kind."""
 
@@ -249,6 +264,13 @@ def headers(value: object) -> tuple[tuple[str, str], ...]:
         if _HEADER_NAME.fullmatch(key) is None or not str(text).isprintable():
             raise BadValue("is not a header name with a value of one line", inside=(key,))
     return tuple((key.lower(), str(text)) for key, text in pairs.items())
+
+
+def _name(value: object, chars_max: int) -> str:
+    text = string(value)
+    if not text or text != text.strip() or not text.isprintable() or len(text) > chars_max:
+        raise BadValue(f"must be 1 to {chars_max} printable characters without blanks at the ends")
+    return text
 
 
 def _money(value: object, convert: Callable[[str], int]) -> int:

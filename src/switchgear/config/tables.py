@@ -51,6 +51,7 @@ class Table(msgspec.Struct, frozen=True):
 
 
 _NAMES = read.array(read.name)
+_MODELS = read.array(read.model_name)
 _CIDRS = read.array(read.cidr)
 _PER_MINUTE = read.integer(0, RATE_PER_MINUTE_MAX)
 _CALLS = read.integer(0, CONCURRENCY_CAP_MAX)
@@ -70,7 +71,13 @@ SERVER = Table(
             "Proxies whose `x-forwarded-for` is believed.",
             "none is believed",
         ),
-        Field("log_level", "string", read.one_of(*LOG_LEVELS), f"One of {', '.join(LOG_LEVELS)}.", "info"),
+        Field(
+            "log_level",
+            "string",
+            read.one_of(*LOG_LEVELS),
+            f"One of {', '.join(LOG_LEVELS)}; from `warning` up the lines of requests are left out too.",
+            "info",
+        ),
         Field(
             "drain_s",
             "seconds",
@@ -139,8 +146,14 @@ KEYS = Table(
             "bounded by the user's balance only",
             target="quota_nanos",
         ),
-        Field("models", "array of strings", _NAMES, "Models the key may call.", "all"),
-        Field("allow_ips", "array of networks", _CIDRS, "Addresses the key may be used from.", "all"),
+        Field("models", "array of strings", read.some(read.model_name), "Models the key may call.", "all"),
+        Field(
+            "allow_ips",
+            "array of networks",
+            read.some(read.cidr),
+            "Addresses the key may be used from.",
+            "all",
+        ),
         Field("rpm", "integer", _PER_MINUTE, "Requests per minute; 0 = no limit.", "0"),
         Field("tpm", "integer", _PER_MINUTE, "Tokens per minute; 0 = no limit.", "0"),
         Field("concurrency", "integer", _CALLS, "Calls at the same time; 0 = no limit.", "0"),
@@ -177,14 +190,14 @@ CHANNELS = Table(
         Field(
             "models",
             "array of strings",
-            _NAMES,
+            _MODELS,
             "Models it serves, as clients name them.",
             "all catalogue models of the vendor",
         ),
         Field(
             "model_map",
             "table of strings",
-            read.table_of(read.name),
+            read.table_of(read.model_name),
             "Model as clients name it → as the upstream names it.",
             "same names",
         ),
@@ -249,7 +262,7 @@ PRICES = Table(
     True,
     "Price of one model; overrides the shipped price book.",
     (
-        Field("model", "string", read.name, "Model as clients name it.", required=True),
+        Field("model", "string", read.model_name, "Model as clients name it.", required=True),
         *_RATES,
     ),
     (TIERS,),

@@ -1,12 +1,16 @@
 """Log lines: one JSON object a line on stderr, with ids and numbers, never bodies or secrets."""
 
 import logging
+import os
 import sys
 import traceback
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+
+LEVEL_VARIABLE = "SWITCHGEAR_SERVER_LOG_LEVEL"
+"""Where a process finds the level that its parent was started with, in small letters."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _encoder = msgspec.json.Encoder(enc_hook=str)
@@ -35,10 +39,13 @@ class JsonFormatter(logging.Formatter):
         return _encoder.encode(line).decode()
 
 
-def set_up_logging(role: str, level: int = logging.INFO) -> None:
-    """Sends every logger's lines of this process to stderr; ``role`` says which process wrote them."""
+def set_up_logging(role: str) -> None:
+    """Sends every logger's lines of this process to stderr, from the level of ``LEVEL_VARIABLE`` up; ``role``
+    says which process wrote them."""
     output = logging.StreamHandler(sys.stderr)
     output.setFormatter(JsonFormatter(role))
     root = logging.getLogger()
     root.handlers[:] = [output]
-    root.setLevel(level)
+    root.setLevel(
+        logging.getLevelNamesMapping().get(os.environ.get(LEVEL_VARIABLE, "").upper(), logging.INFO)
+    )

@@ -34,7 +34,9 @@ def is_within(address: Address | None, networks: Sequence[Network]) -> bool:
 def client_address(peer: str, forwarded_for: str | None, trusted: Sequence[Network]) -> str:
     """The client's address: the peer, or, when the peer is a trusted proxy, the right-most entry of
     ``x-forwarded-for`` that is not a trusted proxy itself. What stands further left is the client's own
-    claim."""
+    claim. IPv4 inside IPv6, as a listener on ``::`` sees it, comes unwrapped."""
+    if peer.startswith("::ffff:"):
+        peer = str(parse_address(peer) or peer)
     if not forwarded_for or not trusted or not is_within(parse_address(peer), trusted):
         return peer
     nearest = peer

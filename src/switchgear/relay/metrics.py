@@ -6,7 +6,7 @@ A series is named ``metric|label=value|label=value``; ``METRICS`` lists every me
 from bisect import bisect_left
 
 from switchgear.ledger.record import UsageRecord
-from switchgear.link.protocol import Stats
+from switchgear.link.protocol import HISTOGRAM_BOUNDS_US, Stats
 
 METRICS: tuple[tuple[str, str, str], ...] = (
     ("switchgear_requests_total", "counter", "Relayed calls by operation, end state and status"),
@@ -23,41 +23,18 @@ METRICS: tuple[tuple[str, str, str], ...] = (
     ("switchgear_duration_seconds", "histogram", "Arrival of a call to its end"),
 )
 
-BUCKETS_US = (
-    100,
-    250,
-    500,
-    1_000,
-    2_500,
-    5_000,
-    10_000,
-    25_000,
-    50_000,
-    100_000,
-    250_000,
-    500_000,
-    1_000_000,
-    2_500_000,
-    5_000_000,
-    10_000_000,
-    30_000_000,
-    60_000_000,
-    120_000_000,
-    300_000_000,
-)
-
 
 class Histogram:
-    """Counts by bucket of ``BUCKETS_US`` and one above, and a sum in microseconds."""
+    """Counts by bucket of ``HISTOGRAM_BOUNDS_US`` and one above, and a sum in microseconds."""
 
     __slots__ = ("counts", "sum_us")
 
     def __init__(self) -> None:
-        self.counts = [0] * (len(BUCKETS_US) + 1)
+        self.counts = [0] * (len(HISTOGRAM_BOUNDS_US) + 1)
         self.sum_us = 0
 
     def observe(self, us: int) -> None:
-        self.counts[bisect_left(BUCKETS_US, us)] += 1
+        self.counts[bisect_left(HISTOGRAM_BOUNDS_US, us)] += 1
         self.sum_us += us
 
 

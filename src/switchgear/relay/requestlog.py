@@ -31,7 +31,9 @@ class Refusal(msgspec.Struct, frozen=True):
 class RequestLog:
     """A bounded queue in front of a file descriptor."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, *, wanted: bool = True) -> None:
+        """``wanted`` is false where the log level leaves out what is merely told."""
+        self._wanted = wanted
         self._descriptor = descriptor
         self._encoder = msgspec.json.Encoder()
         self._lines: deque[UsageRecord | Refusal] = deque(maxlen=REQUEST_LOG_LINES_MAX)
@@ -41,7 +43,8 @@ class RequestLog:
 
     def add(self, line: UsageRecord | Refusal) -> None:
         """Takes a line; the oldest that waits is dropped when there are too many."""
-        self._lines.append(line)
+        if self._wanted:
+            self._lines.append(line)
 
     def close(self) -> None:
         """Writes what waits."""

@@ -73,7 +73,7 @@ class Worker:
         self._funds = Funds(self._link.call, self._link.notify, self._clock)
         self._directory = Directory(self._look_up, self._clock)
         self._meters = Meters()
-        self._log = RequestLog(2)
+        self._log = RequestLog(2, wanted=log.isEnabledFor(logging.INFO))
         self._transport = transport
         self._hinted = 0
         self._draining = False
@@ -97,7 +97,12 @@ class Worker:
         """Serves on the inherited socket until ``stop``, or until the controller says that this epoch is
         over."""
         self._link.connect(
-            self._home.link_address(), self._hello, self._welcomed, self._told, _note_away, self._epoch_over
+            self._home.link_address(),
+            self._hello,
+            self._welcomed,
+            self._told,
+            self._link_lost,
+            self._epoch_over,
         )
         background = [
             asyncio.create_task(endless)
@@ -158,6 +163,10 @@ class Worker:
             return Failed(f"the snapshot was refused: {error}")
         return Ok()
 
+    def _link_lost(self, reason: str) -> None:
+        if not self._draining:  # then the end of the link is our own doing
+            log.warning("the controller is away: %s", reason)
+
     def _epoch_over(self, reason: str) -> None:
         log.error("the controller ended this worker's epoch: %s", reason)
         self._refused.set()
@@ -202,10 +211,6 @@ class Worker:
             if self._journal.end_offset != self._hinted:
                 self._hinted = self._journal.end_offset
                 self._link.notify(JournalGrew(self._hinted))
-
-
-def _note_away(reason: str) -> None:
-    log.warning("the controller is away: %s", reason)
 
 
 async def _first(*waits: Coroutine[Any, Any, object]) -> None:

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal
@@ -24,6 +25,8 @@ CONTROLLER_STOP_S = 10.0
 STEADY_S = 5.0
 """A child that lived so long had a good start: the next restart is immediate again."""
 RESTART_DELAY_S_MAX = 2.0
+START_DEATHS_MAX = 6
+"""A server whose children die so often in a row before the first call can be answered will not start."""
 
 log = logging.getLogger("switchgear.supervisor")
 
@@ -93,6 +96,8 @@ class _Supervisor:
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._rolling = asyncio.Lock()
+        self._announced = False
+        self._failed = False
 
     async def run(self, announce: Callable[[], None]) -> int:
         self._parent_read, parent_write = os.pipe()
@@ -107,9 +112,10 @@ class _Supervisor:
             if not await self._all_ready(self._workers):
                 return 1
             if not self._stopping.is_set():
+                self._announced = True
                 announce()
             await self._stopping.wait()
-            return 0
+            return int(self._failed)
         finally:
             await self._stop()
             os.close(parent_write)
@@ -142,13 +148,21 @@ class _Supervisor:
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
             began_s = loop.time()
-            process = await self._start(child)
-            await self._until_end(child, process)
-            if self._stopping.is_set() or child.process is not process:
-                return  # its successor has a keeper of its own
-            child.ready.clear()
-            log.warning("%s ended with status %s; starting it again", child.name, process.returncode)
+            try:
+                process = await self._start(child)
+            except OSError as error:
+                log.error("%s can't be started: %s", child.name, error)
+            else:
+                await self._until_end(child, process)
+                if self._stopping.is_set() or child.process is not process:
+                    return  # its successor has a keeper of its own
+                child.ready.clear()
+                log.warning("%s ended with status %s; starting it again", child.name, process.returncode)
             child.quick_deaths = 0 if loop.time() - began_s >= STEADY_S else child.quick_deaths + 1
+            if child.quick_deaths >= START_DEATHS_MAX and not self._announced:
+                log.error("%s does not start; giving up", child.name)
+                self._failed = True
+                self._stopping.set()
             delay_s = min(0.05 * 2 ** min(child.quick_deaths - 1, 10), RESTART_DELAY_S_MAX)
             if child.quick_deaths:
                 with contextlib.suppress(TimeoutError):
@@ -202,8 +216,18 @@ class _Supervisor:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(predecessor.wait(), self._drain_s + 2.0)
 
+    async def _turn_away(self) -> None:
+        """Closes the connections that come while workers drain: nobody else would take them, and they would
+        wait until all is over."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._listener)) as listener:
+            while True:
+                connection, _ = await loop.sock_accept(listener)
+                connection.close()
+
     async def _stop(self) -> None:
         self._stopping.set()
+        self._spawn_task(self._turn_away())
         await _end([child.process for child in self._workers], self._drain_s + 3.0)
         await _end([self._controller.process], CONTROLLER_STOP_S)
         for task in list(self._tasks):

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import gc
-import logging
 import os
 import signal
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import uvloop
 
 from switchgear.kernel.home import Home
+from switchgear.kernel.log import set_up_logging
 from switchgear.net.choose import RoutedTransport
 from switchgear.net.transport import Transport
 from switchgear.net.transport_lean import LeanTransport
@@ -24,7 +24,7 @@ GC_THRESHOLD = 20_000
 
 def main() -> int:
     options = _options()
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
+    set_up_logging("worker")
     _pin(options.index)
     _calm_collector()
     uvloop.run(_run(options))

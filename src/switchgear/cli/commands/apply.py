@@ -2,13 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from sqlalchemy import Connection
 
 from switchgear.cli.opened import now_ms, secrets_of, store_of
-from switchgear.cli.options import DATA_DEFAULT, Data, Json, new_app
+from switchgear.cli.options import DATA_DEFAULT, Data, File, Json, new_app
 from switchgear.cli.output import print_json
 from switchgear.cli.pushed import push_changes
 from switchgear.config.check import Checked, known_of, load
@@ -22,7 +21,7 @@ app = new_app()
 
 @app.command()
 def apply(
-    file: Annotated[Path, typer.Argument(help="Configuration file.", metavar="FILE")],
+    file: File,
     data: Data = DATA_DEFAULT,
     json: Json = False,
 ) -> None:

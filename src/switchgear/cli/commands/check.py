@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from switchgear.cli.options import Json, new_app
+from switchgear.cli.options import File, Json, new_app
 from switchgear.cli.output import print_json, print_table
 from switchgear.config.check import Checked, known_of, load
 from switchgear.config.problem import ConfigProblem, has_errors
@@ -18,7 +18,7 @@ app = new_app()
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="Configuration file.", metavar="FILE")],
+    file: File,
     origins: Annotated[
         bool, typer.Option("--origins", help="Also print each server setting and where it comes from.")
     ] = False,

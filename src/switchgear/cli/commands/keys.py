@@ -1,7 +1,8 @@
 """``switchgear keys``: make, list, disable and enable API keys."""
 
+import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Connection
@@ -13,6 +14,7 @@ from switchgear.cli.pushed import push_changes
 from switchgear.config import read
 from switchgear.config.read import BadValue, Reader
 from switchgear.kernel.config import DEFAULT_GROUP, KeyConfig
+from switchgear.kernel.limits import CONCURRENCY_CAP_MAX, RATE_PER_MINUTE_MAX
 from switchgear.kernel.money import usd_from_nanos
 from switchgear.link.snapshot import Principal
 from switchgear.store.accounts import balances
@@ -23,6 +25,11 @@ app = new_app("Make, list, disable and enable API keys.")
 Name = Annotated[str, typer.Argument(help="Name of the key.", metavar="NAME")]
 
 
+def _rate(what: str, most: int = RATE_PER_MINUTE_MAX) -> Any:
+    """An option that limits something, within the bounds of the configuration file."""
+    return typer.Option(help=f"{what}; 0 = no limit.", min=0, max=most)
+
+
 @app.command()
 def create(
     name: Name,
@@ -31,9 +38,12 @@ def create(
     quota_usd: Annotated[str | None, typer.Option(help="All that the key may ever spend.")] = None,
     model: Annotated[list[str] | None, typer.Option(help="Model it may call; repeat for more.")] = None,
     allow_ip: Annotated[list[str] | None, typer.Option(help="Network it may be used from; repeat.")] = None,
-    rpm: Annotated[int, typer.Option(help="Requests per minute; 0 = no limit.", min=0)] = 0,
-    tpm: Annotated[int, typer.Option(help="Tokens per minute; 0 = no limit.", min=0)] = 0,
-    concurrency: Annotated[int, typer.Option(help="Calls at the same time; 0 = no limit.", min=0)] = 0,
+    rpm: Annotated[int, _rate("Requests per minute")] = 0,
+    tpm: Annotated[int, _rate("Tokens per minute")] = 0,
+    concurrency: Annotated[int, _rate("Calls at the same time", CONCURRENCY_CAP_MAX)] = 0,
+    expires_at: Annotated[
+        str | None, typer.Option(help="From then on it is refused, such as 2027-01-01T00:00:00Z.")
+    ] = None,
     data: Data = DATA_DEFAULT,
     json: Json = False,
 ) -> None:
@@ -43,11 +53,12 @@ def create(
         user=user,
         group=group,
         quota_nanos=None if quota_usd is None else amount("--quota-usd", quota_usd),
-        models=tuple(model or ()),
+        models=tuple(str(checked("--model", name, read.model_name)) for name in model or ()),
         allow_ips=tuple(str(checked("--allow-ip", network, read.cidr)) for network in allow_ip or ()),
         rpm=rpm,
         tpm=tpm,
         concurrency=concurrency,
+        expires_at_ms=0 if expires_at is None else _moment("--expires-at", expires_at),
     )
     with store_of(data, make=True) as database:
         pepper = secrets_of(data, database).pepper
@@ -120,6 +131,16 @@ def amount(option: str, text: str) -> int:
     """Dollars on the command line → nanos."""
     nanos = checked(option, text, read.usd)
     return nanos if isinstance(nanos, int) else 0
+
+
+def _moment(option: str, text: str) -> int:
+    """A date or date-time on the command line → Unix milliseconds."""
+    try:
+        value: object = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        value = text
+    at_ms = checked(option, value, read.moment)
+    return at_ms if isinstance(at_ms, int) else 0
 
 
 def _set_status(name: str, data: Path, *, disabled: bool) -> None:

@@ -1,7 +1,7 @@
 """``switchgear serve``: configuration in, running server and its welcome text out."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,15 +12,17 @@ from sqlalchemy import Connection
 import switchgear
 from switchgear.cli.banner import Started, banner
 from switchgear.cli.commands.apply import read_config
-from switchgear.cli.offers import credentials_of, offers
+from switchgear.cli.offers import Offer, credentials_of, offers
 from switchgear.cli.opened import folder_problem, now_ms, secrets_of, store_of, vault_of
 from switchgear.cli.options import DATA_DEFAULT, Data, new_app
 from switchgear.cli.output import Failure
 from switchgear.config.check import Checked
 from switchgear.config.defaults import FIRST_NAME, first_config
-from switchgear.config.server import ENV_PREFIX, resolve_server
+from switchgear.config.server import resolve_server
 from switchgear.kernel.config import Config, ServerConfig
 from switchgear.kernel.home import Home
+from switchgear.kernel.log import LEVEL_VARIABLE, set_up_logging
+from switchgear.kernel.principal import Principal
 from switchgear.serve import StartError
 from switchgear.serve import serve as run_server
 from switchgear.store.admins import ensure_admin
@@ -46,7 +48,7 @@ class Prepared(msgspec.Struct, frozen=True):
 @app.command()
 def serve(
     config: Annotated[
-        Path | None, typer.Option("--config", help="Configuration file.", metavar="FILE")
+        Path | None, typer.Option("--config", help="Configuration file.", metavar="FILE", readable=False)
     ] = None,
     data: Data = DATA_DEFAULT,
     host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
@@ -64,6 +66,11 @@ def serve(
     wanted = None if config is None else checked.config
     server = settings(checked, {"host": host, "port": port, "workers": workers})
     prepared: list[Prepared] = []
+
+    def bring_up_to_date() -> None:
+        prepared.append(prepare(data, wanted))
+        set_up_logging("supervisor")  # after the migrations, which tell too much
+
     try:
         code = run_server(
             Home(data),
@@ -72,7 +79,7 @@ def serve(
             server.workers or 1,
             server.drain_s,
             trusted_proxies=server.trusted_proxies,
-            prepare=lambda: prepared.append(prepare(data, wanted)),
+            prepare=bring_up_to_date,
             announce=lambda bound_host, bound_port: typer.echo(
                 banner(started(data, bound_host, bound_port, server.workers or 1, prepared[0]))
             ),
@@ -102,7 +109,7 @@ def settings(checked: Checked, flags: Mapping[str, object]) -> ServerConfig:
     server, _, problems = resolve_server(checked.config.server, os.environ, flags, lines=checked.lines)
     if problems:
         raise Failure(problems[0].text())
-    os.environ[f"{ENV_PREFIX}LOG_LEVEL"] = server.log_level
+    os.environ[LEVEL_VARIABLE] = server.log_level
     return server
 
 
@@ -110,6 +117,26 @@ def _unattended(database: Database) -> Config:
     """The first configuration; nothing, if the store was set up by a file or by hand."""
     names = {user.name for user in database.read(list_users)}
     return first_config(os.environ, shipped()) if names <= {FIRST_NAME} else Config()
+
+
+def first_call(
+    keys: list[Principal], plain: Mapping[str, str], found: list[Offer], embedded: Collection[str], at_ms: int
+) -> tuple[str, str] | None:
+    """A key and a model that work together: keys just made come first, and models that need no account."""
+    callable_now = [offer for offer in found if offer.price is not None and _chats(offer.model)]
+    callable_now.sort(key=lambda offer: offer.model not in embedded)
+    for key in sorted(keys, key=lambda key: key.key_name not in plain):
+        usable = key.status == "active" and not key.allow_ips and not 0 < key.expires_at_ms <= at_ms
+        for offer in callable_now if usable else ():
+            if key.group in offer.groups and (not key.models or offer.model in key.models):
+                return plain.get(key.key_name, "$SWITCHGEAR_KEY"), offer.model
+    return None
+
+
+def _chats(name: str) -> bool:
+    """Whether a model is for chat; one that the catalogue does not know is taken for one."""
+    model = shipped().models.get(name)
+    return model is None or "openai_chat" in model.endpoints
 
 
 def started(data: Path, host: str, port: int, workers: int, prepared: Prepared) -> Started:
@@ -124,7 +151,8 @@ def started(data: Path, host: str, port: int, workers: int, prepared: Prepared) 
             )
         )
     found = offers(rows, overrides, shipped(), os.environ)
-    embedded = [vendor.name for vendor in shipped().vendors.values() if vendor.embedded]
+    vendors = [vendor.name for vendor in shipped().vendors.values() if vendor.embedded]
+    embedded = tuple(model.id for name in vendors for model in shipped().models_of(name))
     return Started(
         version=switchgear.__version__,
         host=host,
@@ -142,5 +170,6 @@ def started(data: Path, host: str, port: int, workers: int, prepared: Prepared) 
             for row in rows
             if row.enabled and row.config.keys_env and credentials_of(row.config)
         ),
-        embedded_models=tuple(model.id for name in embedded for model in shipped().models_of(name)),
+        embedded_models=embedded,
+        example=first_call(keys, dict(prepared.report.created_keys), found, embedded, now_ms()),
     )

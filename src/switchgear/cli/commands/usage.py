@@ -49,6 +49,9 @@ def usage(
     request_id: Annotated[str, typer.Option(help="One request.")] = "",
     since: Annotated[str | None, typer.Option(help="Span before now, such as 15m, 24h or 7d.")] = None,
     limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=USAGE_PAGE_MAX)] = 50,
+    before: Annotated[
+        str, typer.Option(help="Only requests before this one; for a next page, the last id of this one.")
+    ] = "",
     by: Annotated[str | None, typer.Option(help=f"Sums instead of records, by {', '.join(_SUMS)}.")] = None,
     data: Data = DATA_DEFAULT,
     json: Json = False,
@@ -76,7 +79,7 @@ def usage(
 
         def look(connection: Connection) -> tuple[list[UsageRecord], Names]:
             channels = {row.id: row.config.name for row in list_channels(connection, vault)}
-            return list_usage(connection, wanted, limit), _names(connection, channels)
+            return list_usage(connection, wanted, limit, before), _names(connection, channels)
 
         records, names = database.read(look)
     if json:

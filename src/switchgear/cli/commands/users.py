@@ -1,5 +1,6 @@
-"""``switchgear users``: make and list users, put money into their wallets."""
+"""``switchgear users``: make, list, disable and enable users, put money into their wallets."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,9 +16,9 @@ from switchgear.kernel.config import UserConfig
 from switchgear.kernel.ids import new_id
 from switchgear.kernel.money import usd_from_nanos
 from switchgear.store.accounts import balances
-from switchgear.store.users import create_user, list_users, top_up_user
+from switchgear.store.users import create_user, list_users, set_user_status, top_up_user
 
-app = new_app("Make and list users, put money into their wallets.")
+app = new_app("Make, list, disable and enable users, put money into their wallets.")
 
 Name = Annotated[str, typer.Argument(help="Name of the user.", metavar="NAME")]
 
@@ -94,3 +95,24 @@ def topup(
     else:
         typer.echo(f"{name}: {usd_from_nanos(balance)} USD in the wallet, leases not counted")
     push_changes(data, quiet=True)
+
+
+@app.command()
+def disable(name: Name, data: Data = DATA_DEFAULT) -> None:
+    """Refuse all keys of a user from now on, on running servers too."""
+    _set_status(name, data, "disabled")
+
+
+@app.command()
+def enable(name: Name, data: Data = DATA_DEFAULT) -> None:
+    """Take a disabled user's keys again."""
+    _set_status(name, data, "active")
+
+
+def _set_status(name: str, data: Path, status: str) -> None:
+    with store_of(data) as database:
+        changed = database.write(lambda connection: set_user_status(connection, name, status))
+    word = "enabled" if status == "active" else status
+    typer.echo(f"{name}: {word}" if changed else f"{name}: was {word} already")
+    if changed:
+        push_changes(data)
