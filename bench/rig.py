@@ -52,7 +52,14 @@ http {{
     keepalive_requests 100000000;
   }}
   server {{
-    listen 127.0.0.1:{port} backlog=4096;
+    listen 127.0.0.1:{plain_port} backlog=4096;
+    location / {{
+      proxy_pass http://127.0.0.1:{upstream};
+      proxy_buffering off;
+    }}
+  }}
+  server {{
+    listen 127.0.0.1:{keep_alive_port} backlog=4096;
     location / {{
       proxy_pass http://mock;
       proxy_http_version 1.1;
@@ -78,6 +85,9 @@ class Rig(msgspec.Struct, frozen=True):
 
     mock: Target
     nginx: Target
+    """A plain reverse proxy: ``proxy_pass`` and no more, so a new upstream connection for each request."""
+    nginx_keep_alive: Target
+    """The same with kept upstream connections."""
     switchgear: Target
     folder: Path
 
@@ -93,11 +103,11 @@ def assembled(with_switchgear: bool) -> Iterator[Rig]:
     write_bodies(folder)
     with contextlib.ExitStack() as stack:
         mock = stack.enter_context(_mock())
-        nginx = stack.enter_context(_nginx(folder, mock.port))
+        nginx, nginx_keep_alive = stack.enter_context(_nginx(folder, mock.port))
         switchgear = Target("switchgear", 0, 0)
         if with_switchgear:
             switchgear = stack.enter_context(_switchgear(mock.port))
-        yield Rig(mock, nginx, switchgear, folder)
+        yield Rig(mock, nginx, nginx_keep_alive, switchgear, folder)
 
 
 def build() -> None:
@@ -158,14 +168,19 @@ def _mock() -> Iterator[Target]:
 
 
 @contextlib.contextmanager
-def _nginx(folder: Path, upstream_port: int) -> Iterator[Target]:
-    port = free_port()
+def _nginx(folder: Path, upstream_port: int) -> Iterator[tuple[Target, Target]]:
+    plain_port, keep_alive_port = free_port(), free_port()
     config = folder / "nginx.conf"
-    config.write_text(NGINX_CONFIG.format(folder=folder, upstream=upstream_port, port=port))
+    config.write_text(
+        NGINX_CONFIG.format(
+            folder=folder, upstream=upstream_port, plain_port=plain_port, keep_alive_port=keep_alive_port
+        )
+    )
     arguments = [nginx_binary(), "-e", str(folder / "error.log"), "-p", str(folder), "-c", str(config)]
     process = subprocess.Popen(_on_other_core(*arguments))
     try:
-        yield Target("nginx", port, _worker_of(process))
+        worker = _worker_of(process)
+        yield Target("nginx", plain_port, worker), Target("nginx-keep-alive", keep_alive_port, worker)
     finally:
         process.terminate()
         process.wait()

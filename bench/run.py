@@ -67,7 +67,8 @@ def main() -> int:
     wanted = given.scenario or [*(scenario.name for scenario in SCENARIOS), *EXTRAS]
     results: dict[str, Any] = {}
     with rig.assembled(not given.nginx_only) as parts:
-        targets = [parts.nginx] if given.nginx_only else [parts.nginx, parts.switchgear]
+        targets = [parts.nginx, parts.nginx_keep_alive]
+        targets += [] if given.nginx_only else [parts.switchgear]
         if not given.nginx_only and "memory" in wanted:
             results["memory"] = memory(parts)
         chosen = [scenario for scenario in SCENARIOS if scenario.name in wanted]
@@ -190,23 +191,25 @@ def report(results: dict[str, Any]) -> int:
 
 def _report_costs(results: dict[str, Any]) -> int:
     missed = 0
-    head = f"{'µs of worker CPU':<16} {'nginx':>22} {'switchgear':>22} {'ratio':>7} {'limit':>6}"
-    print(f"\n{head}  at nginx = 50 µs")
+    head = f"{'µs of worker CPU':<14} {'nginx, plain':>20} {'nginx, keep-alive':>20} {'switchgear':>22}"
+    print(f"\n{head}  ratio (limit) to plain; to keep-alive; at plain nginx = 50 µs")
     reference = results.get("json-1k", {}).get("nginx", {}).get("us", 0)
     for scenario in SCENARIOS:
         if not (found := results.get(scenario.name)):
             continue
-        cells = [_cell(found.get(name)) for name in ("nginx", "switchgear")]
-        line = f"{scenario.name:<16} {cells[0]:>22} {cells[1]:>22}"
+        cells = [_cell(found.get(name)) for name in ("nginx", "nginx-keep-alive", "switchgear")]
+        line = f"{scenario.name:<14} {cells[0]:>20} {cells[1]:>20} {cells[2]:>22}"
         if ours := found.get("switchgear"):
             ratio = ours["us"] / found["nginx"]["us"]
             scaled = ours["us"] * NGINX_US_REFERENCE / reference if reference else 0
             failed = found["nginx"]["failed"] + ours["failed"]
             bad = failed > 0 or (scenario.ratio_max > 0 and ratio > scenario.ratio_max)
             missed += bad
-            limits = (f"{scenario.ratio_max}×", f"(limit {scenario.us_max:g})")
-            limits = limits if scenario.ratio_max else ("-", "")
-            line += f" {ratio:>6.2f}× {limits[0]:>6}  {scaled:.1f} {limits[1]}"
+            kept = ours["us"] / found["nginx-keep-alive"]["us"]
+            limits = (
+                (f" ({scenario.ratio_max:g}×)", f" ({scenario.us_max:g})") if scenario.ratio_max else ("", "")
+            )
+            line += f"  {ratio:.2f}×{limits[0]}; {kept:.2f}×; {scaled:.1f} µs{limits[1]}"
             line += (f"  {failed} failed" if failed else "") + ("  MISSED" if bad else "")
         print(line)
     return missed
