@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # granian marks no exports
+from granian.rsgi import ProtocolClosed, ProtocolError  # type: ignore[attr-defined]  # it marks no exports
 
 from switchgear.kernel.errors import BODY_TIMEOUT, BODY_TOO_LARGE, ApiError
 from switchgear.relay.http import ClientGone, DisconnectCallback, Headers
@@ -41,6 +41,8 @@ class RsgiInbound:
             raise ApiError(
                 BODY_TIMEOUT, f"The request body did not arrive within {timeout_s:g} seconds."
             ) from None
+        except (ProtocolClosed, ProtocolError):
+            raise ClientGone from None
 
     async def _gather(self, bytes_max: int) -> bytes:
         pieces: list[bytes] = []

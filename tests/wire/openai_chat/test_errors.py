@@ -276,3 +276,10 @@ def test_any_answer_becomes_an_error_that_can_be_shown(status: int, body: bytes)
     assert shown not in (401, 402, 403)
     assert json.loads(rendered)["error"]["message"]
     assert all("\n" not in value for _, value in headers)
+
+
+@pytest.mark.parametrize("code", ["relay_loop", None])
+def test_a_channel_that_leads_back_is_a_loop_and_no_fault_of_an_upstream(code: str | None) -> None:
+    err = read(508, openai_error(code=code))
+    assert err.kind == "loop"
+    assert to_api_error(err).row.name == "loop"
