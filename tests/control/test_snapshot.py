@@ -80,7 +80,11 @@ def test_operations_restrict_the_endpoints_and_headers_add_up():
 
 def test_the_embedded_channel_has_no_address_of_its_own():
     view = compiled(channel("local", "local", keys=(), models=(MODEL_ALIAS,))).channels[0]
-    assert (view.local_model, view.endpoints, view.secrets) == (MODEL_ALIAS, {}, ())
+    assert (view.local_model, view.endpoints, view.secrets) == (
+        MODEL_ALIAS,
+        {"openai_chat": "/chat/completions", "openai_completions": "/completions"},
+        (),
+    )
 
 
 @pytest.mark.parametrize(

@@ -73,13 +73,15 @@ def _view(
     secrets: tuple[str, ...],
     models: dict[str, str],
 ) -> ChannelView:
-    wanted = config.operations or tuple(place.endpoints)
-    endpoints = {name: url for name, url in place.endpoints.items() if name in wanted}
+    # The embedded model's address is known only while it runs: its endpoints are paths.
+    known = vendor.endpoints if vendor.embedded else place.endpoints
+    wanted = config.operations or tuple(known)
+    endpoints = {name: url for name, url in known.items() if name in wanted}
     return ChannelView(
         id=id,
         name=config.name,
         vendor=vendor.name,
-        endpoints={} if vendor.embedded else endpoints,
+        endpoints=endpoints,
         auth_header=place.auth_header,
         auth_prefix=place.auth_prefix,
         secrets=secrets,

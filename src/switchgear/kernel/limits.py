@@ -207,6 +207,8 @@ LOCAL_MEMORY_BYTES_MAX = 2048 * MIB
 """Address space of its process, weights and libraries included."""
 LOCAL_START_TIMEOUT_S = 60.0
 LOCAL_STOP_TIMEOUT_S = 2.0
+LOCAL_LOOK_TIMEOUT_S = 1.0
+"""For a sign of life, after a call got no answer from it."""
 LOCAL_CRASHES_MAX = 3
 """Within ``LOCAL_CRASH_WINDOW_S``; after them a call is told why until the window has passed."""
 LOCAL_CRASH_WINDOW_S = 60.0
