@@ -16,6 +16,8 @@ from tests.e2e import oracle, processes, settings
 from tests.e2e.harness import Server
 from tests.sim.upstream import FakeUpstream
 
+from switchgear.kernel.limits import KIB, LOCAL_MEMORY_BYTES_MAX
+
 MODEL = "smollm2-135m-instruct"
 OTHER = "gpt-5.2"
 QUESTION: Any = [{"role": "user", "content": "What is the capital of France?"}]
@@ -23,6 +25,7 @@ STORY: Any = [{"role": "user", "content": "Write a very long story about a drago
 PARALLEL = 20
 MEMORY_KIB_MAX = 700 * 1024
 THREADS_MAX = 64
+CROWD = 120
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
@@ -166,6 +169,33 @@ def test_many_calls_of_it_do_not_hold_up_another_channel(rig: Rig) -> None:
     assert statistics.median(times) < 0.25, sorted(times)
     assert int(status["VmHWM"].split()[0]) < MEMORY_KIB_MAX
     assert int(status["Threads"]) < THREADS_MAX
+
+
+def test_a_crowd_is_told_to_come_again_and_does_not_kill_it(rig: Rig) -> None:
+    """The model's server starts a thread for each call; without a cap they outgrew its address space."""
+    rig.ask()
+    pid = rig.model_pid()
+    statuses: list[int] = []
+    waits: set[str | None] = set()
+
+    def call() -> None:
+        try:
+            rig.ask(tokens=1)
+            statuses.append(200)
+        except openai.APIStatusError as error:
+            statuses.append(error.status_code)
+            waits.add(error.response.headers.get("retry-after"))
+
+    threads = [threading.Thread(target=call) for _ in range(CROWD)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(statuses) == CROWD
+    assert set(statuses) == {200, 503}
+    assert waits == {"1"}
+    assert rig.model_pid() == pid
+    assert int(process_status(pid)["VmPeak"].split()[0]) * KIB < LOCAL_MEMORY_BYTES_MAX // 2
 
 
 def process_status(pid: int) -> dict[str, str]:

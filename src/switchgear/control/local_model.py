@@ -129,7 +129,12 @@ def _environment() -> dict[str, str]:
     """Only what Python needs: no vendor key of the operator's environment reaches the child."""
     names = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH")
     kept = {name: os.environ[name] for name in names if name in os.environ}
-    return {**kept, "PYTHONPATH": str(Path(switchgear.__file__).parents[1])}
+    return {
+        **kept,
+        "PYTHONPATH": str(Path(switchgear.__file__).parents[1]),
+        # Each arena reserves 64 MiB of the address space, and there would be one for each thread.
+        "MALLOC_ARENA_MAX": "2",
+    }
 
 
 async def _first_line(child: asyncio.subprocess.Process, settings: LocalSettings) -> str:

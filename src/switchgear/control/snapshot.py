@@ -7,6 +7,7 @@ from switchgear.catalog.price import Price
 from switchgear.catalog.schema import Model
 from switchgear.control.local_server import MODEL_ALIAS
 from switchgear.kernel.config import ChannelConfig
+from switchgear.kernel.limits import LOCAL_CALLS_MAX
 from switchgear.link.snapshot import ChannelView, ModelView, Snapshot
 from switchgear.store.channels import ChannelRow
 from switchgear.vendors.channel import BaseUrlError, ResolvedVendor, resolve
@@ -93,7 +94,7 @@ def _view(
         drop=place.drop,
         rename=place.rename,
         asks_usage=place.asks_usage,
-        concurrency_max=config.concurrency,
+        concurrency_max=config.concurrency or (LOCAL_CALLS_MAX if vendor.embedded else 0),
         timeouts=config.timeouts,
         local_model=MODEL_ALIAS if vendor.embedded else "",
         finish_on_client_gone=config.finish_on_client_gone,

@@ -201,6 +201,10 @@ LOCAL_PARALLEL = 2
 LOCAL_OUTPUT_TOKENS_MAX = 2048
 """When a call names no cap of its own."""
 LOCAL_HTTP_THREADS = 8
+LOCAL_CALLS_MAX = 24
+"""In flight, a worker, where its channel sets no cap: the model's server keeps a thread for each."""
+LOCAL_STACK_BYTES = 2 * MIB
+"""Of one such thread, so that those of ``WORKERS_MAX`` workers fit into its address space."""
 LOCAL_THREADS_MAX = 4
 """Of computation; at most half of the cores."""
 LOCAL_MEMORY_BYTES_MAX = 2048 * MIB
