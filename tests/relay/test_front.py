@@ -55,7 +55,7 @@ class Request:
     def header(self, name: str) -> str | None:
         return self._headers.get(name)
 
-    async def read_body(self, bytes_max: int, timeout_s: float) -> bytes:
+    async def read_body(self, bytes_max: int) -> bytes:
         return b""
 
 

@@ -50,11 +50,11 @@ def test_a_rate_limit_cools_one_upstream_key_for_one_model_and_a_bounded_time() 
     health = Health()
     health.limited("c", 0, "m", 7.0, 0)
     assert health.fitness("c", 0, "m", 7 * NS - 1) == "cooling"
-    assert health.cooling_for_ns("c", 0, "m", 0) == 7 * NS
+    assert health.resting_ns("c", 0, "m", 0) == 7 * NS
     assert health.fitness("c", 1, "m", 0) == health.fitness("c", 0, "n", 0) == "fit"
     assert health.fitness("c", 0, "m", 7 * NS) == "fit"
     health.limited("c", 0, "m", 1e9, 0)
-    assert health.cooling_for_ns("c", 0, "m", 0) == int(COOL_MAX_S * NS)
+    assert health.resting_ns("c", 0, "m", 0) == int(COOL_MAX_S * NS)
 
 
 def test_a_refused_credential_rests_for_long_or_until_the_configuration_changes() -> None:

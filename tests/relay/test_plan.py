@@ -31,6 +31,24 @@ def routes(*channels: ChannelView) -> Routes:
     return Routes(Snapshot(1, {"default": 1_000_000}, channels, {"m": ModelView("m", "x")}, {}))
 
 
+class Condition:
+    """Health as a table; what it does not name is well."""
+
+    def __init__(self, states: dict[tuple[str, int], Fitness], rest_ns: dict[str, int]) -> None:
+        self._states = states
+        self._rest_ns = rest_ns
+
+    def troubled(self) -> bool:
+        return bool(self._states)
+
+    def fitness(self, channel: str, secret: int, model: str, now_ns: int) -> Fitness:
+        assert model == "upstream-m", "health is kept by the upstream's name of a model"
+        return self._states.get((channel, secret), "fit")
+
+    def resting_ns(self, channel: str, secret: int, model: str, now_ns: int) -> int:
+        return self._rest_ns.get(channel, 1)
+
+
 def planned(
     table: Routes,
     states: dict[tuple[str, int], Fitness] | None = None,
@@ -43,12 +61,9 @@ def planned(
 ) -> Plan:
     numbers = iter(draws * 50)
     return plan(
-        table,
-        group,
-        "m",
-        OPERATION,
-        lambda name, secret, _: (states or {}).get((name, secret), "fit"),
-        lambda name, _, __: (rest_ns or {}).get(name, 1),
+        table.tiers(group, "m", OPERATION),
+        Condition(states or {}, rest_ns or {}),
+        0,
         lambda name: (running or {}).get(name, 0),
         turn,
         lambda: next(numbers),

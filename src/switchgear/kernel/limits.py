@@ -10,6 +10,8 @@ JSON_DEPTH_MAX = 100
 """Nesting of a request body."""
 HEADER_BYTES_MAX = 64 * KIB
 """All request headers together."""
+HEADER_OVERHEAD_BYTES = 32
+"""Counted for each header on top of its bytes, as many small ones cost more than one large."""
 BODY_READ_TIMEOUT_S = 60.0
 """A client that trickles its body is let go."""
 CLIENT_STALL_TIMEOUT_S = 60.0
@@ -18,6 +20,8 @@ MODEL_NAME_CHARS_MAX = 256
 
 # What an upstream may send.
 UPSTREAM_HEADER_BYTES_MAX = 64 * KIB
+HEADER_OVERHEAD_BYTES = 32
+"""Counted for each header on top of its bytes, as many small ones cost more than one large."""
 REPLY_BYTES_MAX = 64 * MIB
 """A JSON reply, after content decoding."""
 ERROR_BODY_BYTES_MAX = 64 * KIB
@@ -168,6 +172,8 @@ DRAIN_S = 30.0
 """Streams get so long to finish after SIGTERM."""
 PLAUSIBLE_TOKENS_MAX = 20_000_000
 """A reply that reports more is not believed: its usage is estimated instead, and an alarm counts it."""
+LOOK_INTERVAL_S = 0.25
+"""Running calls are looked at so often: is the client there, did its body come, is the stream silent."""
 CLOSE_WAIT_S = 0.5
 """After the end marker, the connection's own end is awaited for so long, so that it can be used again."""
 CLIENT_GONE_READ_S = 30.0
@@ -184,7 +190,7 @@ LISTEN_BACKLOG = 1024
 CONNECTIONS_MAX = 16_384
 """Open client connections of one worker; further ones wait in the backlog."""
 HEADER_READ_TIMEOUT_S = 30.0
-"""From a connection's opening, or its last reply, to the end of the next request's headers."""
+"""From the first byte of a request to the end of its headers."""
 
 # Wire.
 CHOICES_MAX = 1024
@@ -242,3 +248,16 @@ INGEST_READ_BYTES = 1 * MIB
 """Of a journal, at a time; a batch of full records does not fit, ordinary ones do."""
 EPOCH_UNKNOWN_MS_MIN = 10_000
 """Age of a journal folder of an epoch that never said Hello before it is taken for dead."""
+CONNECTIONS_LOOK_S = 1.0
+"""Waiting connections are looked at so often."""
+KEEP_ALIVE_S = 75.0
+"""An idle client connection is closed after this; longer than what common proxies keep theirs."""
+LINGER_S = 2.0
+"""After an answer that came before the request was whole, what the client still sends is dropped for so
+long."""
+CLIENT_BUFFER_BYTES_MAX = 64 * KIB
+"""Written but not yet taken by the client, beyond the kernel's own buffers; then the upstream is paused."""
+UNREAD_BODY_BYTES_MAX = 128 * KIB
+"""Of a body that nobody has asked for yet, as the key is still being checked."""
+PIPELINED_REQUESTS_MAX = 16
+"""Requests that a client sent ahead on one connection."""

@@ -125,6 +125,8 @@ class Connection(asyncio.BufferedProtocol):
                 self.fail(kind, detail or str(fault))
                 return
             self._doubt = True
+        if exchange.sink is not None:
+            exchange.feed_sink(exchange.sink)
         if self._done:
             self._complete()
         elif self._overhead_bytes > UPSTREAM_HEADER_BYTES_MAX:
@@ -204,7 +206,7 @@ class Connection(asyncio.BufferedProtocol):
             self._overhead_bytes = 0
             exchange.pieces.append(body)
             exchange.buffered += len(body)
-            if exchange.waiter is not None:
+            if exchange.waiter is not None and exchange.sink is None:
                 exchange.wake()
 
     def on_message_complete(self) -> None:

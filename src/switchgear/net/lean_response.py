@@ -1,10 +1,11 @@
 """The response side of one exchange: what has come of the body, how it ended, and who waits for more."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
 from switchgear.net.lean_decode import BadEncoding, Inflater
-from switchgear.net.transport import Timeouts, TransportFault
+from switchgear.net.transport import Timeouts, TransportFault, pump_chunks
 
 if TYPE_CHECKING:
     from switchgear.net.lean_connection import Connection
@@ -25,6 +26,8 @@ class LeanResponse:
         "idle_due",
         "loop",
         "pieces",
+        "sink",
+        "sink_verdict",
         "status",
         "timeouts",
         "total_at",
@@ -54,6 +57,10 @@ class LeanResponse:
         self.idle_due = 0.0
         """When the next piece is late; kept through a wait that was given up and begun again."""
         self.waiter: asyncio.Future[None] | None = None
+        self.sink: Callable[[bytes], bool] | None = None
+        """Takes pieces at once, while somebody waits in ``pump``."""
+        self.sink_verdict: Exception | Literal[False] | None = None
+        """Why it takes no more."""
         self._decoder: Inflater | None = None
 
     async def next_chunk(self) -> bytes:
@@ -68,6 +75,52 @@ class LeanResponse:
                     raise self.fault
                 return b""
         return self._take()
+
+    async def pump(self, sink: Callable[[bytes], bool]) -> bool:
+        """See UpstreamResponse.pump. While somebody waits here, what is read goes straight to the sink: no
+        future, no task switch."""
+        if self._decoder is not None:
+            return await pump_chunks(self, sink)
+        while self.pieces or not self.ended:
+            if self.pieces and not sink(self._take()):
+                return False
+            if not self.ended and not await self._pumped(sink):
+                return False
+        if self.fault is not None:
+            raise self.fault
+        return True
+
+    async def _pumped(self, sink: Callable[[bytes], bool]) -> bool:
+        """Feeds the sink from the socket until the exchange ends, or the sink wants no more: False."""
+        self.sink = sink
+        try:
+            await self._wait_for_piece()
+        finally:
+            self.sink = None
+        verdict, self.sink_verdict = self.sink_verdict, None
+        if isinstance(verdict, Exception):
+            raise verdict
+        return verdict is None
+
+    def feed_sink(self, sink: Callable[[bytes], bool]) -> None:
+        """Something was read while ``pump`` waits; the next piece has a deadline of its own."""
+        if not self.pieces:
+            return
+        try:
+            wants_more = sink(self._take())
+        except Exception as fault:  # it belongs to whoever waits in ``pump``
+            self._stop_sink(fault)
+            return
+        if not wants_more:
+            self._stop_sink(False)
+        elif self.connection is not None:
+            self.idle_due = self.loop.time() + self.timeouts.idle_chunk_s
+            self.connection.arm(min(self.idle_due, self.total_at))
+
+    def _stop_sink(self, verdict: Exception | Literal[False]) -> None:
+        self.sink = None
+        self.sink_verdict = verdict
+        self.wake()
 
     async def read(self, bytes_max: int) -> bytes:
         """See UpstreamResponse.read."""

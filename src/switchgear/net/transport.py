@@ -4,7 +4,7 @@ Implementations: ``transport_lean`` (our HTTP/1.1 pool on httptools), ``transpor
 Both pass ``tests/net/test_transport_conformance.py``.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Literal, Protocol
 
 import msgspec
@@ -78,6 +78,14 @@ class UpstreamResponse(Protocol):
         Never more than one caller at a time.
         """
 
+    async def pump(self, sink: Callable[[bytes], bool]) -> bool:
+        """Hands every piece of the decoded body to ``sink`` as it comes, until it gives False or the body
+        ends.
+
+        True at the body's proper end, False when the sink wanted no more for now; then it may be called
+        again. What the sink raises comes out of here. Raises TransportFault as ``next_chunk`` does.
+        """
+
     async def read(self, bytes_max: int) -> bytes:
         """The whole decoded body; ``body_too_large`` beyond ``bytes_max``."""
 
@@ -103,3 +111,11 @@ def iterate(response: UpstreamResponse) -> AsyncIterator[bytes]:
             yield chunk
 
     return chunks()
+
+
+async def pump_chunks(response: UpstreamResponse, sink: Callable[[bytes], bool]) -> bool:
+    """``pump`` for implementations that have no shorter way than ``next_chunk``."""
+    while chunk := await response.next_chunk():
+        if not sink(chunk):
+            return False
+    return True

@@ -5,6 +5,7 @@ What it can't do is listed, and held true, in ``tests/net/test_transport_conform
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 from pyreqwest.client import Client, ClientBuilder
@@ -22,7 +23,7 @@ from switchgear.kernel.limits import (
 from switchgear.net.lean_decode import BadEncoding, Inflater
 from switchgear.net.lean_request import RequestEncoder
 from switchgear.net.pyreqwest_faults import transport_fault
-from switchgear.net.transport import FaultStage, Timeouts, TransportFault, UpstreamRequest
+from switchgear.net.transport import FaultStage, Timeouts, TransportFault, UpstreamRequest, pump_chunks
 
 _READ_AHEAD_BYTES = 0
 """The default reads 64 KiB ahead, and an upstream stream stays open, and paid for, after its reader has gone.
@@ -53,6 +54,10 @@ class PyreqwestResponse:
         self._decoder = Inflater(coding) if coding != "identity" else None
         if self._decoder is not None:
             self.headers.pop("content-length", None)
+
+    async def pump(self, sink: Callable[[bytes], bool]) -> bool:
+        """See UpstreamResponse.pump."""
+        return await pump_chunks(self, sink)
 
     async def next_chunk(self) -> bytes:
         """See UpstreamResponse.next_chunk."""

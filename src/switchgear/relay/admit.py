@@ -20,7 +20,7 @@ from switchgear.kernel.errors import (
 from switchgear.kernel.limits import RESERVE_IMAGE_TOKENS
 from switchgear.kernel.money import Nanos
 from switchgear.link.snapshot import ModelView, Principal, Snapshot
-from switchgear.relay.addresses import Network, client_address, is_within, parse_address
+from switchgear.relay.addresses import Network, client_address
 from switchgear.relay.credentials import api_key_of
 from switchgear.relay.directory import Directory, KnownKey, check_key
 from switchgear.relay.funds import Funds, legs_of
@@ -60,7 +60,7 @@ async def identify(
     known = directory.cached(api_key) or await directory.find(api_key)
     check_key(known, clock.now_ms())
     address = client_address(request.peer_ip, request.header("x-forwarded-for") if trusted else None, trusted)
-    if known.networks and not is_within(parse_address(address), known.networks):
+    if not known.allows(address):
         principal = known.principal
         raise ApiError(
             IP_NOT_ALLOWED,

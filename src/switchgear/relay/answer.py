@@ -5,7 +5,13 @@ import contextlib
 from collections.abc import Callable
 
 from switchgear.kernel.errors import DRAINING, UPSTREAM_CUT, UPSTREAM_ERROR, UPSTREAM_STALLED, ApiError
-from switchgear.kernel.limits import CLIENT_GONE_READ_S, CLOSE_WAIT_S, REPLY_BYTES_MAX
+from switchgear.kernel.limits import (
+    BODY_BYTES_MAX,
+    BODY_READ_TIMEOUT_S,
+    CLIENT_GONE_READ_S,
+    CLOSE_WAIT_S,
+    REPLY_BYTES_MAX,
+)
 from switchgear.kernel.usage import Usage
 from switchgear.ledger.record import Attempt, EndState, UsageSource
 from switchgear.net.transport import TransportFault
@@ -13,7 +19,7 @@ from switchgear.relay.attempt import Exchange, Fault, judge, transport_fault, up
 from switchgear.relay.call import Books, Outcome, RunningCall
 from switchgear.relay.health import Health
 from switchgear.relay.heartbeat import Pulse
-from switchgear.relay.http import ClientGone, Headers, Reply
+from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
 from switchgear.relay.meter import Count, TokenTally, count_or_guess, is_plausible
 from switchgear.relay.plan import Candidate
 from switchgear.relay.replies import passed_back
@@ -29,6 +35,8 @@ _STREAM_HEADERS: Headers = [
     ("cache-control", "no-cache"),
     ("x-accel-buffering", "no"),
 ]
+NS = 1_000_000_000
+
 _END_STATES: dict[str, tuple[EndState, str]] = {
     "cut": ("upstream_cut", UPSTREAM_CUT.name),
     "stalled": ("stalled", UPSTREAM_STALLED.name),
@@ -57,11 +65,31 @@ class Answerer:
         self._tap: StreamTap | None = None
         self._tally: TokenTally | None = None
         self._task: asyncio.Task[None] | None = None
+        self._body_until_ns = 0
+        self.body_late = False
+        """The client took too long over its body; that is why the task was cancelled."""
 
     def watch(self, task: "asyncio.Task[None]") -> None:
         """From now on, a client that leaves cancels the task; the upstream call stops with it."""
         self._task = task
         self._reply.on_disconnect(self._client_left)
+
+    def look(self, now_ns: int) -> None:
+        """To be called now and then while the call runs: whether its body comes, and the client hears
+        something."""
+        if self._body_until_ns and now_ns > self._body_until_ns and self._task is not None:
+            self._body_until_ns = 0
+            self.body_late = True
+            self._task.cancel()
+        if self._pulse is not None:
+            self._pulse.look(now_ns)
+
+    async def read_body(self, request: Inbound) -> bytes:
+        """The request's body, within its bounds. Raises ApiError."""
+        self._body_until_ns = self._books.clock.monotonic_ns() + int(BODY_READ_TIMEOUT_S * NS)
+        body = await request.read_body(BODY_BYTES_MAX)
+        self._body_until_ns = 0
+        return body
 
     def add_headers(self, headers: Headers) -> None:
         self._headers = self._headers + headers
@@ -72,7 +100,8 @@ class Answerer:
         self._began_ns = self._books.clock.monotonic_ns()
         self._exchange = self._tap = self._tally = None
         if call.stream and self._pulse is None:
-            self._pulse = Pulse(self._reply, self._start_stream, self._client_left)
+            now_ns = self._books.clock.monotonic_ns
+            self._pulse = Pulse(self._reply, self._start_stream, self._client_left, now_ns)
 
     def attempt_failed(self, fault: Fault) -> None:
         """The candidate being tried failed before anything of it was shown."""
@@ -115,9 +144,7 @@ class Answerer:
     def close(self) -> None:
         """The call is over; late notices of a disconnect change nothing."""
         self._task = self._exchange = self._tap = self._tally = None
-        if self._pulse is not None:
-            self._pulse.stop()
-            self._pulse = None
+        self._pulse = None
         self._reply.finish()
 
     @property
@@ -172,13 +199,14 @@ class Answerer:
         if end.state == "complete":
             health.succeeded(channel, model)
             self._end("complete", 200, "", usage, source, pulse.delivered_bytes, end=end)
-            await pulse.send(tap.closing + END_MARKER)
+            pulse.push(tap.closing + END_MARKER)
+            self._reply.finish()
             await self._close_politely(exchange)
             return
         health.faulted(channel, model, self._books.clock.monotonic_ns())
         state, error_name = _END_STATES[end.state]
         self._end(state, 200, error_name, usage, source, pulse.delivered_bytes, end=end)
-        await pulse.send(render_stream_error(_shown_error(end, tap), self._running.request_id))
+        pulse.push(render_stream_error(_shown_error(end, tap), self._running.request_id))
 
     async def _close_politely(self, exchange: Exchange) -> None:
         """Waits shortly for the connection's own end, so that it can be used again."""
@@ -238,7 +266,7 @@ class Answerer:
             self._reply.send_whole(status, self._headers + headers, body)
         elif self._pulse is not None:
             with contextlib.suppress(ClientGone):
-                await self._pulse.send(render_stream_error(error, self._running.request_id))
+                self._pulse.push(render_stream_error(error, self._running.request_id))
 
     def _end(
         self,

@@ -3,7 +3,6 @@
 import base64
 import binascii
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from switchgear.kernel.errors import (
     METHOD_NOT_ALLOWED,
@@ -20,10 +19,10 @@ from switchgear.relay.addresses import parse_address
 from switchgear.relay.admit import identify, may_use
 from switchgear.relay.directory import Directory
 from switchgear.relay.http import Headers, Inbound, Reply
+from switchgear.relay.http1.exchange import Exchange
 from switchgear.relay.pipeline import Pipeline, Tools
 from switchgear.relay.replies import base_headers, preflight_headers
 from switchgear.relay.routes import Route, find_route
-from switchgear.relay.rsgi import RsgiInbound, RsgiReply
 from switchgear.wire.openai_chat.errors import render_error
 from switchgear.wire.openai_chat.models import render_model, render_models
 
@@ -34,7 +33,7 @@ _TEXT: Headers = [("content-type", "text/plain; charset=utf-8")]
 
 
 class App:
-    """The RSGI application of one worker."""
+    """What one worker answers."""
 
     def __init__(self, tools: Tools, pipeline: Pipeline, ask: Ask, why_not_ready: Callable[[], str]) -> None:
         self._tools = tools
@@ -42,16 +41,13 @@ class App:
         self._ask = ask
         self._why_not_ready = why_not_ready
 
-    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
-        if scope.proto != "http":
-            protocol.close(404)  # at once, so that clients fall back to HTTP
-            return
-        request, reply = RsgiInbound(scope, protocol), RsgiReply(protocol)
-        route = find_route(request.path)
-        if route is not None and route.relayed and request.method == "POST":
-            await self._pipeline.serve(request, reply, route.relayed)
+    async def handle(self, exchange: Exchange) -> None:
+        """Answers one request."""
+        route = find_route(exchange.path)
+        if route is not None and route.relayed and exchange.method == "POST":
+            await self._pipeline.serve(exchange, exchange, route.relayed)
         else:
-            await self._answer(request, reply, route)
+            await self._answer(exchange, exchange, route)
 
     async def _answer(self, request: Inbound, reply: Reply, route: Route | None) -> None:
         request_id = new_id()

@@ -7,6 +7,7 @@ at its next use.
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from switchgear.kernel.clock import Clock
 from switchgear.kernel.errors import (
@@ -19,6 +20,7 @@ from switchgear.kernel.errors import (
 )
 from switchgear.kernel.ids import mask_key
 from switchgear.kernel.limits import (
+    ADDRESSES_CACHED_MAX,
     DIRECTORY_KEYS_MAX,
     DIRECTORY_UNKNOWN_MAX,
     STALE_MAX_S,
@@ -26,7 +28,7 @@ from switchgear.kernel.limits import (
 )
 from switchgear.kernel.secret import key_digest
 from switchgear.link.snapshot import Principal
-from switchgear.relay.addresses import Network, parse_networks
+from switchgear.relay.addresses import Network, is_within, parse_address, parse_networks
 
 NS = 1_000_000_000
 
@@ -37,14 +39,25 @@ Lookup = Callable[[bytes], Awaitable[Principal | None]]
 class KnownKey:
     """A principal with what admission needs of it, worked out once."""
 
-    __slots__ = ("allowed_models", "fetched_ns", "generation", "networks", "principal")
+    __slots__ = ("_judged", "_networks", "allowed_models", "fetched_ns", "generation", "principal")
 
     def __init__(self, principal: Principal, generation: int, now_ns: int) -> None:
         self.principal = principal
         self.generation = generation
         self.fetched_ns = now_ns
         self.allowed_models = frozenset(principal.models)
-        self.networks: tuple[Network, ...] = parse_networks(principal.allow_ips)
+        self._networks: tuple[Network, ...] = parse_networks(principal.allow_ips)
+        self._judged: dict[str, bool] = {}
+
+    def allows(self, address: str) -> bool:
+        """Whether the key may be used from an address; remembered, as most calls come from few."""
+        if not self._networks:
+            return True
+        allowed = self._judged.get(address)
+        if allowed is None:
+            _bound(self._judged, ADDRESSES_CACHED_MAX)
+            allowed = self._judged[address] = is_within(parse_address(address), self._networks)
+        return allowed
 
 
 class Directory:
@@ -117,7 +130,7 @@ def _bad_key(api_key: str) -> ApiError:
     return ApiError(BAD_KEY, f"Incorrect API key provided: {mask_key(api_key)}.")
 
 
-def _bound(table: dict[bytes, KnownKey] | dict[bytes, int], size_max: int) -> None:
+def _bound(table: dict[Any, Any], size_max: int) -> None:
     """Makes room for one more by forgetting the oldest entry."""
     if len(table) >= size_max:
         table.pop(next(iter(table)))

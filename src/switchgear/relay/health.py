@@ -46,6 +46,10 @@ class Health:
         """A new configuration: refused credentials may be right now."""
         self._dead.clear()
 
+    def troubled(self) -> bool:
+        """Whether anything at all is known against any channel."""
+        return bool(self._targets or self._cooling or self._dead)
+
     def fitness(self, channel: str, secret: int, model: str, now_ns: int) -> Fitness:
         """Whether a channel's upstream key may be tried for a model."""
         if self._dead and self._dead.get((channel, secret), 0) > now_ns:
@@ -99,7 +103,7 @@ class Health:
         """The upstream does not take this key of the channel, or its account is out of money."""
         self._dead[channel, secret] = now_ns + int(REFUSED_CREDENTIAL_S * NS)
 
-    def cooling_for_ns(self, channel: str, secret: int, model: str, now_ns: int) -> int:
+    def resting_ns(self, channel: str, secret: int, model: str, now_ns: int) -> int:
         """How long until it may be tried again; 0 when it may now."""
         until_ns = self._cooling.get((channel, secret, model), 0)
         target = self._targets.get((channel, model))

@@ -16,13 +16,12 @@ class Inbound(Protocol):
     def header(self, name: str) -> str | None:
         """The value of one request header."""
 
-    async def read_body(self, bytes_max: int, timeout_s: float) -> bytes:
-        """The whole body. Raises ApiError ``body_too_large`` or ``body_timeout``."""
+    async def read_body(self, bytes_max: int) -> bytes:
+        """The whole body. Raises ApiError ``body_too_large``."""
 
 
 class Reply(Protocol):
-    """The answer to one request: ``send_whole``, or ``start_stream``, ``send`` … until the handler
-    returns."""
+    """The answer to one request: ``send_whole``, or ``start_stream``, ``push`` …, ``finish``."""
 
     started: bool
 
@@ -35,8 +34,15 @@ class Reply(Protocol):
     def start_stream(self, status: int, headers: Headers) -> None:
         """Status line and headers of a streamed answer."""
 
-    async def send(self, data: bytes) -> None:
-        """One piece of a streamed answer; returns when there is room for the next. Raises ClientGone."""
+    def push(self, data: bytes) -> None:
+        """One piece of a streamed answer. Raises ClientGone."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the client should take something before the next piece."""
+
+    async def room(self) -> None:
+        """Returns when there is room for the next piece. Raises ClientGone."""
 
     def finish(self) -> None:
         """The answer is complete; lets the connection go on to its next request."""

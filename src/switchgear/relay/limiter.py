@@ -29,6 +29,7 @@ _ROW = struct.Struct("<qqi")
 """Both buckets, and the calls that run in all workers together."""
 _COLUMN = struct.Struct("<H")
 """The calls that run in one worker: what to take off the sum when it dies."""
+_ALL_COLUMNS = struct.Struct(f"<{COLUMNS}H")
 _COLUMNS_AT = 24
 _GROWTH_ROWS = 4096
 _CALLS_MAX = 65_535
@@ -127,6 +128,10 @@ class RateTable:
         requests_ns, tokens_ns, running = self._read(who.slot)
         requests_ns, tokens_ns = _sane(requests_ns, now_ns), _sane(tokens_ns, now_ns)
         taken = min(tokens, who.tpm)
+        if who.concurrency and running >= who.concurrency:
+            # A kill between the two writes of a row leaves the sum off by one; before it can refuse, it is
+            # made anew.
+            running = self._sum_columns(who.slot)
         refused = _refusal(who, running, requests_ns, tokens_ns, taken, now_ns)
         if refused is None:
             if who.rpm:
@@ -159,6 +164,9 @@ class RateTable:
         after = min(max(before + step, 0), _CALLS_MAX)
         _COLUMN.pack_into(self._table, at, after)
         return abs(after - before)
+
+    def _sum_columns(self, slot: int) -> int:
+        return sum(_ALL_COLUMNS.unpack_from(self._table, slot * ROW_BYTES + _COLUMNS_AT))
 
     def _grow(self, slot: int) -> None:
         rows = (slot // _GROWTH_ROWS + 1) * _GROWTH_ROWS

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from switchgear.kernel.errors import (
+    BODY_TIMEOUT,
     CHANNELS_COOLING,
     DRAINING,
     INTERNAL,
@@ -29,6 +30,7 @@ from switchgear.kernel.limits import (
     BODY_READ_TIMEOUT_S,
     HOPS_MAX,
     IN_FLIGHT_MAX,
+    LOOK_INTERVAL_S,
     RETRY_BUDGET_FLOOR,
     RETRY_BUDGET_RATIO,
 )
@@ -74,7 +76,7 @@ class Pipeline:
         self._retrying = 0
         self._turn = 0
         self._by_channel: dict[str, int] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._calls: dict[asyncio.Task[None], Answerer] = {}
         self._stopping = False
 
     @property
@@ -110,13 +112,13 @@ class Pipeline:
         if task is None:
             raise RuntimeError("a call is served in a task")
         answerer.watch(task)
-        self._tasks.add(task)
+        self._calls[task] = answerer
         try:
             await self._relay(request, running, answerer, caller, view)
         except ApiError as error:
             await answerer.refuse(error)
         except (ClientGone, asyncio.CancelledError):
-            await (answerer.cut_off() if self._stopping else answerer.client_gone())
+            await self._end_cancelled(answerer)
         except JournalBroken:
             await answerer.fail(
                 ApiError(STORE_AWAY, "The call can't be recorded right now.", retry_after_s=1)
@@ -125,14 +127,31 @@ class Pipeline:
             await answerer.fail(ApiError(INTERNAL, "Something went wrong in the relay itself."))
             raise
         finally:
-            self._tasks.discard(task)
+            del self._calls[task]
             answerer.close()
+
+    async def _end_cancelled(self, answerer: Answerer) -> None:
+        if self._stopping:
+            await answerer.cut_off()
+        elif answerer.body_late:
+            late = f"The request body did not arrive within {BODY_READ_TIMEOUT_S:g} seconds."
+            await answerer.refuse(ApiError(BODY_TIMEOUT, late))
+        else:
+            await answerer.client_gone()
 
     def stop(self) -> None:
         """Ends what is still running, with an error that says so; for the end of a drain."""
         self._stopping = True
-        for task in self._tasks:
+        for task in self._calls:
             task.cancel()
+
+    async def look_after(self) -> None:
+        """Looks at every running call a few times a second, for as long as it is not cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_INTERVAL_S)
+            now_ns = self._tools.books.clock.monotonic_ns()
+            for answerer in list(self._calls.values()):
+                answerer.look(now_ns)
 
     def _check_open(self) -> None:
         """Refuses at once what can't be served well. Raises ApiError."""
@@ -168,7 +187,7 @@ class Pipeline:
         self, request: Inbound, running: RunningCall, answerer: Answerer, caller: Caller, view: View
     ) -> None:
         hops = _hops(request)
-        body = await request.read_body(BODY_BYTES_MAX, BODY_READ_TIMEOUT_S)
+        body = await answerer.read_body(request)
         if coding := request.header("content-encoding"):
             body = await decode_body(body, coding, BODY_BYTES_MAX)
         try:
@@ -189,16 +208,11 @@ class Pipeline:
         await self._try_in_turn(candidates, call, answerer, passed_on)
 
     def _plan(self, view: View, group: str, call: Call, operation: str) -> tuple[Candidate, ...]:
-        now_ns = self._tools.books.clock.monotonic_ns()
-        health = self._tools.health
         self._turn += 1
         made = plan(
-            view.routes,
-            group,
-            call.model,
-            operation,
-            lambda channel, secret, model: health.fitness(channel, secret, model, now_ns),
-            lambda channel, secret, model: health.cooling_for_ns(channel, secret, model, now_ns),
+            view.routes.tiers(group, call.model, operation),
+            self._tools.health,
+            self._tools.books.clock.monotonic_ns(),
             lambda channel: self._by_channel.get(channel, 0),
             self._turn,
             random.random,

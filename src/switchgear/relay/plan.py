@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Callable
 from itertools import accumulate
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -33,24 +33,39 @@ class Plan(msgspec.Struct, frozen=True):
     retry_ns: int = 0
 
 
+class Option(msgspec.Struct, frozen=True):
+    """A channel that serves a call, with its candidates as they are while it is well."""
+
+    channel: ChannelView
+    candidates: tuple[Candidate, ...]
+    """One for each upstream key, in their order."""
+
+
 class Routes:
     """The channels of a snapshot by (group, model, operation), worked out when first asked for."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self._tiers: dict[tuple[str, str, str], tuple[tuple[ChannelView, ...], ...]] = {}
+        self._tiers: dict[tuple[str, str, str], tuple[tuple[Option, ...], ...]] = {}
 
-    def tiers(self, group: str, model: str, operation: str) -> tuple[tuple[ChannelView, ...], ...]:
+    def tiers(self, group: str, model: str, operation: str) -> tuple[tuple[Option, ...], ...]:
         """Channels that serve the call, highest priority first, one tuple for each priority."""
         key = (group, model, operation)
         found = self._tiers.get(key)
         if found is None:
             serving = [c for c in self.snapshot.channels if why_not(c, group, model, operation) is None]
             priorities = sorted({c.priority for c in serving}, reverse=True)
-            found = tuple(tuple(c for c in serving if c.priority == priority) for priority in priorities)
+            found = tuple(
+                tuple(_option(c, model) for c in serving if c.priority == priority) for priority in priorities
+            )
             if model in self.snapshot.models:  # a made-up name must not fill the table
                 self._tiers[key] = found
         return found
+
+
+def _option(channel: ChannelView, model: str) -> Option:
+    secrets = range(len(channel.secrets)) if channel.secrets else (-1,)
+    return Option(channel, tuple(Candidate(channel, secret, channel.models[model]) for secret in secrets))
 
 
 def why_not(channel: ChannelView, group: str, model: str, operation: str) -> LeftOut | None:
@@ -64,13 +79,23 @@ def why_not(channel: ChannelView, group: str, model: str, operation: str) -> Lef
     return None
 
 
+class Condition(Protocol):
+    """How the channels are, as a plan wants to know it."""
+
+    def troubled(self) -> bool:
+        """False: every channel is well, so none needs to be asked about."""
+
+    def fitness(self, channel: str, secret: int, model: str, now_ns: int) -> Fitness:
+        """Whether an upstream key of a channel may be tried for a model (the upstream's name of it)."""
+
+    def resting_ns(self, channel: str, secret: int, model: str, now_ns: int) -> int:
+        """How long until it may be tried again."""
+
+
 def plan(
-    routes: Routes,
-    group: str,
-    model: str,
-    operation: str,
-    fitness: Callable[[str, int, str], Fitness],
-    resting_ns: Callable[[str, int, str], int],
+    tiers: tuple[tuple[Option, ...], ...],
+    condition: Condition,
+    now_ns: int,
     running: Callable[[str], int],
     turn: int,
     draw: Callable[[], float],
@@ -80,18 +105,22 @@ def plan(
     By priority, within it by chance in proportion to weight. Upstream keys of a channel take turns
     (``turn``); its other keys come after every channel of the same priority. Targets that are out are left
     out, unless all are: then the one that comes back first is tried, as a refusal would be no better.
-    ``draw`` gives numbers in [0, 1).
+    ``running`` gives the calls in flight of a channel, ``draw`` numbers in [0, 1).
     """
     chosen: list[Candidate] = []
     left_out: list[tuple[str, LeftOut]] = []
     resting: list[tuple[int, Candidate]] = []
-    for tier in routes.tiers(group, model, operation):
+    troubled = condition.troubled()
+    for tier in tiers:
         spare: list[Candidate] = []
-        for channel in _by_weight(tier, draw) if len(tier) > 1 else tier:
-            if channel.concurrency_max and running(channel.id) >= channel.concurrency_max:
-                left_out.append((channel.id, "full"))
+        for option in _by_weight(tier, draw) if len(tier) > 1 else tier:
+            cap = option.channel.concurrency_max
+            if cap and running(option.channel.id) >= cap:
+                left_out.append((option.channel.id, "full"))
                 continue
-            fit = _fit_secrets(channel, model, fitness, resting_ns, turn, left_out, resting)
+            fit = _from_turn(option.candidates, turn)
+            if troubled:
+                fit = _fit(fit, condition, now_ns, left_out, resting)
             chosen += fit[:1]
             spare += fit[1:]
         chosen += spare
@@ -102,42 +131,47 @@ def plan(
     return Plan(tuple(candidate for _, candidate in outs[:1]), tuple(left_out), retry_ns)
 
 
-def _fit_secrets(
-    channel: ChannelView,
-    model: str,
-    fitness: Callable[[str, int, str], Fitness],
-    resting_ns: Callable[[str, int, str], int],
-    turn: int,
+def _from_turn(candidates: tuple[Candidate, ...], turn: int) -> tuple[Candidate, ...]:
+    if len(candidates) == 1:
+        return candidates
+    first = turn % len(candidates)
+    return candidates[first:] + candidates[:first]
+
+
+def _fit(
+    candidates: tuple[Candidate, ...],
+    condition: Condition,
+    now_ns: int,
     left_out: list[tuple[str, LeftOut]],
     resting: list[tuple[int, Candidate]],
-) -> list[Candidate]:
-    """The channel's upstream keys that may be tried, the one whose turn it is first."""
-    count = len(channel.secrets)
-    upstream_model = channel.models[model]
+) -> tuple[Candidate, ...]:
+    """Those of one channel's candidates that may be tried."""
     fit: list[Candidate] = []
-    for step in range(max(1, count)):
-        secret = (turn + step) % count if count else -1
-        state = fitness(channel.id, secret, model)
-        if state in ("fit", "probe"):
-            fit.append(Candidate(channel, secret, upstream_model, state == "probe"))
-            continue
-        left_out.append((channel.id, state))  # type: ignore[arg-type]  # "fit" and "probe" went above
-        if state != "dead":
-            wait_ns = resting_ns(channel.id, secret, model)
-            resting.append((wait_ns, Candidate(channel, secret, upstream_model, state == "out")))
-    return fit
+    for candidate in candidates:
+        channel, secret, model = candidate.channel.id, candidate.secret, candidate.upstream_model
+        state = condition.fitness(channel, secret, model, now_ns)
+        if state == "fit":
+            fit.append(candidate)
+        elif state == "probe":
+            fit.append(msgspec.structs.replace(candidate, probe=True))
+        else:
+            left_out.append((channel, state))
+            if state != "dead":
+                wait_ns = condition.resting_ns(channel, secret, model, now_ns)
+                resting.append((wait_ns, msgspec.structs.replace(candidate, probe=state == "out")))
+    return tuple(fit)
 
 
-def _by_weight(tier: tuple[ChannelView, ...], draw: Callable[[], float]) -> list[ChannelView]:
+def _by_weight(tier: tuple[Option, ...], draw: Callable[[], float]) -> list[Option]:
     """A random order in which each next place falls to a channel in proportion to its weight."""
     remaining = list(tier)
-    order: list[ChannelView] = []
+    order: list[Option] = []
     while remaining:
-        total = sum(channel.weight for channel in remaining)
+        total = sum(option.channel.weight for option in remaining)
         if total <= 0:
             index = int(draw() * len(remaining))
         else:
-            marks = list(accumulate(channel.weight for channel in remaining))
+            marks = list(accumulate(option.channel.weight for option in remaining))
             index = min(bisect_right(marks, draw() * total), len(remaining) - 1)
         order.append(remaining.pop(index))
     return order

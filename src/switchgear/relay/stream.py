@@ -1,7 +1,7 @@
-"""Passing a streamed answer on: pull one chunk, let the tap look, send it, pull the next.
+"""Passing a streamed answer on: a chunk comes, the tap looks at it, it goes out.
 
 Nothing goes to the client before the first content frame, so that until then another candidate may be tried.
-Reading waits for sending, so a slow client slows the upstream and no more than a chunk or two is in memory.
+Reading stops while the client has not taken what was sent, so a slow client slows the upstream.
 """
 
 from typing import Literal
@@ -34,6 +34,51 @@ class StreamEnd(msgspec.Struct, frozen=True, gc=False):
         return self.first_byte_ns != 0
 
 
+class Passage:
+    """The way of one stream's content: from the upstream's chunks, through the tap, to the client."""
+
+    __slots__ = ("_clock", "_pulse", "_tally", "_tap", "_waiting", "first_byte_ns", "first_chunk_ns")
+
+    def __init__(self, tap: StreamTap, tally: TokenTally, pulse: Pulse, clock: Clock) -> None:
+        self._tap = tap
+        self._tally = tally
+        self._pulse = pulse
+        self._clock = clock
+        self._waiting = b""
+        self.first_chunk_ns = 0
+        self.first_byte_ns = 0
+
+    def take(self, chunk: bytes) -> bool:
+        """One chunk; False when no further one is wanted now: the end, a fault, or a client that is slow.
+
+        Called straight from the socket, a hundred times a second for each stream. Raises ClientGone.
+        """
+        tap = self._tap
+        out = tap.feed(chunk)
+        if out:
+            if self.first_byte_ns:
+                self._pulse.push(out)
+            else:
+                self._hold_back(out)
+        if tap.text_bytes > ESTIMATE_TEXT_BYTES_MAX:
+            self._tally.add(tap.take_text())
+        return not (tap.ended or tap.fault is not None or self._pulse.is_full or self.overrun)
+
+    @property
+    def overrun(self) -> bool:
+        """So much came without any content that it can be no answer."""
+        return len(self._waiting) > FRAME_BYTES_MAX
+
+    def _hold_back(self, out: bytes) -> None:
+        """Nothing is shown before the first content, so that another candidate may still be tried."""
+        self._waiting += out
+        if self._tap.has_content:
+            self.first_chunk_ns = self._clock.monotonic_ns()
+            self._pulse.push(self._waiting)
+            self.first_byte_ns = self._clock.monotonic_ns()
+            self._waiting = b""
+
+
 async def pass_on(
     response: UpstreamResponse, tap: StreamTap, tally: TokenTally, pulse: Pulse, clock: Clock
 ) -> StreamEnd:
@@ -41,34 +86,21 @@ async def pass_on(
 
     Raises ClientGone (and CancelledError) when the client leaves.
     """
-    waiting: list[bytes] = []
-    waiting_bytes = 0
-    first_chunk_ns = first_byte_ns = 0
+    passage = Passage(tap, tally, pulse, clock)
+    state: StreamState = "cut"
+    fault: TransportFault | None = None
     try:
-        while chunk := await response.next_chunk():
-            out = tap.feed(chunk)
-            if out:
-                if first_byte_ns:
-                    await pulse.send(out)
-                else:
-                    waiting.append(out)
-                    waiting_bytes += len(out)
-                    if tap.has_content:
-                        first_chunk_ns = clock.monotonic_ns()
-                        await pulse.send(out if len(waiting) == 1 else b"".join(waiting))
-                        first_byte_ns = clock.monotonic_ns()
-                        waiting.clear()
-            if tap.fault is not None or waiting_bytes > FRAME_BYTES_MAX:
-                return StreamEnd("error", None, first_chunk_ns, first_byte_ns)
-            if tap.ended:
+        while not await response.pump(passage.take):
+            if tap.ended or tap.fault is not None or passage.overrun:
                 break
-            if tap.text_bytes > ESTIMATE_TEXT_BYTES_MAX:
-                tally.add(tap.take_text())
-    except TransportFault as fault:
-        # All choices had finished and only the end marker is missing: that is an end, whatever the socket
-        # did.
-        if tap.finish() != "complete":
-            return StreamEnd("stalled" if is_stall(fault) else "cut", fault, first_chunk_ns, first_byte_ns)
-    if tap.finish() != "complete":
-        return StreamEnd("cut", None, first_chunk_ns, first_byte_ns)
-    return StreamEnd("complete", None, first_chunk_ns, first_byte_ns)
+            await pulse.room()
+    except TransportFault as broken:
+        fault = broken
+    if tap.fault is not None or passage.overrun:
+        state = "error"
+    elif tap.finish() == "complete":
+        # With every choice finished only the end marker is missing: that is an end, whatever the socket did.
+        state, fault = "complete", None
+    elif fault is not None and is_stall(fault):
+        state = "stalled"
+    return StreamEnd(state, fault, passage.first_chunk_ns, passage.first_byte_ns)

@@ -7,6 +7,7 @@ States: connecting (no snapshot yet, not ready) → serving → draining → gon
 import asyncio
 import logging
 import os
+import socket
 from collections.abc import Callable
 
 from switchgear.kernel.clock import Clock, SystemClock
@@ -36,18 +37,20 @@ from switchgear.relay.call import Books
 from switchgear.relay.directory import Directory
 from switchgear.relay.funds import Funds
 from switchgear.relay.health import Health
+from switchgear.relay.http1.server import HttpServer
 from switchgear.relay.journal import Journal
 from switchgear.relay.limiter import RateTable
 from switchgear.relay.locate import Locator
 from switchgear.relay.metrics import Meters
 from switchgear.relay.pipeline import Pipeline, Tools
 from switchgear.relay.requestlog import RequestLog
-from switchgear.relay.server import SharedSocketServer
 from switchgear.relay.view import View
 
 STATS_INTERVAL_S = 1.0
 HINT_INTERVAL_S = 0.05
 COUNT_TIMEOUT_S = 0.5
+LAST_WORDS_S = 1.0
+"""For calls that were cut off at the end of a drain to tell their clients."""
 
 log = logging.getLogger("switchgear.worker")
 
@@ -95,16 +98,20 @@ class Worker:
         self._link.connect(
             self._home.link_address(), self._hello, self._welcomed, self._told, _note_away, self._epoch_over
         )
-        background = [asyncio.create_task(self._report()), asyncio.create_task(self._hint())]
-        server = SharedSocketServer(self.app, descriptor)
+        background = [
+            asyncio.create_task(endless)
+            for endless in (self._report(), self._hint(), self._pipeline.look_after())
+        ]
+        server = HttpServer(self.app.handle, socket.socket(fileno=os.dup(descriptor)))
         await self._link.wait_welcome()
-        serving = asyncio.create_task(server.serve())
+        server.start()
         serving_now()
         await _first((stop, self._refused))
         self._draining = True
-        if not await server.drain(serving, drain_s):
+        if not await server.drain(drain_s):
             self._pipeline.stop()
-            await asyncio.wait([serving], timeout=1.0)
+            await server.drain(LAST_WORDS_S)
+        server.stop()
         for task in background:
             task.cancel()
         await self._leave()

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -17,11 +18,15 @@ from switchgear.net.transport_lean import LeanTransport
 from switchgear.relay.worker import Worker
 from switchgear.serve.parent import watch_parent
 
+GC_THRESHOLD = 20_000
+"""Objects made since the last collection before the next."""
+
 
 def main() -> int:
     options = _options()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     _pin(options.index)
+    _calm_collector()
     uvloop.run(_run(options))
     return 0
 
@@ -53,6 +58,14 @@ def _pin(index: int) -> None:
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) > 1:
         os.sched_setaffinity(0, {cores[index % len(cores)]})
+
+
+def _calm_collector() -> None:
+    """What is loaded by now lives as long as the process, and a call leaves no cycles behind unless it fails:
+    looking for them at every few hundred objects costs a twelfth of the processor time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD, 20, 50)
 
 
 def _options() -> argparse.Namespace:

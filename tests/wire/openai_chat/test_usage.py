@@ -3,12 +3,14 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchgear.kernel.usage import TOKENS_MAX, UNITS, Usage
 from switchgear.wire.openai_chat.usage import merge_max, read_usage
+from switchgear.wire.openai_chat.usage import usage_of as usage_of_value
 
 COUNTS = st.one_of(
     st.integers(0, 100),
@@ -205,3 +207,24 @@ def test_a_later_report_with_details_does_not_add_them_to_the_earlier_total() ->
     early = usage_of(prompt_tokens=100, completion_tokens=1)
     late = usage_of(prompt_tokens=100, completion_tokens=7, prompt_tokens_details={"cached_tokens": 80})
     assert merge_max(early, late) == Usage(input_uncached=20, cache_read=80, output_text=7)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.fixed_dictionaries(
+        {"prompt_tokens": st.integers(-2, 60), "total_tokens": st.integers(-2, 120)},
+        optional={
+            "completion_tokens": st.integers(-2, 60),
+            "cached_tokens": st.integers(0, 9),
+            "prompt_tokens_details": st.dictionaries(
+                st.sampled_from(["cached_tokens", "audio_tokens", "image_tokens"]), st.integers(-2, 40)
+            )
+            | st.none(),
+            "completion_tokens_details": st.dictionaries(
+                st.sampled_from(["reasoning_tokens", "audio_tokens"]), st.integers(-2, 40)
+            ),
+        },
+    )
+)
+def test_the_short_way_for_ordinary_usage_says_what_the_long_way_says(found: dict[str, Any]) -> None:
+    assert read_usage(msgspec.json.encode(found)) == usage_of_value(found)

@@ -6,7 +6,7 @@ overlap and always add up to the totals.
 """
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Raw
@@ -16,9 +16,85 @@ from switchgear.kernel.usage import TOKENS_MAX, Usage
 _decode_any = msgspec.json.Decoder().decode
 _DIGITS_MAX = 20
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=TOKENS_MAX)]
+
+
+class _InputDetails(msgspec.Struct, gc=False):
+    cached_tokens: Count = 0
+    cache_write_tokens: Count = 0
+    audio_tokens: Count = 0
+    image_tokens: Count = 0
+
+
+class _OutputDetails(msgspec.Struct, gc=False):
+    reasoning_tokens: Count = 0
+    audio_tokens: Count = 0
+    image_tokens: Count = 0
+
+
+class _Plain(msgspec.Struct, gc=False):
+    """Usage as OpenAI itself writes it, and the fields by which others' is known."""
+
+    prompt_tokens: Count
+    total_tokens: Count
+    completion_tokens: Count = 0
+    prompt_tokens_details: _InputDetails | None = None
+    completion_tokens_details: _OutputDetails | None = None
+    cached_tokens: Raw = Raw(b"")
+    prompt_cache_hit_tokens: Raw = Raw(b"")
+    input_tokens: Raw = Raw(b"")
+    output_tokens: Raw = Raw(b"")
+    input_tokens_details: Raw = Raw(b"")
+    output_tokens_details: Raw = Raw(b"")
+
+
+_decode_plain = msgspec.json.Decoder(_Plain).decode
+_NO_INPUT_DETAILS = _InputDetails()
+_NO_OUTPUT_DETAILS = _OutputDetails()
+
 
 def read_usage(raw: Raw | bytes) -> Usage | None:
     """None when there is no usage: not an object, or nothing counted in it."""
+    return _read_plain(raw) or _read_any(raw)
+
+
+def _read_plain(raw: Raw | bytes) -> Usage | None:
+    """The ordinary form, at a tenth of the cost; None for whatever is not exactly that."""
+    try:
+        plain = _decode_plain(raw)
+    except (ValueError, RecursionError):
+        return None
+    prompt, completion = plain.prompt_tokens, plain.completion_tokens
+    odd = (
+        plain.cached_tokens
+        or plain.prompt_cache_hit_tokens
+        or plain.input_tokens
+        or plain.output_tokens
+        or plain.input_tokens_details
+        or plain.output_tokens_details
+    )
+    if odd or plain.total_tokens != prompt + completion or not plain.total_tokens:
+        return None
+    i = plain.prompt_tokens_details or _NO_INPUT_DETAILS
+    o = plain.completion_tokens_details or _NO_OUTPUT_DETAILS
+    uncached = prompt - i.cached_tokens - i.cache_write_tokens - i.audio_tokens - i.image_tokens
+    text = completion - o.reasoning_tokens - o.audio_tokens - o.image_tokens
+    if uncached < 0 or text < 0:
+        return None
+    return Usage(
+        input_uncached=uncached,
+        cache_read=i.cached_tokens,
+        cache_write_5m=i.cache_write_tokens,
+        audio_in=i.audio_tokens,
+        image_in=i.image_tokens,
+        output_text=text,
+        reasoning=o.reasoning_tokens,
+        audio_out=o.audio_tokens,
+        image_out=o.image_tokens,
+    )
+
+
+def _read_any(raw: Raw | bytes) -> Usage | None:
     try:
         found = _decode_any(raw)
     except (ValueError, RecursionError):

@@ -1,0 +1,199 @@
+"""One request and its answer: what the relay knows as ``Inbound`` and ``Reply``.
+
+States of the request: head read → body coming → body whole. Of the answer: none → whole, or head → pieces →
+finished. ``gone`` ends both.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from switchgear.kernel.errors import BODY_TOO_LARGE, ApiError
+from switchgear.relay.http import ClientGone, DisconnectCallback, Headers
+from switchgear.relay.http1.heads import CONTINUE, header_block, status_line
+
+if TYPE_CHECKING:
+    from switchgear.relay.http1.connection import Connection
+
+
+class Exchange:
+    """Made by a connection when a request's head is complete."""
+
+    __slots__ = (
+        "_body",
+        "_body_bytes",
+        "_bytes_max",
+        "_callback",
+        "_connection",
+        "_head",
+        "_headers",
+        "_waiter",
+        "asked_for_body",
+        "body_is_whole",
+        "chunked",
+        "finished",
+        "gone",
+        "keep_alive",
+        "method",
+        "path",
+        "peer_ip",
+        "query",
+        "started",
+    )
+
+    def __init__(
+        self,
+        connection: "Connection",
+        method: str,
+        path: str,
+        query: str,
+        headers: dict[str, str],
+        keep_alive: bool,
+    ) -> None:
+        self._connection = connection
+        self._headers = headers
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._bytes_max = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._callback: DisconnectCallback | None = None
+        self._head = b""
+        self.method = method
+        self.path = path
+        self.query = query
+        self.peer_ip = connection.peer_ip
+        self.keep_alive = keep_alive
+        self.asked_for_body = False
+        self.body_is_whole = False
+        self.started = False
+        self.finished = False
+        self.chunked = False
+        self.gone = False
+
+    # The request.
+
+    def header(self, name: str) -> str | None:
+        """See Inbound.header. A header that came twice has its values joined."""
+        return self._headers.get(name)
+
+    async def read_body(self, bytes_max: int) -> bytes:
+        """See Inbound.read_body."""
+        declared = self._headers.get("content-length")
+        if declared is not None and int(declared) > bytes_max:
+            raise _too_large(bytes_max)
+        self._bytes_max = bytes_max
+        self.asked_for_body = True
+        if not self.body_is_whole:
+            if self._headers.get("expect", "").lower() == "100-continue" and not self._body:
+                self._connection.write(CONTINUE)
+            self._connection.want_body()
+            self._waiter = self._connection.loop.create_future()
+            await self._waiter
+        if self._body_bytes > bytes_max:
+            raise _too_large(bytes_max)
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._body.clear()
+        return body
+
+    def take_body(self, data: bytes) -> int:
+        """A piece of the body from the parser; how many bytes wait now. Beyond the bound it is dropped."""
+        self._body_bytes += len(data)
+        if self._bytes_max and self._body_bytes > self._bytes_max:
+            self._body.clear()
+            self._wake()
+        else:
+            self._body.append(data)
+        return self._body_bytes
+
+    def body_ended(self) -> None:
+        self.body_is_whole = True
+        self._wake()
+
+    # The answer.
+
+    def on_disconnect(self, callback: DisconnectCallback) -> None:
+        """See Reply.on_disconnect."""
+        self._callback = callback
+        if self.gone:
+            callback()
+
+    def send_whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """See Reply.send_whole."""
+        if self.gone:
+            return
+        self.started = True
+        head = self._start_of_head(status, headers)
+        if status != 204:
+            head += b"content-length: %d\r\n" % len(body)
+        head += b"\r\n"
+        self._connection.write(head if self.method == "HEAD" else head + body)
+        self.finish()
+
+    def start_stream(self, status: int, headers: Headers) -> None:
+        """See Reply.start_stream. The head leaves with the first piece, in one packet."""
+        self.started = True
+        self.chunked = self._connection.can_chunk
+        head = self._start_of_head(status, headers)
+        self._head = head + (b"transfer-encoding: chunked\r\n\r\n" if self.chunked else b"\r\n")
+        if not self.chunked:
+            self.keep_alive = False
+
+    def push(self, data: bytes) -> None:
+        """See Reply.push."""
+        if self.gone:
+            raise ClientGone
+        if self.chunked:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if self._head:
+            data = self._head + data
+            self._head = b""
+        self._connection.write(data)
+
+    @property
+    def is_full(self) -> bool:
+        """See Reply.is_full."""
+        return self._connection.is_full
+
+    async def room(self) -> None:
+        """See Reply.room."""
+        if self._connection.is_full:
+            await self._connection.until_room()
+        if self.gone:
+            raise ClientGone
+
+    def finish(self) -> None:
+        """See Reply.finish."""
+        if self.finished:
+            return
+        self.finished = True
+        self._callback = None
+        if self.gone:
+            return
+        if self._head or self.chunked:
+            self._connection.write(self._head + (b"0\r\n\r\n" if self.chunked else b""))
+            self._head = b""
+        self._connection.answered()
+
+    def client_gone(self) -> None:
+        """The connection was lost."""
+        self.gone = True
+        self._wake()
+        if self._callback is not None:
+            callback, self._callback = self._callback, None
+            callback()
+
+    def _start_of_head(self, status: int, headers: Headers) -> bytes:
+        head = status_line(status) + self._connection.date_line() + header_block(headers)
+        stays = self.keep_alive and self.body_is_whole and not self._connection.closing
+        return head if stays else head + b"connection: close\r\n"
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            if self.gone:
+                waiter.set_exception(ClientGone())
+            else:
+                waiter.set_result(None)
+
+
+def _too_large(bytes_max: int) -> ApiError:
+    return ApiError(BODY_TOO_LARGE, f"The request body is larger than {bytes_max} bytes.")

@@ -1,0 +1,68 @@
+"""Status lines and header blocks, as bytes; and what of a request's head could be read in two ways."""
+
+import time
+from email.utils import formatdate
+from http import HTTPStatus
+
+from switchgear.relay.http import Headers
+
+STATUS_LINES = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+SINGLE = frozenset(("authorization", "content-length", "host", "transfer-encoding", "x-api-key"))
+"""Headers that must not come twice: two readers could take different ones."""
+
+
+class Dates:
+    """The date header, made once a second."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._line = b""
+
+    def line(self) -> bytes:
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._line = f"date: {formatdate(second, usegmt=True)}\r\n".encode()
+        return self._line
+
+
+def status_line(status: int) -> bytes:
+    return STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n".encode()
+
+
+def header_block(headers: Headers) -> bytes:
+    """Header lines, without the empty one. A value can't start a line of its own: control characters go."""
+    block = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    if block.count("\n") != len(headers) or block.count("\r") != len(headers):
+        block = "".join([f"{name}: {_one_line(value)}\r\n" for name, value in headers])
+    return block.encode("latin-1", "replace")
+
+
+def fault_in(headers: dict[str, str], http_version: str) -> str:
+    """Why a request's head is refused; empty when it is fine."""
+    if http_version not in ("1.0", "1.1"):
+        return "HTTP/1.1 is spoken here"
+    if http_version == "1.1" and "host" not in headers:
+        return "a host header is required"
+    coding, length = headers.get("transfer-encoding"), headers.get("content-length")
+    if coding is not None and (coding.lower() != "chunked" or length is not None or http_version != "1.1"):
+        return "transfer-encoding must be chunked, and alone"
+    if length is not None and not (length.isascii() and length.isdigit()):
+        return "content-length must be one number"
+    return ""
+
+
+def split_target(target: str) -> tuple[str, str]:
+    """Path and query of a request target; the absolute form is taken too."""
+    if not target.startswith("/") and "://" in target:
+        _, _, rest = target.partition("://")
+        target = "/" + rest.partition("/")[2]
+    path, _, query = target.partition("?")
+    return path, query
+
+
+def _one_line(value: str) -> str:
+    return "".join(character for character in value if character >= " ")
