@@ -8,6 +8,7 @@ from switchgear.catalog.schema import Model
 from switchgear.control.local_server import MODEL_ALIAS
 from switchgear.control.snapshot import SnapshotError, compile_snapshot
 from switchgear.kernel.config import ChannelConfig
+from switchgear.kernel.limits import LOCAL_CALLS_MAX
 from switchgear.store.channels import ChannelRow
 from switchgear.vendors.shipped import Shipped, shipped
 
@@ -80,7 +81,19 @@ def test_operations_restrict_the_endpoints_and_headers_add_up():
 
 def test_the_embedded_channel_has_no_address_of_its_own():
     view = compiled(channel("local", "local", keys=(), models=(MODEL_ALIAS,))).channels[0]
-    assert (view.local_model, view.endpoints, view.secrets) == (MODEL_ALIAS, {}, ())
+    assert (view.local_model, view.endpoints, view.secrets) == (
+        MODEL_ALIAS,
+        {"openai_chat": "/chat/completions", "openai_completions": "/completions"},
+        (),
+    )
+
+
+def test_the_embedded_channel_has_a_cap_unless_the_operator_sets_another():
+    """Its server keeps a thread for each call, in a bounded address space."""
+    usual = compiled(channel("local", "local", keys=(), models=(MODEL_ALIAS,)))
+    own = compiled(channel("local", "local", keys=(), models=(MODEL_ALIAS,), concurrency=3))
+    assert usual.channels[0].concurrency_max == LOCAL_CALLS_MAX
+    assert own.channels[0].concurrency_max == 3
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,9 @@ def check(model: str, reply: Reply, row: dict[str, object]) -> None:
         assert reply.status >= 500 or "error" in reply.events()[-1], (model, reply.status, reply.body)
     if reply.status >= 400:
         assert oracle.charged_nanos(row) == 0, (model, row)
-    shown_whole = reply.status == 200 and reply.has_ended
-    assert (row["end_state"] == "complete") == shown_whole, (model, row, reply.body)
+        assert row["end_state"] == "upstream_error", (model, row)
+    else:
+        assert (row["end_state"] == "complete") == reply.has_ended, (model, row, reply.body)
 
 
 def assert_proper(reply: Reply, rig: Rig) -> None:

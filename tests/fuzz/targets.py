@@ -5,11 +5,13 @@ A promise is: only the module's own errors, the same result at every split, noth
 
 from collections.abc import Callable
 
+from tests.sim.requests import read_request
+
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.usage import TOKENS_MAX, UNITS
 from switchgear.wire.openai_chat.errors import read_upstream_error, render_error, to_api_error
 from switchgear.wire.openai_chat.estimate_input import input_text, overhead_tokens
-from switchgear.wire.openai_chat.peek import Operation, read_call
+from switchgear.wire.openai_chat.peek import Operation
 from switchgear.wire.openai_chat.request import render_request
 from switchgear.wire.openai_chat.response import fit_embeddings, read_reply
 from switchgear.wire.openai_chat.stream import StreamTap
@@ -87,12 +89,14 @@ def error(data: bytes) -> None:
 def peek(data: bytes) -> None:
     for operation in OPERATIONS:
         try:
-            call = read_call(operation, data)
+            call = read_request(operation, data)
         except ApiError:
             continue
         _require(0 <= overhead_tokens(call) <= 4 * len(data) + 3, "more overhead than request")
         input_text(call)
-        _require(read_call(operation, render_request(call, "up", asks_usage=True)).model == "up", "no model")
+        _require(
+            read_request(operation, render_request(call, "up", asks_usage=True)).model == "up", "no model"
+        )
 
 
 def reply(data: bytes) -> None:

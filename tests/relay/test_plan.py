@@ -159,3 +159,9 @@ def test_no_history_gives_a_wrong_plan(
         assert table[tried[0]] == "out"
     else:
         assert tried == []
+
+
+def test_the_embedded_model_is_asked_only_on_its_endpoints() -> None:
+    """A path it does not have would be taken for a fault of it."""
+    local = channel("local", local_model="m", endpoints={"openai_completions": "/completions"}, secrets=())
+    assert names(planned(routes(local))) == []

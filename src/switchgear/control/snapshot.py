@@ -7,6 +7,7 @@ from switchgear.catalog.price import Price
 from switchgear.catalog.schema import Model
 from switchgear.control.local_server import MODEL_ALIAS
 from switchgear.kernel.config import ChannelConfig
+from switchgear.kernel.limits import LOCAL_CALLS_MAX
 from switchgear.link.snapshot import ChannelView, ModelView, Snapshot
 from switchgear.store.channels import ChannelRow
 from switchgear.vendors.channel import BaseUrlError, ResolvedVendor, resolve
@@ -73,13 +74,15 @@ def _view(
     secrets: tuple[str, ...],
     models: dict[str, str],
 ) -> ChannelView:
-    wanted = config.operations or tuple(place.endpoints)
-    endpoints = {name: url for name, url in place.endpoints.items() if name in wanted}
+    # The embedded model's address is known only while it runs: its endpoints are paths.
+    known = vendor.endpoints if vendor.embedded else place.endpoints
+    wanted = config.operations or tuple(known)
+    endpoints = {name: url for name, url in known.items() if name in wanted}
     return ChannelView(
         id=id,
         name=config.name,
         vendor=vendor.name,
-        endpoints={} if vendor.embedded else endpoints,
+        endpoints=endpoints,
         auth_header=place.auth_header,
         auth_prefix=place.auth_prefix,
         secrets=secrets,
@@ -91,7 +94,7 @@ def _view(
         drop=place.drop,
         rename=place.rename,
         asks_usage=place.asks_usage,
-        concurrency_max=config.concurrency,
+        concurrency_max=config.concurrency or (LOCAL_CALLS_MAX if vendor.embedded else 0),
         timeouts=config.timeouts,
         local_model=MODEL_ALIAS if vendor.embedded else "",
         finish_on_client_gone=config.finish_on_client_gone,

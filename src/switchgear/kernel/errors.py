@@ -197,6 +197,9 @@ UNSUPPORTED_ENCODING = _row(
     "client",
     "a content encoding that we do not read",
 )
+BAD_ENCODING = _row(
+    "bad_encoding", 400, _INVALID, None, "client", "the body is not what its content encoding says"
+)
 UNSUPPORTED_MEDIA = _row(
     "unsupported_media", 415, _INVALID, "unsupported_media_type", "client", "not a JSON body"
 )

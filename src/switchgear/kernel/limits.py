@@ -211,12 +211,18 @@ LOCAL_PARALLEL = 2
 LOCAL_OUTPUT_TOKENS_MAX = 2048
 """When a call names no cap of its own."""
 LOCAL_HTTP_THREADS = 8
+LOCAL_CALLS_MAX = 24
+"""In flight, a worker, where its channel sets no cap: the model's server keeps a thread for each."""
+LOCAL_STACK_BYTES = 2 * MIB
+"""Of one such thread, so that those of ``WORKERS_MAX`` workers fit into its address space."""
 LOCAL_THREADS_MAX = 4
 """Of computation; at most half of the cores."""
 LOCAL_MEMORY_BYTES_MAX = 2048 * MIB
 """Address space of its process, weights and libraries included."""
 LOCAL_START_TIMEOUT_S = 60.0
 LOCAL_STOP_TIMEOUT_S = 2.0
+LOCAL_LOOK_TIMEOUT_S = 1.0
+"""For a sign of life, after a call got no answer from it."""
 LOCAL_CRASHES_MAX = 3
 """Within ``LOCAL_CRASH_WINDOW_S``; after them a call is told why until the window has passed."""
 LOCAL_CRASH_WINDOW_S = 60.0

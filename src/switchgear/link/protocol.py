@@ -72,6 +72,8 @@ class LocalEndpoint(msgspec.Struct, frozen=True, tag="local_endpoint"):
     ``Failed``."""
 
     model: str
+    failed_url: str = ""
+    """A base URL given before that did not answer: it is not given again unless somebody is there."""
 
 
 class Stats(msgspec.Struct, frozen=True, tag="stats"):

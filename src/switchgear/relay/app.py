@@ -50,10 +50,11 @@ class App:
             await self._answer(exchange, exchange, route)
 
     async def _answer(self, request: Inbound, reply: Reply, route: Route | None) -> None:
-        if request.method == "OPTIONS":
-            reply.send_whole(204, preflight_headers(request.header("access-control-request-headers")), b"")
-            return
         request_id = new_id()
+        if request.method == "OPTIONS":
+            allowed = preflight_headers(request_id, request.header("access-control-request-headers"))
+            reply.send_whole(204, allowed, b"")
+            return
         headers = base_headers(request_id)
         try:
             status, more, body = await self._own_answer(request, route)

@@ -46,7 +46,11 @@ _TRANSPORT_ERRORS: dict[str, ErrorRow] = {
     "idle_timeout": UPSTREAM_STALLED,
     "truncated": UPSTREAM_CUT,
 }
+# What a call meets when its server is killed.
+_DEATHS = frozenset(("connect", "reset", "truncated"))
 _STALLS = frozenset(("idle_timeout", "total_timeout"))
+# Another channel would do no better; behind a loop, trying more of them would multiply at each turn.
+_FINAL_KINDS = frozenset(("client", "content", "loop"))
 
 
 class Fault(Exception):
@@ -106,9 +110,10 @@ async def open_exchange(
         try:
             response = await transport.open(request, timeouts_of(candidate.channel, stream=call.stream))
         except TransportFault as fault:
-            if not candidate.channel.local_model or fault.stage != "not_sent":
+            if not candidate.channel.local_model or fault.kind not in _DEATHS:
                 raise
-            # The embedded model died since it was last used; it is started again, once.
+            # The embedded model died since it was last used, or over this call, which nobody else was asked
+            # to answer: it is started again, once.
             locator.forget(candidate)
             request = _request(
                 candidate, await locator.locate(candidate, operation), operation, call, passed_on
@@ -142,7 +147,7 @@ def judge(error: UpstreamError, candidate: Candidate, health: Health, clock: Clo
         health.faulted(channel, model, now_ns)
     else:
         health.succeeded(channel, model)
-    return Fault(kind, to_api_error(error), error.status, try_next=kind not in ("client", "content"))
+    return Fault(kind, to_api_error(error), error.status, try_next=kind not in _FINAL_KINDS)
 
 
 def transport_fault(fault: TransportFault) -> Fault:

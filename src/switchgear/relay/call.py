@@ -60,6 +60,7 @@ class RunningCall:
         "_ended",
         "arrived_ns",
         "attempts",
+        "model",
         "operation",
         "permit",
         "request_id",
@@ -77,6 +78,8 @@ class RunningCall:
         self._ended = False
         self.request_id = request_id
         self.arrived_ns = arrived_ns
+        self.model = ""
+        """As the client named it, once that was read."""
         self.terms: Terms | None = None
         self.permit: Permit | None = None
         self.reserved = False
@@ -141,7 +144,7 @@ class RunningCall:
             group=principal.group,
             dialect="openai_chat",
             operation=self.operation,
-            model=call.model if call else "",
+            model=self.model,
             end_state=outcome.end_state,
             usage_source=outcome.usage_source,
             usage=outcome.usage,

@@ -8,12 +8,6 @@ from switchgear.link.protocol import Failed, LocalAddress, LocalEndpoint, Worker
 from switchgear.relay.attempt import Address
 from switchgear.relay.plan import Candidate
 
-_PATHS = {
-    "openai_chat": "/chat/completions",
-    "openai_completions": "/completions",
-    "openai_embeddings": "/embeddings",
-}
-
 Ask = Callable[[WorkerCall, float], Awaitable[object]]
 
 
@@ -23,13 +17,16 @@ class Locator:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._local: dict[str, LocalAddress] = {}
+        self._failed: dict[str, str] = {}
 
     async def locate(self, candidate: Candidate, operation: str) -> Address:
         """Raises ApiError when the embedded model can't be started."""
         channel = candidate.channel
         if channel.local_model:
             local = await self._local_address(channel.local_model)
-            return Address(local.base_url + _PATHS[operation], (("authorization", f"Bearer {local.secret}"),))
+            return Address(
+                local.base_url + channel.endpoints[operation], (("authorization", f"Bearer {local.secret}"),)
+            )
         url = channel.endpoints[operation]
         if candidate.secret < 0:
             return Address(url)
@@ -38,18 +35,21 @@ class Locator:
 
     def forget(self, candidate: Candidate) -> None:
         """The embedded model did not answer at its address: ask again next time."""
-        self._local.pop(candidate.channel.local_model, None)
+        model = candidate.channel.local_model
+        if model and (known := self._local.pop(model, None)) is not None:
+            self._failed[model] = known.base_url
 
     async def _local_address(self, model: str) -> LocalAddress:
         known = self._local.get(model)
         if known is not None:
             return known
         try:
-            answer = await self._ask(LocalEndpoint(model), LOCAL_START_TIMEOUT_S)
+            answer = await self._ask(LocalEndpoint(model, self._failed.get(model, "")), LOCAL_START_TIMEOUT_S)
         except ConnectionError:
             raise ApiError(UPSTREAM_CONNECTION, "The embedded model can't be started right now.") from None
         if not isinstance(answer, LocalAddress):
             reason = answer.reason if isinstance(answer, Failed) else "no answer"
             raise ApiError(UPSTREAM_CONNECTION, f"The embedded model could not be started: {reason}")
         self._local[model] = answer
+        self._failed.pop(model, None)
         return answer

@@ -19,12 +19,14 @@ from switchgear.kernel.errors import (
     NO_CHANNEL,
     OVERLOADED,
     STORE_AWAY,
+    UNSUPPORTED_ENDPOINT,
     UPSTREAM_ERROR,
     ApiError,
 )
 from switchgear.kernel.ids import new_id
 from switchgear.kernel.limits import (
     ATTEMPTS_MAX,
+    BODY_BYTES_MAX,
     BODY_READ_TIMEOUT_S,
     HOPS_MAX,
     IN_FLIGHT_MAX,
@@ -36,6 +38,7 @@ from switchgear.net.transport import Transport
 from switchgear.relay.admit import Caller, identify, reserve, take_permit, terms_for
 from switchgear.relay.answer import Answerer
 from switchgear.relay.attempt import HOPS_HEADER, Exchange, Fault, Locator, open_exchange, passed_on_headers
+from switchgear.relay.body import blame_media_type, decode_body
 from switchgear.relay.call import Books, RunningCall
 from switchgear.relay.directory import Directory
 from switchgear.relay.health import Health
@@ -43,12 +46,12 @@ from switchgear.relay.http import ClientGone, Inbound, Reply
 from switchgear.relay.journal import JournalBroken
 from switchgear.relay.limiter import State
 from switchgear.relay.meter import Count
-from switchgear.relay.plan import Candidate, plan
+from switchgear.relay.plan import Candidate, plan, why_not
 from switchgear.relay.replies import base_headers, limit_headers
 from switchgear.relay.requestlog import Refusal
 from switchgear.relay.view import View
 from switchgear.wire.openai_chat.errors import render_error
-from switchgear.wire.openai_chat.peek import Call, Operation, read_call
+from switchgear.wire.openai_chat.peek import Call, Operation, read_call, read_fields, read_model
 
 
 class Tools(msgspec.Struct, frozen=True):
@@ -185,9 +188,16 @@ class Pipeline:
     ) -> None:
         hops = _hops(request)
         body = await answerer.read_body(request)
-        call = read_call(answerer.operation, body)
+        if coding := request.header("content-encoding"):
+            body = await decode_body(body, coding, BODY_BYTES_MAX)
+        try:
+            fields = read_fields(body)
+        except ApiError as error:
+            raise blame_media_type(error, request.header("content-type")) from None
+        running.model = model = read_model(fields)
+        running.terms = terms = terms_for(view.snapshot, caller, model)
+        call = read_call(answerer.operation, fields, model)
         running.asked_for(call)
-        running.terms = terms = terms_for(view.snapshot, caller, call.model)
         state: State = take_permit(self._tools.books.limiter, caller, call, self._tools.books.clock)
         running.permit = state.permit
         answerer.add_headers(limit_headers(state))
@@ -216,6 +226,14 @@ class Pipeline:
                 f"Every upstream for the model '{call.model}' is busy or resting. "
                 f"Please try again in {retry_s}s.",
                 retry_after_s=retry_s,
+            )
+        if any(
+            why_not(channel, group, call.model, operation) == "endpoint" for channel in view.snapshot.channels
+        ):
+            raise ApiError(
+                UNSUPPORTED_ENDPOINT,
+                f"The model '{call.model}' is not served on this endpoint.",
+                param="model",
             )
         raise ApiError(
             NO_CHANNEL, f"No working channel serves the model '{call.model}' on this endpoint for your group."

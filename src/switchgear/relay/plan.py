@@ -74,7 +74,7 @@ def why_not(channel: ChannelView, group: str, model: str, operation: str) -> Lef
         return "group"
     if model not in channel.models:
         return "model"
-    if operation not in channel.endpoints and not channel.local_model:
+    if operation not in channel.endpoints:
         return "endpoint"
     return None
 

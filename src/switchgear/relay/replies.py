@@ -26,12 +26,13 @@ def base_headers(request_id: str) -> Headers:
     return [("x-request-id", request_id), _ORIGIN, _EXPOSE, ("server", "switchgear")]
 
 
-def preflight_headers(asked: str | None) -> Headers:
+def preflight_headers(request_id: str, asked: str | None) -> Headers:
     """The answer to OPTIONS: any origin; the asked headers are allowed too, as SDKs invent new ones."""
     allowed = _ALLOWED
     if asked and all(part.strip().replace("-", "").replace("_", "").isalnum() for part in asked.split(",")):
         allowed = f"{_ALLOWED}, {asked}"
     return [
+        ("x-request-id", request_id),
         _ORIGIN,
         ("access-control-allow-methods", "GET, POST, DELETE, HEAD, OPTIONS"),
         ("access-control-allow-headers", allowed),

@@ -306,3 +306,10 @@ def test_a_403_for_a_region_is_about_our_account_and_not_about_the_model() -> No
     found = read(403, openai_error(code="unsupported_country_region_territory"))
     assert found.kind == "model"
     assert to_api_error(found).row.name == "upstream_auth"
+
+
+@pytest.mark.parametrize("code", ["relay_loop", None])
+def test_a_channel_that_leads_back_is_a_loop_and_no_fault_of_an_upstream(code: str | None) -> None:
+    err = read(508, openai_error(code=code))
+    assert err.kind == "loop"
+    assert to_api_error(err).row.name == "loop"

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.sim.requests import read_request
 
 from switchgear.wire.openai_chat.estimate_input import input_text, overhead_tokens
-from switchgear.wire.openai_chat.peek import Call, Operation, read_call
+from switchgear.wire.openai_chat.peek import Call, Operation
 
 
 def call_of(operation: Operation, **found: Any) -> Call:
-    return read_call(operation, json.dumps({"model": "m", **found}).encode())
+    return read_request(operation, json.dumps({"model": "m", **found}).encode())
 
 
 def test_text_of_messages_without_their_images() -> None:

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.sim.requests import read_request
 
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import CHOICES_MAX, JSON_DEPTH_MAX, MODEL_NAME_CHARS_MAX
 from switchgear.kernel.usage import TOKENS_MAX
-from switchgear.wire.openai_chat.peek import Call, Operation, read_call
+from switchgear.wire.openai_chat.peek import Call, Operation
 
 CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 TEXT: dict[str, Any] = {"model": "m", "prompt": "hi"}
@@ -18,7 +19,7 @@ EMBED: dict[str, Any] = {"model": "m", "input": "hi"}
 
 
 def peek(base: dict[str, Any], operation: Operation = "openai_chat", **more: Any) -> Call:
-    return read_call(operation, json.dumps({**base, **more}).encode())
+    return read_request(operation, json.dumps({**base, **more}).encode())
 
 
 def refusal(
@@ -142,7 +143,7 @@ def test_refusals(
 )
 def test_bad_json(body: bytes) -> None:
     with pytest.raises(ApiError) as caught:
-        read_call("openai_chat", body)
+        read_request("openai_chat", body)
     assert caught.value.row.name == "bad_json"
     assert caught.value.message.startswith("We could not parse the JSON body of your request")
 
@@ -219,7 +220,7 @@ NAMES = st.sampled_from(
 @settings(max_examples=150, deadline=None)
 def test_any_object_is_read_or_refused(found: dict[str, Any], operation: Operation) -> None:
     try:
-        call = read_call(operation, json.dumps(found).encode())
+        call = read_request(operation, json.dumps(found).encode())
     except ApiError:
         return
     assert call.model

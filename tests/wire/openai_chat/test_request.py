@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.sim.requests import read_request
 
-from switchgear.wire.openai_chat.peek import read_call
 from switchgear.wire.openai_chat.request import render_request
 
 GOLDEN = Path(__file__).parent / "golden" / "requests"
@@ -17,7 +17,7 @@ CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "
 
 
 def render(found: dict[str, Any], *, asks_usage: bool = True, **settings: Any) -> dict[str, Any]:
-    call = read_call("openai_chat", json.dumps(found).encode())
+    call = read_request("openai_chat", json.dumps(found).encode())
     before = dict(call.fields)
     body = render_request(call, "up", asks_usage=asks_usage, **settings)
     assert call.fields == before, "a call is rendered again for the next candidate"
@@ -29,7 +29,7 @@ def render(found: dict[str, Any], *, asks_usage: bool = True, **settings: Any) -
 def test_golden(path: Path) -> None:
     """``sent`` and ``expected`` are the bodies as text, so that spelling and order are seen."""
     case = json.loads(path.read_text())
-    call = read_call(case["operation"], case["sent"].encode())
+    call = read_request(case["operation"], case["sent"].encode())
     body = render_request(
         call,
         case["upstream_model"],
@@ -106,8 +106,8 @@ def test_every_value_outside_the_edits_is_byte_equal(extra: dict[str, Any], stre
         "best_of": 1,
         "encoding_format": "float",
     }
-    call = read_call("openai_chat", json.dumps(found).encode())
-    again = read_call("openai_chat", render_request(call, "up", asks_usage=True))
+    call = read_request("openai_chat", json.dumps(found).encode())
+    again = read_request("openai_chat", render_request(call, "up", asks_usage=True))
     assert [key for key in again.fields if key != "stream_options"] == list(call.fields)
     for key, value in call.fields.items():
         if key != "model":

@@ -311,3 +311,45 @@ def test_many_tiny_frames_cost_linear_time() -> None:
 
     short = min(seconds(10_000) for _ in range(3))
     assert seconds(100_000) < short * 10 * 4
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [{}, {"role": "assistant"}, {"role": "assistant", "content": "", "refusal": None, "tool_calls": []}],
+)
+def test_the_opening_of_an_answer_leaves_the_way_free_for_another_candidate(delta: dict[str, Any]) -> None:
+    """Busy upstreams often say ``assistant`` at once and fail a moment later."""
+    tap = StreamTap("openai_chat", True)
+    assert tap.feed(chunk(delta)) == chunk(delta)
+    assert not tap.has_content
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        chunk({"content": "a"}),
+        chunk({"role": "assistant", "audio": {"id": "a", "data": "QQ=="}}),
+        chunk({"tool_calls": [{"index": 0, "id": "c", "type": "function", "function": {"name": ""}}]}),
+        chunk({"reasoning_details": [{"data": "x"}]}),
+        chunk({}, "stop"),
+        b'data: {"choices":[{"index":0,"text":"a"}]}\n\n',
+    ],
+)
+def test_whatever_says_something_binds_to_the_candidate(said: bytes) -> None:
+    tap = StreamTap("openai_chat", True)
+    tap.feed(chunk({"role": "assistant", "content": ""}))
+    tap.feed(said)
+    assert tap.has_content
+
+
+def test_no_usage_is_spoken_of_to_a_client_that_did_not_ask() -> None:
+    text = 'he said ,"usage":null'
+    sent = b'data: {"id":"c1","choices":[{"index":0,"delta":%b}],"usage":null,"obfuscation":"x"}\n\n' % (
+        json.dumps({"content": text}).encode()
+    )
+    assert StreamTap("openai_chat", True).feed(sent) is sent
+    out = StreamTap("openai_chat", False).feed(sent)
+    found = json.loads(out.removeprefix(b"data: "))
+    assert "usage" not in found
+    assert found["choices"][0]["delta"]["content"] == text
+    assert found["obfuscation"] == "x"

@@ -3,7 +3,8 @@
 Kinds, decided by status and code fields and never by the words of a message:
 ``client`` the request itself, no other channel would help · ``content`` refused by a filter, likewise ·
 ``model`` not served by this channel, another may · ``auth`` and ``funds`` the channel is dead ·
-``limited`` the channel has to cool · ``transient`` anything else.
+``limited`` the channel has to cool · ``loop`` the channel leads back to a relay that the call came through ·
+``transient`` anything else.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from switchgear.kernel.errors import (
+    LOOP,
     MODEL_UNKNOWN,
     UPSTREAM_AUTH,
     UPSTREAM_ERROR,
@@ -25,7 +27,7 @@ from switchgear.kernel.limits import COOL_DEFAULT_S, ERROR_BODY_BYTES_MAX, ERROR
 from switchgear.wire.openai_chat.scrub import scrub
 from switchgear.wire.retry_after import read_retry_after
 
-FaultKind = Literal["client", "model", "auth", "funds", "limited", "transient", "content"]
+FaultKind = Literal["client", "model", "auth", "funds", "limited", "transient", "content", "loop"]
 
 CONTENT_TYPE = ("content-type", "application/json; charset=utf-8")
 
@@ -254,6 +256,8 @@ def _classify(status: int, type_: str, code: str | None, param: str | None) -> F
     if status < 400 and code is not None and code.isascii() and code.isdigit() and int(code) in _HTTP_ERRORS:
         # Some put the status that they would have answered into the body.
         status = int(code)
+    if status == LOOP.status:
+        return "loop"
     by_code = _kind_of_codes(words)
     if by_code in ("content", "funds", "model"):
         return by_code
@@ -304,6 +308,8 @@ def to_api_error(err: UpstreamError) -> ApiError:
         return ApiError(MODEL_UNKNOWN, "The model is not available at the upstream.", param="model")
     if err.kind in ("auth", "model"):  # a 403 for one model or region is about the relay's account as well
         return ApiError(UPSTREAM_AUTH, "The upstream refused the relay's credential.")
+    if err.kind == "loop":
+        return ApiError(LOOP, "A channel for this model leads back to this relay.")
     if err.kind == "funds":
         return ApiError(UPSTREAM_FUNDS, "The upstream can't serve this model at the moment.")
     if err.kind == "limited":

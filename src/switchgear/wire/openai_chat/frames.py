@@ -57,6 +57,7 @@ class Chunk(msgspec.Struct, gc=False):
 
 
 decode_chunk = msgspec.json.Decoder(Chunk).decode
+_decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -175,3 +176,27 @@ def _gather_function(function: FunctionPart | None, texts: list[str]) -> None:
         texts.append(function.name)
     if function.arguments:
         texts.append(function.arguments)
+
+
+def says_something(data: bytes) -> bool:
+    """Whether a chunk holds more than the opening of an answer: a role, and fields that are empty or null.
+
+    For the first chunks of a stream, where the text alone does not tell: audio or a tool call's id, say.
+    """
+    try:
+        found = _decode_any(data)
+    except (ValueError, RecursionError):
+        return True
+    choices = found.get("choices") if isinstance(found, dict) else None
+    return any(
+        choice.get("text")
+        or choice.get("finish_reason")
+        or any(value for key, value in _delta_of(choice).items() if key != "role")
+        for choice in (choices if isinstance(choices, list) else ())
+        if isinstance(choice, dict)
+    )
+
+
+def _delta_of(choice: dict[str, Any]) -> dict[str, Any]:
+    delta = choice.get("delta")
+    return delta if isinstance(delta, dict) else {}

@@ -50,17 +50,22 @@ class Call(msgspec.Struct, frozen=True):
     wants_base64: bool
 
 
-def read_call(operation: Operation, body: bytes) -> Call:
-    """Raises ApiError: BAD_JSON, MISSING_PARAMETER, INVALID_TYPE, INVALID_VALUE; unknown fields pass."""
+def read_fields(body: bytes) -> dict[str, Raw]:
+    """The fields of a request, those of a literal ``extra_body`` among them. Raises ApiError BAD_JSON."""
     try:
         fields = read_object(body)
-        if "extra_body" in fields:
-            fields = _merge_extra_body(fields)
+        return _merge_extra_body(fields) if "extra_body" in fields else fields
     except BadJson as error:
         raise ApiError(
             BAD_JSON, f"We could not parse the JSON body of your request: {error.message}."
         ) from None
-    model = _read_model(fields)
+
+
+def read_call(operation: Operation, fields: dict[str, Raw], model: str) -> Call:
+    """What else a request says, once it is known that its model may be used.
+
+    Raises ApiError: MISSING_PARAMETER, INVALID_TYPE, INVALID_VALUE; unknown fields pass.
+    """
     prompts = _check_input(operation, fields)
     stream = _read_bool(fields, "stream") if operation != "openai_embeddings" else False
     return Call(
@@ -95,7 +100,8 @@ def _merge_extra_body(fields: dict[str, Raw]) -> dict[str, Raw]:
     return merged
 
 
-def _read_model(fields: dict[str, Raw]) -> str:
+def read_model(fields: dict[str, Raw]) -> str:
+    """Raises ApiError: MISSING_PARAMETER, INVALID_TYPE, INVALID_VALUE."""
     raw = fields.get("model")
     if raw is None or raw == NULL:
         raise ApiError(MISSING_PARAMETER, "Missing required parameter: 'model'.", param="model")

@@ -12,7 +12,15 @@ from msgspec import Raw
 from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX
 from switchgear.kernel.usage import Usage
 from switchgear.wire.openai_chat.errors import UpstreamError, has_error, upstream_error_of
-from switchgear.wire.openai_chat.frames import ABSENT, Choice, Chunk, chunk_of, decode_chunk, gather_text
+from switchgear.wire.openai_chat.frames import (
+    ABSENT,
+    Choice,
+    Chunk,
+    chunk_of,
+    decode_chunk,
+    gather_text,
+    says_something,
+)
 from switchgear.wire.openai_chat.peek import Operation
 from switchgear.wire.openai_chat.usage import merge_max, read_usage
 from switchgear.wire.splice import (
@@ -29,6 +37,8 @@ from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
 END_MARKER = b"data: [DONE]\n\n"
 
 _DONE = b"[DONE]"
+# An unescaped quote stands in no string, so this is a field wherever it is found.
+_NO_USAGE = b',"usage":null'
 _LF = 0x0A
 _FIELD_NAMES = frozenset({b"data", b"event", b"id", b"retry"})
 # Finish reasons by which some upstreams say that the answer failed.
@@ -72,7 +82,7 @@ class StreamTap:
         """The end marker came."""
         self.fault: UpstreamError | None = None
         self.has_content = False
-        """A frame with choices is forwarded: from here on there is no other candidate."""
+        """A frame that says something is forwarded: from here on there is no other candidate."""
         self.usage: Usage | None = None
         self.text_bytes = 0
         """Of the text that waits for ``take_text``."""
@@ -196,8 +206,14 @@ class StreamTap:
             self.text_bytes += gather_text(choice, choice.delta, self._texts)
         if self.fault is not None:
             return b""
-        self.has_content = True
-        return self._strip_usage(data) if reported else raw
+        if not self.has_content:
+            self.has_content = self.text_bytes > 0 or says_something(data)
+        if reported:
+            return self._strip_usage(data)
+        if chunk.usage is not ABSENT and not self._show_usage:
+            # Asked for by us: the other chunks of such a stream say that they have none.
+            return raw.replace(_NO_USAGE, b"")
+        return raw
 
     def _take_finish(self, choice: Choice) -> None:
         if choice.finish_reason in _FAILED_FINISH:
