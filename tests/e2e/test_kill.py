@@ -7,7 +7,7 @@ import pytest
 from tests.e2e import campaign, client, settings
 from tests.e2e.harness import Role, Server
 
-KILLS = 12
+KILLS = 10
 CONTROLLER_KILLS = 3
 
 

@@ -1,5 +1,7 @@
-"""Planted secrets, looked for in all that a server writes and answers. Without it a key could end up in a
-log, a journal, the database or an error."""
+"""Planted secrets, looked for in all that a server writes and answers.
+
+Without it a key could end up in a log, a journal, the database or an error.
+"""
 
 import asyncio
 import base64
