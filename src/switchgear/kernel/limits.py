@@ -23,8 +23,11 @@ REPLY_BYTES_MAX = 64 * MIB
 ERROR_BODY_BYTES_MAX = 64 * KIB
 FRAME_BYTES_MAX = 16 * MIB
 """One server-sent event: a base64 image or a whole tool call may stand in one."""
-STREAM_BUFFER_BYTES_MAX = 64 * KIB
-"""Read ahead of a slow client before the upstream is paused."""
+STREAM_BUFFER_BYTES_MAX = 48 * KIB
+"""Read ahead of a slow client; the upstream is paused before it could be more. Twice this (a piece is being
+sent while the next is read) and ``SEND_AHEAD_BYTES_MAX`` are the 128 KiB that a stream may hold."""
+UPSTREAM_READ_BYTES = 32 * KIB
+"""Read from an upstream's socket at a time."""
 
 DECODED_STEP_BYTES_MAX = 64 * KIB
 """Decoded at a time from a compressed reply, so that a small one can't become a large one in memory."""
@@ -183,6 +186,13 @@ REQUEST_LOG_LINES_MAX = 10_000
 LISTEN_BACKLOG = 1024
 CONNECTIONS_MAX = 16_384
 """Open client connections of one worker; further ones wait in the backlog."""
+SEND_AHEAD_BYTES_MAX = 32 * KIB
+"""Of one stream, handed to the HTTP server before the kernel took them; a slow client gets no more."""
+SEND_LOOK_INTERVAL_S_MIN = 0.001
+SEND_LOOK_INTERVAL_S_MAX = 0.1
+"""Between looks at the socket of a client that takes nothing."""
+SOCKET_UNSENT_BYTES_MAX = 128 * KIB
+"""In the kernel, of one connection, beyond what is on its way to the client."""
 HEADER_READ_TIMEOUT_S = 30.0
 """From a connection's opening, or its last reply, to the end of the next request's headers."""
 

@@ -18,6 +18,7 @@ from switchgear.link.protocol import CheckAdmin, MetricsPage, Ok, Text, WorkerCa
 from switchgear.link.snapshot import ModelView
 from switchgear.relay.addresses import parse_address
 from switchgear.relay.admit import identify, may_use
+from switchgear.relay.backlog import PeerSockets
 from switchgear.relay.directory import Directory
 from switchgear.relay.http import Headers, Inbound, Reply
 from switchgear.relay.pipeline import Pipeline, Tools
@@ -41,12 +42,13 @@ class App:
         self._pipeline = pipeline
         self._ask = ask
         self._why_not_ready = why_not_ready
+        self._sockets = PeerSockets()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         if scope.proto != "http":
             protocol.close(404)  # at once, so that clients fall back to HTTP
             return
-        request, reply = RsgiInbound(scope, protocol), RsgiReply(protocol)
+        request, reply = RsgiInbound(scope, protocol), RsgiReply(protocol, self._sockets, scope.client)
         route = find_route(request.path)
         if route is not None and route.relayed and request.method == "POST":
             await self._pipeline.serve(request, reply, route.relayed)

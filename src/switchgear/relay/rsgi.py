@@ -6,6 +6,7 @@ from typing import Any
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # granian marks no exports
 
 from switchgear.kernel.errors import BODY_TIMEOUT, BODY_TOO_LARGE, ApiError
+from switchgear.relay.backlog import PeerSockets, SendBacklog
 from switchgear.relay.http import ClientGone, DisconnectCallback, Headers
 
 
@@ -56,10 +57,12 @@ class RsgiInbound:
 class RsgiReply:
     """A granian protocol as ``relay.http.Reply``."""
 
-    __slots__ = ("_left", "_protocol", "_stream", "started")
+    __slots__ = ("_backlog", "_left", "_protocol", "_stream", "started")
 
-    def __init__(self, protocol: Any) -> None:
+    def __init__(self, protocol: Any, sockets: PeerSockets, peer: str) -> None:
+        """``peer`` as the scope names the client, ``sockets`` to find its connection by."""
         self._protocol = protocol
+        self._backlog = SendBacklog(sockets, peer)
         self._stream: Any = None
         self._left: Any = None
         self.started = False
@@ -87,6 +90,8 @@ class RsgiReply:
             await self._stream.send_bytes(data)
         except ProtocolClosed:
             raise ClientGone from None
+        if self._backlog.add(len(data)):
+            await self._backlog.make_room()
 
 
 def _too_large(bytes_max: int) -> ApiError:

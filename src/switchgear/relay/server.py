@@ -8,6 +8,7 @@ import asyncio
 from typing import Any
 
 from granian._granian import SocketHolder
+from granian.constants import HTTPModes
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
@@ -22,6 +23,7 @@ class SharedSocketServer(Server):
             app,
             backlog=LISTEN_BACKLOG,
             backpressure=CONNECTIONS_MAX,
+            http=HTTPModes.http1,  # one stream a connection: a slow client's backlog is its socket's
             http1_settings=HTTP1Settings(
                 header_read_timeout=int(HEADER_READ_TIMEOUT_S * 1000), max_buffer_size=HEADER_BYTES_MAX
             ),
