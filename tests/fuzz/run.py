@@ -1,8 +1,8 @@
 """A fuzzing campaign: ``python -m tests.fuzz.run [TARGET…]`` gives each target FUZZ_SECONDS (60).
 
-atheris runs each target in a process of its own, with the golden files, the vendor and price files, the
-example configurations and what earlier campaigns found as its corpus (``build/fuzz/TARGET``). Exit code 1 when one
-of them crashed.
+atheris runs each target in a process of its own. Its corpus, ``build/fuzz/TARGET``, begins with the golden
+files, the data files and the example configurations, and keeps what campaigns find. Exit code 1
+when one crashed.
 """
 
 import os
