@@ -83,7 +83,11 @@ class RsgiReply:
     def finish(self) -> None:
         # granian ends a streamed answer when its transport is dropped; waiting for the garbage collector
         # would leave the client waiting too.
-        self._stream = self._left = None
+        self._stream = None
+        if self._left is not None:
+            # After a whole answer granian would await the notice for ever, and keep the call with it.
+            self._left.cancel()
+            self._left = None
 
     async def send(self, data: bytes) -> None:
         try:
