@@ -64,8 +64,17 @@ e2e: $(VENV)/.dev .venv-openai2/.done ## real processes and sockets only
 chaos: $(VENV)/.dev ## a hundred kills under load (KILLS=…, SEED=…)
 	@$(BIN)/pytest tests/chaos -m slow -s $(ARGS)
 
-fuzz: $(VENV)/.dev ## mutated input for every reader (RUNS=… of each, SEED=…)
-	@FUZZ_RUNS=$(or $(RUNS),100000) FUZZ_SEED=$(SEED) $(BIN)/pytest tests/fuzz --timeout 0 $(ARGS)
+soak: $(VENV)/.dev ## mixed load with churn; prints what each process holds (SOAK_MINUTES=10)
+	@$(BIN)/pytest tests/soak -m slow -s $(ARGS)
+
+.venv-fuzz/.done: requirements/fuzz.lock
+	@$(PYTHON) -m venv .venv-fuzz
+	@.venv-fuzz/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/fuzz.lock
+	@touch $@
+
+fuzz: .venv-fuzz/.done ## atheris on every reader (FUZZ_SECONDS=60 each, ARGS="sse tap")
+	@PYTHONPATH=src:. .venv-fuzz/bin/python -m tests.fuzz.run $(ARGS) 2>&1 | grep -v '^INFO: Instrumenting'; \
+	  exit $${PIPESTATUS[0]}
 
 bench: $(VENV)/.dev ## CPU of a request and a chunk beside nginx, memory, time to first token (ARGS="--rounds 3")
 	@PYTHONPATH=src:. $(BIN)/python -m bench.run $(ARGS)
@@ -75,11 +84,11 @@ docs: $(VENV)/.dev ## write docs/reference again from the code's own tables
 
 lock: ## resolve requirements/*.in again into hash-locked files
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install -q uv
-	@for f in run dev openai2; do .venv-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
+	@for f in run dev openai2 fuzz; do .venv-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --upgrade -q requirements/$$f.in -o requirements/$$f.lock; done
 
 prices: $(VENV)/.dev ## write the price book again from the installed genai-prices
 	@PYTHONPATH=src $(BIN)/python tools/update_prices.py
 
 clean: ## remove the environment and caches, keep data
-	@rm -rf $(VENV) .venv-lock .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .venv-lock .venv-fuzz build/fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis

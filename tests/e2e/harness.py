@@ -167,8 +167,12 @@ class Server:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """One command of the command line on this data folder; never raises for its exit code."""
+        return self.run_plain(*arguments, "--data", str(self.data))
+
+    def run_plain(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The same with nothing but the arguments."""
         return subprocess.run(
-            [sys.executable, "-m", "switchgear.cli", *arguments, "--data", str(self.data)],
+            [sys.executable, "-m", "switchgear.cli", *arguments],
             cwd=ROOT,
             env=self._env,
             capture_output=True,

@@ -5,10 +5,20 @@ A promise is: only the module's own errors, the same result at every split, noth
 
 from collections.abc import Callable
 
+import msgspec
 from tests.sim.requests import read_request
 
+from switchgear.catalog.document import CatalogError
+from switchgear.catalog.loader import load_models, load_prices
+from switchgear.config.check import check, known_of
+from switchgear.config.parse import parse
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.usage import TOKENS_MAX, UNITS
+from switchgear.ledger.journal import frame, scan
+from switchgear.ledger.record import decode_record, encode_record
+from switchgear.link.protocol import decode_frame, encode_frame
+from switchgear.vendors.loader import load_vendors
+from switchgear.vendors.shipped import shipped
 from switchgear.wire.openai_chat.errors import read_upstream_error, render_error, to_api_error
 from switchgear.wire.openai_chat.estimate_input import input_text, overhead_tokens
 from switchgear.wire.openai_chat.peek import Operation
@@ -19,6 +29,7 @@ from switchgear.wire.openai_chat.usage import merge_max, read_usage
 from switchgear.wire.splice import BadJson, read_object, write_object
 from switchgear.wire.sse import FrameTooLong, SseReader
 
+KNOWN = known_of(shipped())
 OPERATIONS: tuple[Operation, ...] = ("openai_chat", "openai_completions", "openai_embeddings")
 
 
@@ -106,6 +117,47 @@ def reply(data: bytes) -> None:
     fit_embeddings(data, False)
 
 
+def journal(data: bytes) -> None:
+    whole = scan(data)
+    _require(
+        b"".join(map(frame, whole.payloads)) == data[: whole.consumed], "frames are read that are not there"
+    )
+    _require((whole.state == "clean") == (whole.consumed == len(data)), "a rest is called clean")
+    again = scan(data, 0, len(whole.payloads) // 2)
+    _require(scan(data, again.consumed).consumed == whole.consumed, "a second look goes elsewhere")
+    for payload in (data, *whole.payloads):
+        try:
+            record = decode_record(payload)
+        except msgspec.DecodeError:
+            continue
+        _require(decode_record(encode_record(record)) == record, "a record changes when it is written again")
+
+
+def config(data: bytes) -> None:
+    parsed = parse(data.decode(errors="replace"), "config.toml")
+    checked = check(parsed, "config.toml", {}, KNOWN)
+    for problem in checked.problems:
+        _require(problem.line >= 0 and bool(problem.message), "a problem without place or words")
+
+
+def data_files(data: bytes) -> None:
+    text = data.decode(errors="replace")
+    for load in (load_vendors, load_models, load_prices):
+        try:
+            load({"openai.toml": text})
+        except CatalogError:
+            continue
+
+
+def link(data: bytes) -> None:
+    try:
+        frame_read = decode_frame(data)
+    except msgspec.DecodeError:
+        return
+    _require(decode_frame(encode_frame(frame_read)[4:]) == frame_read, "a frame changes on its way")
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (sse, splice, tap, usage, error, peek, reply)
+    target.__name__: target
+    for target in (sse, splice, tap, usage, error, peek, reply, journal, config, data_files, link)
 }

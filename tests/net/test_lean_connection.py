@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.sim.calls import CHUNKED, OK
 
-from switchgear.kernel.limits import STREAM_BUFFER_BYTES_MAX, UPSTREAM_HEADER_BYTES_MAX
+from switchgear.kernel.limits import STREAM_BUFFER_BYTES_MAX, UPSTREAM_HEADER_BYTES_MAX, UPSTREAM_READ_BYTES
 from switchgear.net.lean_connection import Connection
 from switchgear.net.lean_response import LeanResponse
 from switchgear.net.transport import Timeouts, TransportFault
@@ -103,7 +103,7 @@ class Rig:
         self.forgotten: list[Connection] = []
         self.connection = Connection(
             cast("asyncio.AbstractEventLoop", self.loop),
-            memoryview(bytearray(STREAM_BUFFER_BYTES_MAX)),
+            memoryview(bytearray(UPSTREAM_READ_BYTES)),
             self.released.append,
             self.forgotten.append,
         )
@@ -118,8 +118,8 @@ class Rig:
         return self.exchange
 
     def receive(self, data: bytes) -> None:
-        for at in range(0, len(data), STREAM_BUFFER_BYTES_MAX):
-            piece = data[at : at + STREAM_BUFFER_BYTES_MAX]
+        for at in range(0, len(data), UPSTREAM_READ_BYTES):
+            piece = data[at : at + UPSTREAM_READ_BYTES]
             self.connection.get_buffer(-1)[: len(piece)] = piece
             self.connection.buffer_updated(len(piece))
 
@@ -177,9 +177,9 @@ def test_a_stream_holds_no_more_than_its_bound() -> None:
     rig.receive(CHUNKED[: CHUNKED.index(b"\r\n\r\n") + 4] + b"fffffff\r\n")
     received = 0
     while not rig.transport.reading_paused:
-        rig.receive(b"x" * STREAM_BUFFER_BYTES_MAX)
-        received += STREAM_BUFFER_BYTES_MAX
-    assert received == rig.exchange.buffered <= 2 * STREAM_BUFFER_BYTES_MAX
+        rig.receive(b"x" * UPSTREAM_READ_BYTES)
+        received += UPSTREAM_READ_BYTES
+    assert received == rig.exchange.buffered <= STREAM_BUFFER_BYTES_MAX
     rig.exchange._take()
     assert not rig.transport.reading_paused
 

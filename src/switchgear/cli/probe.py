@@ -17,6 +17,7 @@ from switchgear.store.channels import ChannelRow
 from switchgear.vendors.channel import BaseUrlError, resolve
 from switchgear.vendors.schema import Vendor
 from switchgear.vendors.shipped import Shipped
+from switchgear.wire.openai_chat.scrub import scrub
 
 _TIMEOUTS = Timeouts(CONNECT_TIMEOUT_S, PROBE_TIMEOUT_S, PROBE_TIMEOUT_S, PROBE_TIMEOUT_S)
 _ERROR_CHARS = 200
@@ -127,4 +128,4 @@ def _told(body: bytes) -> str:
         told = body.decode(errors="replace")
     if isinstance(told, dict) and isinstance(error := told.get("error"), dict):
         told = error.get("message", told)
-    return " ".join(str(told).split())[:_ERROR_CHARS] or "an error without words"
+    return scrub(" ".join(str(told).split()))[:_ERROR_CHARS] or "an error without words"

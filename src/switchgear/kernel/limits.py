@@ -27,9 +27,11 @@ REPLY_BYTES_MAX = 64 * MIB
 ERROR_BODY_BYTES_MAX = 64 * KIB
 FRAME_BYTES_MAX = 16 * MIB
 """One server-sent event: a base64 image or a whole tool call may stand in one."""
-STREAM_BUFFER_BYTES_MAX = 64 * KIB
-"""Read ahead of a slow client before the upstream is paused."""
-
+STREAM_BUFFER_BYTES_MAX = 48 * KIB
+"""Read ahead of a slow client; the upstream is paused before it could be more. Twice this (a piece is being
+sent while the next is read) and ``CLIENT_BUFFER_BYTES_MAX`` are the 128 KiB that a stream may hold."""
+UPSTREAM_READ_BYTES = 32 * KIB
+"""Read from an upstream's socket at a time."""
 DECODED_STEP_BYTES_MAX = 64 * KIB
 """Decoded at a time from a compressed reply, so that a small one can't become a large one in memory."""
 
@@ -193,6 +195,8 @@ CONNECTIONS_MAX = 16_384
 """Open client connections of one worker; further ones wait in the backlog."""
 LAST_REQUEST_S = 0.5
 """At drain: for a request that was on its way when the draining began."""
+SOCKET_UNSENT_BYTES_MAX = 128 * KIB
+"""In the kernel, of one connection, beyond what is on its way to the client."""
 HEADER_READ_TIMEOUT_S = 30.0
 """From the first byte of a request to the end of its headers."""
 
@@ -259,7 +263,7 @@ KEEP_ALIVE_S = 75.0
 LINGER_S = 2.0
 """After an answer that came before the request was whole, what the client still sends is dropped for so
 long."""
-CLIENT_BUFFER_BYTES_MAX = 64 * KIB
+CLIENT_BUFFER_BYTES_MAX = 32 * KIB
 """Written but not yet taken by the client, beyond the kernel's own buffers; then the upstream is paused."""
 UNREAD_BODY_BYTES_MAX = 128 * KIB
 """Of a body that nobody has asked for yet, as the key is still being checked."""

@@ -12,9 +12,11 @@ from typing import cast
 
 import httptools
 
-from switchgear.kernel.limits import STREAM_BUFFER_BYTES_MAX, UPSTREAM_HEADER_BYTES_MAX
+from switchgear.kernel.limits import STREAM_BUFFER_BYTES_MAX, UPSTREAM_HEADER_BYTES_MAX, UPSTREAM_READ_BYTES
 from switchgear.net.lean_response import LeanResponse
 from switchgear.net.transport import FaultKind, Timeouts, TransportFault
+
+_PAUSE_ABOVE_BYTES = STREAM_BUFFER_BYTES_MAX - UPSTREAM_READ_BYTES
 
 
 class _Refused(Exception):
@@ -131,7 +133,7 @@ class Connection(asyncio.BufferedProtocol):
             self._complete()
         elif self._overhead_bytes > UPSTREAM_HEADER_BYTES_MAX:
             self.fail("header_too_large", "more bytes of head, chunk sizes or trailers than the bound")
-        elif exchange.buffered > STREAM_BUFFER_BYTES_MAX and not self.paused:
+        elif exchange.buffered > _PAUSE_ABOVE_BYTES and not self.paused:
             self.paused = True
             self._transport.pause_reading()
 

@@ -6,7 +6,7 @@ import os
 import socket
 
 from switchgear.kernel.home import Home
-from switchgear.kernel.limits import LISTEN_BACKLOG
+from switchgear.kernel.limits import LISTEN_BACKLOG, SOCKET_UNSENT_BYTES_MAX
 
 
 class StartError(Exception):
@@ -42,6 +42,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Inherited by connections: without it the kernel keeps megabytes for a client that reads nothing.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, SOCKET_UNSENT_BYTES_MAX)
         listener.bind(address)
         listener.listen(LISTEN_BACKLOG)
     except OSError as error:

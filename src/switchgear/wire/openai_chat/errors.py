@@ -333,7 +333,11 @@ def _refused(
         UPSTREAM_REFUSED,
         status=status or (err.status if 400 <= err.status < 500 else 400),
         type=type_ or err.type or UPSTREAM_REFUSED.type,
-        code=code or err.code,
+        code=_clean(code or err.code),
     )
     message = scrub(err.message[:ERROR_MESSAGE_CHARS_MAX]) or "The upstream refused the request."
-    return ApiError(row, message, param=err.param)
+    return ApiError(row, message, param=_clean(err.param))
+
+
+def _clean(word: str | None) -> str | None:
+    return scrub(word[:ERROR_MESSAGE_CHARS_MAX]) if word else word

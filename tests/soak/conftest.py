@@ -1,0 +1,5 @@
+"""The fake upstream in a process of its own, as for the tests of the whole product."""
+
+from tests.e2e.conftest import upstream_url
+
+__all__ = ["upstream_url"]
