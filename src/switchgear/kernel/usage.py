@@ -5,6 +5,7 @@ Usage, so that a price is a plain sum and never a subtraction.
 """
 
 import msgspec
+from msgspec.structs import astuple
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -25,7 +26,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     def counts(self) -> list[tuple[str, int]]:
         """(unit, count) of the units that are not zero, in the order of ``UNITS``."""
-        return [(unit, count) for unit in UNITS if (count := getattr(self, unit))]
+        return [(unit, count) for unit, count in zip(UNITS, astuple(self), strict=True) if count]
 
     @property
     def input_total(self) -> int:

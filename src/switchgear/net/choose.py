@@ -1,6 +1,6 @@
 """Which transport carries a request: the lean one by default, the other for proxies and HTTP/2."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -24,13 +24,13 @@ class RoutedTransport:
         self._special: dict[str, bool] = {}
         self._plain = not http2_hosts and not ({"http", "https", "all"} & self._proxies.keys())
 
-    async def open(self, request: UpstreamRequest, timeouts: Timeouts) -> UpstreamResponse:
+    def open(self, request: UpstreamRequest, timeouts: Timeouts) -> Awaitable[UpstreamResponse]:
         """See Transport.open."""
         if self._plain or not self._needs_other(request.url):
-            return await self._lean.open(request, timeouts)
+            return self._lean.open(request, timeouts)
         if self._other is None:
             self._other = self._make_other()
-        return await self._other.open(request, timeouts)
+        return self._other.open(request, timeouts)
 
     async def close(self) -> None:
         """Closes both."""

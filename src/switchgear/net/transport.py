@@ -4,7 +4,7 @@ Implementations: ``transport_lean`` (our HTTP/1.1 pool on httptools), ``transpor
 Both pass ``tests/net/test_transport_conformance.py``.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Literal, Protocol
 
 import msgspec
@@ -96,7 +96,7 @@ class UpstreamResponse(Protocol):
 class Transport(Protocol):
     """Opens exchanges; owns a pool."""
 
-    async def open(self, request: UpstreamRequest, timeouts: Timeouts) -> UpstreamResponse:
+    def open(self, request: UpstreamRequest, timeouts: Timeouts) -> Awaitable[UpstreamResponse]:
         """Sends the request and waits for the headers. Cancelling it closes the connection at once."""
 
     async def close(self) -> None:

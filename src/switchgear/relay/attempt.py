@@ -177,26 +177,39 @@ def upstream_sentence(row: ErrorRow) -> ApiError:
     return ApiError(row, _SENTENCES.get(row.name, _SENTENCES["upstream_error"]))
 
 
+_TIMEOUTS = {
+    stream: Timeouts(
+        CONNECT_TIMEOUT_S,
+        FIRST_BYTE_TIMEOUT_STREAM_S if stream else FIRST_BYTE_TIMEOUT_JSON_S,
+        IDLE_CHUNK_TIMEOUT_S,
+        TOTAL_TIMEOUT_S,
+    )
+    for stream in (False, True)
+}
+
+
 def timeouts_of(channel: ChannelView, *, stream: bool) -> Timeouts:
     """The deadlines of an exchange: the channel's own, else the product's."""
-    own = channel.timeouts
-    first_byte_s = (
-        own.get("first_byte_stream_s", FIRST_BYTE_TIMEOUT_STREAM_S)
-        if stream
-        else own.get("first_byte_json_s", FIRST_BYTE_TIMEOUT_JSON_S)
-    )
+    usual, own = _TIMEOUTS[stream], channel.timeouts
+    if not own:
+        return usual
+    first_byte = "first_byte_stream_s" if stream else "first_byte_json_s"
     return Timeouts(
-        own.get("connect_s", CONNECT_TIMEOUT_S),
-        first_byte_s,
-        own.get("idle_chunk_s", IDLE_CHUNK_TIMEOUT_S),
-        own.get("total_s", TOTAL_TIMEOUT_S),
+        own.get("connect_s", usual.connect_s),
+        own.get(first_byte, usual.first_byte_s),
+        own.get("idle_chunk_s", usual.idle_chunk_s),
+        own.get("total_s", usual.total_s),
     )
 
 
 def passed_on_headers(header: Callable[[str], str | None], hops: int) -> tuple[tuple[str, str], ...]:
     """The client's headers that upstreams see, and the hop counter that breaks loops."""
-    kept = tuple((name, value) for name in _PASSED_ON if (value := header(name)))
-    return (*kept, (HOPS_HEADER, str(hops + 1)))
+    kept = [(HOPS_HEADER, str(hops + 1))]
+    for name in _PASSED_ON:
+        value = header(name)
+        if value:
+            kept.append((name, value))
+    return tuple(kept)
 
 
 def _request(
@@ -233,4 +246,7 @@ async def _error_body(response: UpstreamResponse) -> bytes:
 
 def _upstream_id(response: UpstreamResponse) -> str:
     headers = response.headers
-    return next((headers[name][:128] for name in REQUEST_ID_HEADERS if name in headers), "")
+    for name in REQUEST_ID_HEADERS:
+        if name in headers:
+            return headers[name][:128]
+    return ""

@@ -9,6 +9,7 @@ Both rates are buckets (the generic cell rate algorithm): full at rest, refilled
 figure for each: the monotonic nanosecond at which the bucket will be full again.
 """
 
+import contextlib
 import fcntl
 import mmap
 import os
@@ -25,14 +26,14 @@ MINUTE_NS = 60_000_000_000
 ROW_BYTES = 128
 COLUMNS = 2 * WORKERS_MAX
 """Twice the workers: while one is replaced, its old self still finishes calls."""
-_ROW = struct.Struct("<qqi")
-"""Both buckets, and the calls that run in all workers together."""
+_BUCKETS = struct.Struct("<qq")
 _COLUMN = struct.Struct("<H")
-"""The calls that run in one worker: what to take off the sum when it dies."""
+"""The calls that run in one worker. Only that worker writes it, so that needs no lock."""
 _ALL_COLUMNS = struct.Struct(f"<{COLUMNS}H")
-_COLUMNS_AT = 24
+_COLUMNS_AT = _BUCKETS.size
 _GROWTH_ROWS = 4096
 _CALLS_MAX = 65_535
+_LOCK_NOW = fcntl.LOCK_EX | fcntl.LOCK_NB
 _YIELDS = 50
 _LOCK_NAP_S = 0.0002
 _AHEAD_NS_MAX = 2 * MINUTE_NS
@@ -52,9 +53,13 @@ class Window(msgspec.Struct, frozen=True, gc=False):
     """A limit as the client is told of it."""
 
     limit: int
-    remaining: int
-    reset_ns: int
+    ahead_ns: int
     """Until it is whole again."""
+
+    @property
+    def remaining(self) -> int:
+        left: int = (MINUTE_NS - self.ahead_ns) // (MINUTE_NS // self.limit)
+        return max(0, left)
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):
@@ -97,76 +102,58 @@ class RateTable:
     def admit(self, who: Principal, tokens: int, now_ns: int) -> State:
         """Takes one request, ``tokens`` tokens and one running call from the key's row: all of them or
         none."""
-        if not (who.rpm or who.tpm or who.concurrency):
+        rpm, tpm, concurrency = who.rpm, who.tpm, who.concurrency
+        if not (rpm or tpm or concurrency):
             return _UNLIMITED
-        locked = self._lock(who.slot)
+        if who.slot >= self._rows:
+            self._grow(who.slot)
+        at = who.slot * ROW_BYTES
+        taken = min(tokens, tpm)
+        locked = self._lock(at)
         try:
-            return self._admit(who, tokens, now_ns)
+            requests_ns, tokens_ns = _BUCKETS.unpack_from(self._table, at)
+            requests_ns, tokens_ns = _sane(requests_ns, now_ns), _sane(tokens_ns, now_ns)
+            running = sum(_ALL_COLUMNS.unpack_from(self._table, at + _COLUMNS_AT)) if concurrency else 0
+            refused = _refusal(who, running, requests_ns, tokens_ns, taken, now_ns)
+            if refused is None:
+                if rpm:
+                    requests_ns += MINUTE_NS // rpm
+                if tpm:
+                    tokens_ns += taken * (MINUTE_NS // tpm)
+                _BUCKETS.pack_into(self._table, at, requests_ns, tokens_ns)
+                if concurrency:
+                    self._count(at, 1)
         finally:
             if locked:
-                self._unlock(who.slot)
+                self._unlock(at)
+        return State(
+            None if refused else Permit(who.slot, taken, tpm, concurrency > 0),
+            refused,
+            Window(rpm, requests_ns - now_ns) if rpm else None,
+            Window(tpm, tokens_ns - now_ns) if tpm else None,
+        )
 
     def finish(self, permit: Permit, tokens: int, now_ns: int) -> None:
         """Ends a call and corrects its tokens from the estimate to what was used."""
-        if not permit.counted_call and (not permit.tokens_per_minute or tokens == permit.tokens):
-            return
-        locked = self._lock(permit.slot)
-        try:
-            requests_ns, tokens_ns, running = self._read(permit.slot)
-            if permit.tokens_per_minute:
-                step = MINUTE_NS // permit.tokens_per_minute
+        at = permit.slot * ROW_BYTES
+        if permit.counted_call:
+            self._count(at, -1)
+        if permit.tokens_per_minute and tokens != permit.tokens:
+            step = MINUTE_NS // permit.tokens_per_minute
+            locked = self._lock(at)
+            try:
+                requests_ns, tokens_ns = _BUCKETS.unpack_from(self._table, at)
                 ahead_ns = _sane(tokens_ns, now_ns) + (tokens - permit.tokens) * step - now_ns
-                tokens_ns = now_ns + min(ahead_ns, _AHEAD_NS_MAX)
-            if permit.counted_call:
-                running -= self._move_column(permit.slot, -1)
-            self._write(permit.slot, requests_ns, tokens_ns, running)
-        finally:
-            if locked:
-                self._unlock(permit.slot)
+                _BUCKETS.pack_into(self._table, at, requests_ns, now_ns + min(ahead_ns, _AHEAD_NS_MAX))
+            finally:
+                if locked:
+                    self._unlock(at)
 
-    def _admit(self, who: Principal, tokens: int, now_ns: int) -> State:
-        requests_ns, tokens_ns, running = self._read(who.slot)
-        requests_ns, tokens_ns = _sane(requests_ns, now_ns), _sane(tokens_ns, now_ns)
-        taken = min(tokens, who.tpm)
-        if who.concurrency and running >= who.concurrency:
-            # A kill between the two writes of a row leaves the sum off by one; before it can refuse, it is
-            # made anew.
-            running = self._sum_columns(who.slot)
-        refused = _refusal(who, running, requests_ns, tokens_ns, taken, now_ns)
-        if refused is None:
-            if who.rpm:
-                requests_ns += MINUTE_NS // who.rpm
-            if who.tpm:
-                tokens_ns += taken * (MINUTE_NS // who.tpm)
-            if who.concurrency:
-                running += self._move_column(who.slot, 1)
-            self._write(who.slot, requests_ns, tokens_ns, running)
-        return State(
-            None if refused else Permit(who.slot, taken, who.tpm, bool(who.concurrency)),
-            refused,
-            _window(who.rpm, requests_ns - now_ns) if who.rpm else None,
-            _window(who.tpm, tokens_ns - now_ns) if who.tpm else None,
-        )
-
-    def _read(self, slot: int) -> tuple[int, int, int]:
-        if slot >= self._rows:
-            self._grow(slot)
-        return _ROW.unpack_from(self._table, slot * ROW_BYTES)
-
-    def _write(self, slot: int, requests_ns: int, tokens_ns: int, running: int) -> None:
-        _ROW.pack_into(self._table, slot * ROW_BYTES, requests_ns, tokens_ns, max(0, running))
-
-    def _move_column(self, slot: int, step: int) -> int:
-        """Counts this worker's running calls up or down, within bounds; gives by how much that was."""
-        at = slot * ROW_BYTES + _COLUMNS_AT + 2 * self._column
+    def _count(self, at: int, step: int) -> None:
+        """Counts this worker's running calls of a row up or down, within what a column can say."""
+        at += _COLUMNS_AT + 2 * self._column
         (calls,) = _COLUMN.unpack_from(self._table, at)
-        before = int(calls)
-        after = min(max(before + step, 0), _CALLS_MAX)
-        _COLUMN.pack_into(self._table, at, after)
-        return abs(after - before)
-
-    def _sum_columns(self, slot: int) -> int:
-        return sum(_ALL_COLUMNS.unpack_from(self._table, slot * ROW_BYTES + _COLUMNS_AT))
+        _COLUMN.pack_into(self._table, at, min(max(calls + step, 0), _CALLS_MAX))
 
     def _grow(self, slot: int) -> None:
         rows = (slot // _GROWTH_ROWS + 1) * _GROWTH_ROWS
@@ -178,35 +165,33 @@ class RateTable:
         self._rows = rows
 
     def _clear_column(self) -> None:
-        """Takes what this column still counts, left by a worker that was killed, off every row."""
-        for slot in range(self._rows):
-            at = slot * ROW_BYTES + _COLUMNS_AT + 2 * self._column
-            if not _COLUMN.unpack_from(self._table, at)[0]:
-                continue
-            locked = self._lock(slot)
-            requests_ns, tokens_ns, running = self._read(slot)
-            (calls,) = _COLUMN.unpack_from(self._table, at)
-            _COLUMN.pack_into(self._table, at, 0)
-            self._write(slot, requests_ns, tokens_ns, running - calls)
-            if locked:
-                self._unlock(slot)
+        """Forgets what this column still counts, left by a worker that was killed."""
+        for at in range(_COLUMNS_AT + 2 * self._column, self._rows * ROW_BYTES, ROW_BYTES):
+            if self._table[at] or self._table[at + 1]:
+                _COLUMN.pack_into(self._table, at, 0)
 
-    def _lock(self, slot: int) -> bool:
+    def _lock(self, at: int) -> bool:
         """A worker that was stopped inside the few instructions of a row must not stop the others: after a
         bounded number of tries the row is used unlocked, which can at worst lose one count."""
+        try:
+            fcntl.lockf(self._file, _LOCK_NOW, 1, at)
+            return True
+        except OSError:
+            return self._lock_patiently(at)
+
+    def _lock_patiently(self, at: int) -> bool:
         for number in range(RATE_LOCK_TRIES):
-            try:
-                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, slot * ROW_BYTES)
+            if number < _YIELDS:
+                os.sched_yield()
+            else:
+                time.sleep(_LOCK_NAP_S)
+            with contextlib.suppress(OSError):
+                fcntl.lockf(self._file, _LOCK_NOW, 1, at)
                 return True
-            except OSError:
-                if number < _YIELDS:
-                    os.sched_yield()
-                else:
-                    time.sleep(_LOCK_NAP_S)
         return False
 
-    def _unlock(self, slot: int) -> None:
-        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, slot * ROW_BYTES)
+    def _unlock(self, at: int) -> None:
+        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, at)
 
 
 def _sane(full_ns: int, now_ns: int) -> int:
@@ -229,9 +214,3 @@ def _refusal(
         if over_ns > 0:
             return Refused("tokens", who.tpm, over_ns)
     return None
-
-
-def _window(limit: int, ahead_ns: int) -> Window:
-    step = MINUTE_NS // limit
-    ahead_ns = max(0, ahead_ns)
-    return Window(limit, max(0, (MINUTE_NS - ahead_ns) // step), ahead_ns)

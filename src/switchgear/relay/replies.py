@@ -70,5 +70,5 @@ def _window_headers(name: str, window: Window) -> Headers:
     return [
         (f"x-ratelimit-limit-{name}", str(window.limit)),
         (f"x-ratelimit-remaining-{name}", str(window.remaining)),
-        (f"x-ratelimit-reset-{name}", go_duration(window.reset_ns)),
+        (f"x-ratelimit-reset-{name}", go_duration(window.ahead_ns)),
     ]
