@@ -39,7 +39,7 @@ def test_version_needs_neither_database_nor_prices() -> None:
     code = (
         "import sys\nfrom switchgear.cli.app import run\n"
         "try: run(['version'])\nexcept SystemExit: pass\n"
-        "print([name for name in ('sqlalchemy', 'cryptography', 'rich', 'granian') if name in sys.modules])"
+        "print([name for name in ('sqlalchemy', 'cryptography', 'rich', 'uvloop') if name in sys.modules])"
     )
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     done = subprocess.run(
