@@ -10,6 +10,7 @@ from switchgear.kernel.limits import (
     BODY_READ_TIMEOUT_S,
     CLIENT_GONE_READ_S,
     CLOSE_WAIT_S,
+    ESTIMATE_TEXT_BYTES_MAX,
     REPLY_BYTES_MAX,
 )
 from switchgear.kernel.usage import Usage
@@ -117,11 +118,11 @@ class Answerer:
 
     async def refuse(self, error: ApiError) -> None:
         """Ends a call that no upstream was asked for."""
-        await self._end_with_error(error, "refused", 0)
+        await self._end_with_error(error, "refused")
 
     async def fault(self, fault: Fault) -> None:
         """Ends a call that every candidate failed."""
-        await self._end_with_error(fault.error, "upstream_error", fault.status)
+        await self._end_with_error(fault.error, "upstream_error")
 
     async def client_gone(self) -> None:
         """Ends a call whose client left: nothing delivered, nothing charged; else what was delivered."""
@@ -253,9 +254,11 @@ class Answerer:
             async with asyncio.timeout(CLIENT_GONE_READ_S):
                 while not tap.ended and tap.fault is None and (chunk := await exchange.response.next_chunk()):
                     tap.feed(chunk)
+                    if self._tally is not None and tap.text_bytes > ESTIMATE_TEXT_BYTES_MAX:
+                        self._tally.add(tap.take_text())
 
-    async def _end_with_error(self, error: ApiError, state: EndState, upstream_status: int) -> None:
-        status, _, _ = render_error(error, self._running.request_id)
+    async def _end_with_error(self, error: ApiError, state: EndState) -> None:
+        status = 200 if self._reply.started else render_error(error, self._running.request_id)[0]
         self._end(state, status, error.row.name, Usage(), "none", 0)
         await self._show_error(error)
 

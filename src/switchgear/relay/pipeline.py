@@ -79,10 +79,6 @@ class Pipeline:
         self._calls: dict[asyncio.Task[None], Answerer] = {}
         self._stopping = False
 
-    @property
-    def running(self) -> int:
-        return self._running
-
     async def serve(self, request: Inbound, reply: Reply, operation: Operation) -> None:
         """Answers one request, whatever happens."""
         books = self._tools.books

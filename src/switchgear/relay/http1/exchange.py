@@ -88,6 +88,8 @@ class Exchange:
             self._connection.want_body()
             self._waiter = self._connection.loop.create_future()
             await self._waiter
+            if self.gone:
+                raise ClientGone
         if self._body_bytes > bytes_max:
             raise _too_large(bytes_max)
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
@@ -189,10 +191,7 @@ class Exchange:
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
-            if self.gone:
-                waiter.set_exception(ClientGone())
-            else:
-                waiter.set_result(None)
+            waiter.set_result(None)
 
 
 def _too_large(bytes_max: int) -> ApiError:
