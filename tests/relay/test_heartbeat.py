@@ -22,11 +22,12 @@ class Reply:
     def start_stream(self, status: int, headers: Headers) -> None:
         self.started = True
 
-    def push(self, data: bytes) -> None:
+    def push(self, data: bytes) -> bool:
         assert self.started
         if self.gone:
             raise ClientGone
         self.sent.append(data)
+        return not self.is_full
 
     async def room(self) -> None: ...
 

@@ -104,10 +104,14 @@ class LeanResponse:
 
     def feed_sink(self, sink: Callable[[bytes], bool]) -> None:
         """Something was read while ``pump`` waits; the next piece has a deadline of its own."""
-        if not self.pieces:
+        pieces = self.pieces
+        if not pieces:
             return
+        chunk = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self.buffered = 0
         try:
-            wants_more = sink(self._take())
+            wants_more = sink(chunk)
         except Exception as fault:  # it belongs to whoever waits in ``pump``
             self._stop_sink(fault)
             return

@@ -44,18 +44,14 @@ class Pulse:
         self.delivered_bytes = 0
         """Of content; comments do not count."""
 
-    def push(self, data: bytes) -> None:
-        """Sends a piece of content. Raises ClientGone."""
+    def push(self, data: bytes) -> bool:
+        """Sends a piece of content; False: wait for ``room`` before the next. Raises ClientGone."""
         if not self._reply.started:
             self._start()
-        self._reply.push(data)
+        room = self._reply.push(data)
         self._last_ns = self._now_ns()
         self.delivered_bytes += len(data)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether to wait for ``room`` before the next piece."""
-        return self._reply.is_full
+        return room
 
     async def room(self) -> None:
         """Returns when the client has taken enough. Raises ClientGone."""

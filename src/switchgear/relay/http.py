@@ -34,8 +34,8 @@ class Reply(Protocol):
     def start_stream(self, status: int, headers: Headers) -> None:
         """Status line and headers of a streamed answer."""
 
-    def push(self, data: bytes) -> None:
-        """One piece of a streamed answer. Raises ClientGone."""
+    def push(self, data: bytes) -> bool:
+        """One piece of a streamed answer; whether there is room for another. Raises ClientGone."""
 
     @property
     def is_full(self) -> bool:

@@ -55,28 +55,28 @@ class Passage:
         """
         tap = self._tap
         out = tap.feed(chunk)
+        room = True
         if out:
-            if self.first_byte_ns:
-                self._pulse.push(out)
-            else:
-                self._hold_back(out)
+            room = self._pulse.push(out) if self.first_byte_ns else self._hold_back(out)
         if tap.text_bytes > ESTIMATE_TEXT_BYTES_MAX:
             self._tally.add(tap.take_text())
-        return not (tap.ended or tap.fault is not None or self._pulse.is_full or self.overrun)
+        return room and not tap.ended and tap.fault is None
 
     @property
     def overrun(self) -> bool:
         """So much came without any content that it can be no answer."""
         return len(self._waiting) > FRAME_BYTES_MAX
 
-    def _hold_back(self, out: bytes) -> None:
+    def _hold_back(self, out: bytes) -> bool:
         """Nothing is shown before the first content, so that another candidate may still be tried."""
         self._waiting += out
-        if self._tap.has_content:
-            self.first_chunk_ns = self._clock.monotonic_ns()
-            self._pulse.push(self._waiting)
-            self.first_byte_ns = self._clock.monotonic_ns()
-            self._waiting = b""
+        if not self._tap.has_content:
+            return not self.overrun
+        self.first_chunk_ns = self._clock.monotonic_ns()
+        room = self._pulse.push(self._waiting)
+        self.first_byte_ns = self._clock.monotonic_ns()
+        self._waiting = b""
+        return room
 
 
 async def pass_on(

@@ -53,6 +53,7 @@ class Connection(asyncio.Protocol):
         self.is_full = False
         self.can_chunk = True
         self.date_line = dates.line
+        self.write: Callable[[bytes], None]
         self._handler = handler
         self._opened = opened
         self._closed = closed
@@ -77,9 +78,6 @@ class Connection(asyncio.Protocol):
         """When the present wait for the client began: for a head, a next request, or the end of lingering."""
 
     # What exchanges ask for.
-
-    def write(self, data: bytes) -> None:
-        self._transport.write(data)
 
     async def until_room(self) -> None:
         """Returns when the client has taken enough of what was written, or is gone."""
@@ -129,6 +127,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        self.write = self._transport.write
         self._transport.set_write_buffer_limits(high=CLIENT_BUFFER_BYTES_MAX)
         peer = transport.get_extra_info("peername")
         self.peer_ip = peer[0] if isinstance(peer, tuple) else ""

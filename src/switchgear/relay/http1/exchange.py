@@ -139,7 +139,7 @@ class Exchange:
         if not self.chunked:
             self.keep_alive = False
 
-    def push(self, data: bytes) -> None:
+    def push(self, data: bytes) -> bool:
         """See Reply.push."""
         if self.gone:
             raise ClientGone
@@ -149,6 +149,7 @@ class Exchange:
             data = self._head + data
             self._head = b""
         self._connection.write(data)
+        return not self._connection.is_full
 
     @property
     def is_full(self) -> bool:
