@@ -18,7 +18,7 @@ import pytest
 
 from switchgear.control import local_model
 from switchgear.control.local_model import LocalModel
-from switchgear.control.local_server import MODEL_ALIAS, model_path
+from switchgear.control.local_settings import MODEL_ALIAS, model_path
 from switchgear.kernel.clock import FakeClock
 from switchgear.link.protocol import Failed, LocalAddress, LocalEndpoint
 
@@ -152,7 +152,7 @@ async def test_a_model_that_is_not_here_is_refused():
 PARENT = """
 import asyncio, os
 from switchgear.control.local_model import LocalModel
-from switchgear.control.local_server import MODEL_ALIAS
+from switchgear.control.local_settings import MODEL_ALIAS
 from switchgear.kernel.clock import SystemClock
 from switchgear.link.protocol import LocalEndpoint
 async def main():

@@ -5,7 +5,7 @@ import pytest
 
 from switchgear.catalog.price import Price, with_id
 from switchgear.catalog.schema import Model
-from switchgear.control.local_server import MODEL_ALIAS
+from switchgear.control.local_settings import MODEL_ALIAS
 from switchgear.control.snapshot import SnapshotError, compile_snapshot
 from switchgear.kernel.config import ChannelConfig
 from switchgear.kernel.limits import LOCAL_CALLS_MAX

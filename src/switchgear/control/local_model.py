@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 import switchgear
-from switchgear.control.local_server import MODEL_ALIAS, LocalSettings
+from switchgear.control.local_settings import MODEL_ALIAS, LocalSettings
 from switchgear.kernel.clock import Clock
 from switchgear.kernel.limits import (
     LOCAL_CRASH_WINDOW_S,

