@@ -18,7 +18,8 @@ import pytest
 
 from switchgear.control import local_model
 from switchgear.control.local_model import LocalModel
-from switchgear.control.local_settings import MODEL_ALIAS, model_path
+from switchgear.control.local_server import model_path
+from switchgear.control.local_settings import MODEL_ALIAS
 from switchgear.kernel.clock import FakeClock
 from switchgear.link.protocol import Failed, LocalAddress, LocalEndpoint
 
