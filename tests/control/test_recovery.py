@@ -32,7 +32,7 @@ async def test_a_killed_worker_s_records_are_billed_and_its_lease_comes_back(sit
     await worker.die()
     await site.until(lambda: state(site, worker.epoch) == "buried", "the burial", 2)
     assert (site.spent(), site.balance(site.wallet)) == (500, 500)
-    assert not (site.home.journals / worker.epoch).exists()
+    await site.until(lambda: not (site.home.journals / worker.epoch).exists(), "the journal to be removed", 2)
 
 
 async def test_a_worker_that_lost_its_link_only_is_not_buried(site):
@@ -132,7 +132,7 @@ async def test_a_worker_that_died_before_its_hello_leaves_no_folder(site):
     (site.home.journals / fresh.epoch).mkdir()  # about to lock it
     await site.start()
     assert state(site, old) == "buried"
-    assert not (site.home.journals / old).exists()
+    await site.until(lambda: not (site.home.journals / old).exists(), "the journal to be removed", 2)
     assert (site.home.journals / fresh.epoch).exists()
 
 
