@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+import msgspec
 from sqlalchemy import select
 from tests.e2e import processes
 
@@ -267,15 +268,15 @@ class Server:
 
 
 def row(record: UsageRecord) -> dict[str, Any]:
-    """What tests ask of a record."""
-    return {
-        "request_id": record.request_id,
-        "end_state": record.end_state,
-        "usage_source": record.usage_source,
-        "channel": record.channel,
+    """A record as a line of ``usage --json`` has it, but for the names."""
+    plain: dict[str, Any] = msgspec.to_builtins(record)
+    return plain | {
+        "charge_nanos": record.charge.nanos,
+        "usage": msgspec.structs.asdict(record.usage),
         "status": record.status,
         "error": record.error,
-        "charge_nanos": record.charge.nanos,
+        "channel": record.channel,
+        "model": record.model,
     }
 
 
