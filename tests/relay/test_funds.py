@@ -25,11 +25,12 @@ WALLET_ONLY = Principal("k", "ci", "sk-…abcd", "u", "acme", "default", "wallet
 
 
 class Controller:
-    """Grants from what each account has, exactly what is asked."""
+    """Grants from what each account has exactly what is asked, all of it or nothing."""
 
     def __init__(self, **accounts: int) -> None:
         self.accounts = {"wallet:u": accounts.get("wallet", 0), "budget:key:k": accounts.get("budget", 0)}
         self.granted = dict.fromkeys(self.accounts, 0)
+        self.returned = dict.fromkeys(self.accounts, 0)
         self.asked: list[Acquire] = []
         self.told: list[WorkerNotice] = []
         self.before_answer: Callable[[], None] = lambda: None
@@ -37,20 +38,26 @@ class Controller:
     async def ask(self, call: WorkerCall) -> object:
         assert isinstance(call, Acquire)
         self.asked.append(call)
-        short = ""
-        for account, nanos in call.needs:
-            if self.accounts[account] < nanos:
-                short = account
-            else:
+        short = next((account for account, nanos in call.needs if self.accounts[account] < nanos), "")
+        if not short:
+            for account, nanos in call.needs:
                 self.accounts[account] -= nanos
                 self.granted[account] += nanos
         self.before_answer()
         totals = tuple(LeaseTotals(account, self.granted[account], 0) for account, _ in call.needs)
         return Acquired(totals, not short, short, self.accounts.get(short, 0))
 
+    def tell(self, notice: WorkerNotice) -> None:
+        assert isinstance(notice, Returned)
+        self.told.append(notice)
+        for said in notice.totals:
+            more = max(0, said.returned - self.returned[said.account])
+            self.accounts[said.account] += more
+            self.returned[said.account] += more
+
 
 def funds_of(controller: Controller) -> Funds:
-    return Funds(controller.ask, controller.told.append, SystemClock())
+    return Funds(controller.ask, controller.tell, SystemClock())
 
 
 async def cheaper(nanos: int) -> int:
@@ -110,7 +117,7 @@ async def test_a_settle_between_asking_and_waiting_is_not_missed() -> None:
 
 
 async def test_the_wait_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(funds_module, "HOLD_WAIT_S", 0.02)
+    monkeypatch.setattr(funds_module, "HOLD_WAIT_MS", 20)
     funds = funds_of(Controller(wallet=100))
     await funds.hold_with_help("running", WALLET_ONLY, 100, lambda: cheaper(100))
     with pytest.raises(ApiError) as refusal:
