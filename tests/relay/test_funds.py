@@ -161,3 +161,42 @@ async def test_what_was_given_back_while_nobody_listened_is_said_again() -> None
     funds.adopt((LeaseTotals("wallet:u", 100, 60),))
     await asyncio.sleep(0)
     assert len(controller.told) == 1
+
+
+async def test_a_crowd_is_refused_by_the_answers_to_one_of_it() -> None:
+    controller = Controller(wallet=10)
+    funds = funds_of(controller)
+    calls = (funds.hold_with_help(f"r{n}", WALLET_ONLY, 50 + n, lambda: cheaper(1000)) for n in range(20))
+    refusals = await asyncio.gather(*calls, return_exceptions=True)
+    assert {type(refusal) for refusal in refusals} == {ApiError}
+    assert len(controller.asked) == 2
+
+
+async def test_money_granted_to_a_call_that_was_given_up_serves_the_next() -> None:
+    controller = Controller(wallet=100)
+    answered, asked = asyncio.Event(), asyncio.Event()
+
+    async def slow(call: WorkerCall) -> object:
+        answer = await controller.ask(call)
+        asked.set()
+        await answered.wait()
+        return answer
+
+    funds = Funds(slow, controller.tell, SystemClock())
+    given_up = asyncio.create_task(funds.hold_with_help("r1", WALLET_ONLY, 100, lambda: cheaper(100)))
+    await asked.wait()
+    given_up.cancel()
+    await asyncio.gather(given_up, return_exceptions=True)
+    answered.set()
+    assert await funds.hold_with_help("r2", WALLET_ONLY, 100, lambda: cheaper(100)) == 100
+
+
+async def test_what_is_free_here_goes_back_before_the_whole_is_asked_for() -> None:
+    controller = Controller(wallet=50)
+    funds = funds_of(controller)
+    assert await funds.hold_with_help("r1", WALLET_ONLY, 50, lambda: cheaper(50)) == 50
+    funds.settle("r1", 10)
+    with pytest.raises(ApiError):
+        await funds.hold_with_help("r2", WALLET_ONLY, 60, lambda: cheaper(60))
+    assert controller.accounts["wallet:u"] == 40  # nothing lies idle here
+    assert await funds.hold_with_help("r3", WALLET_ONLY, 40, lambda: cheaper(40)) == 40

@@ -63,6 +63,8 @@ class Desk:
         self.asked: Legs = ()
         """What a waiting ask is out for: what calls free meanwhile belongs to it."""
         self.refused: Refused | None = None
+        self.asked_in_vain = (-1, 0)
+        """Version and time of a first ask that brought nothing: the next call need not repeat it."""
 
     def say_changed(self) -> None:
         self.version += 1
@@ -120,13 +122,18 @@ class Funds:
     async def _hold_at(
         self, desk: Desk, reservation: str, who: Principal, nanos: Nanos, refine: Refine
     ) -> Nanos:
+        since_ns = self._clock.monotonic_ns()
         async with desk.lock:
             short = self.book.reserve(reservation, legs_of(who, nanos))
             if short is None:
                 return nanos
-            await self._acquire(Acquire(short.needs, wait=False))
-            if self.book.reserve(reservation, legs_of(who, nanos)) is None:
-                return nanos
+            version, at_ns = desk.asked_in_vain
+            if version != desk.version or at_ns < since_ns:
+                version = desk.version
+                await self._acquire(Acquire(short.needs, wait=False))
+                desk.asked_in_vain = (version, self._clock.monotonic_ns())
+                if self.book.reserve(reservation, legs_of(who, nanos)) is None:
+                    return nanos
         nanos = min(nanos, await refine())
         await self._hold_patiently(desk, reservation, who, nanos)
         return nanos
