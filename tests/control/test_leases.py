@@ -198,3 +198,24 @@ async def test_a_crowd_behind_one_refusal_is_refused_without_each_waiting_its_se
     served = await asyncio.gather(*(second.reserve(f"q{n}", (site.wallet, 900)) for n in range(20)))
     assert not any(served)
     assert 0.9 * HOLD_WAIT_S < time.monotonic() - started < HOLD_WAIT_S + 1.0
+
+
+async def test_a_call_whose_time_passed_in_the_queue_still_has_its_look(site):
+    site.apply(balance_nanos=1000)
+    await site.start()
+    first, second, third = await site.worker(0), await site.worker(1), await site.worker(2)
+    assert await first.reserve("r1", (site.wallet, 800))  # held by a call that runs on
+    ahead = asyncio.create_task(second.client.call(Acquire(((site.wallet, 900),), True, wait_ms=200)))
+    await site.until(lambda: first.recalls, "the recall")
+    behind = await third.client.call(Acquire(((site.wallet, 100),), True, wait_ms=0))
+    assert not (await ahead).covered
+    assert behind.covered
+
+
+async def test_of_two_accounts_none_is_granted_when_one_is_short(site):
+    site.apply(balance_nanos=5000, quota_nanos=1000)
+    await site.start()
+    worker = await site.worker()
+    answer = await worker.client.call(Acquire(((site.wallet, 2000), (site.budget, 2000)), True))
+    assert (answer.covered, answer.short, answer.available) == (False, site.budget, 1000)
+    assert (site.balance(site.wallet), site.balance(site.budget)) == (5000, 1000)

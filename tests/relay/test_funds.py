@@ -25,11 +25,12 @@ WALLET_ONLY = Principal("k", "ci", "sk-…abcd", "u", "acme", "default", "wallet
 
 
 class Controller:
-    """Grants from what each account has, exactly what is asked."""
+    """Grants from what each account has exactly what is asked, all of it or nothing."""
 
     def __init__(self, **accounts: int) -> None:
         self.accounts = {"wallet:u": accounts.get("wallet", 0), "budget:key:k": accounts.get("budget", 0)}
         self.granted = dict.fromkeys(self.accounts, 0)
+        self.returned = dict.fromkeys(self.accounts, 0)
         self.asked: list[Acquire] = []
         self.told: list[WorkerNotice] = []
         self.before_answer: Callable[[], None] = lambda: None
@@ -37,20 +38,26 @@ class Controller:
     async def ask(self, call: WorkerCall) -> object:
         assert isinstance(call, Acquire)
         self.asked.append(call)
-        short = ""
-        for account, nanos in call.needs:
-            if self.accounts[account] < nanos:
-                short = account
-            else:
+        short = next((account for account, nanos in call.needs if self.accounts[account] < nanos), "")
+        if not short:
+            for account, nanos in call.needs:
                 self.accounts[account] -= nanos
                 self.granted[account] += nanos
         self.before_answer()
         totals = tuple(LeaseTotals(account, self.granted[account], 0) for account, _ in call.needs)
         return Acquired(totals, not short, short, self.accounts.get(short, 0))
 
+    def tell(self, notice: WorkerNotice) -> None:
+        assert isinstance(notice, Returned)
+        self.told.append(notice)
+        for said in notice.totals:
+            more = max(0, said.returned - self.returned[said.account])
+            self.accounts[said.account] += more
+            self.returned[said.account] += more
+
 
 def funds_of(controller: Controller) -> Funds:
-    return Funds(controller.ask, controller.told.append, SystemClock())
+    return Funds(controller.ask, controller.tell, SystemClock())
 
 
 async def cheaper(nanos: int) -> int:
@@ -110,7 +117,7 @@ async def test_a_settle_between_asking_and_waiting_is_not_missed() -> None:
 
 
 async def test_the_wait_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(funds_module, "HOLD_WAIT_S", 0.02)
+    monkeypatch.setattr(funds_module, "HOLD_WAIT_MS", 20)
     funds = funds_of(Controller(wallet=100))
     await funds.hold_with_help("running", WALLET_ONLY, 100, lambda: cheaper(100))
     with pytest.raises(ApiError) as refusal:
@@ -154,3 +161,42 @@ async def test_what_was_given_back_while_nobody_listened_is_said_again() -> None
     funds.adopt((LeaseTotals("wallet:u", 100, 60),))
     await asyncio.sleep(0)
     assert len(controller.told) == 1
+
+
+async def test_a_crowd_is_refused_by_the_answers_to_one_of_it() -> None:
+    controller = Controller(wallet=10)
+    funds = funds_of(controller)
+    calls = (funds.hold_with_help(f"r{n}", WALLET_ONLY, 50 + n, lambda: cheaper(1000)) for n in range(20))
+    refusals = await asyncio.gather(*calls, return_exceptions=True)
+    assert {type(refusal) for refusal in refusals} == {ApiError}
+    assert len(controller.asked) == 2
+
+
+async def test_money_granted_to_a_call_that_was_given_up_serves_the_next() -> None:
+    controller = Controller(wallet=100)
+    answered, asked = asyncio.Event(), asyncio.Event()
+
+    async def slow(call: WorkerCall) -> object:
+        answer = await controller.ask(call)
+        asked.set()
+        await answered.wait()
+        return answer
+
+    funds = Funds(slow, controller.tell, SystemClock())
+    given_up = asyncio.create_task(funds.hold_with_help("r1", WALLET_ONLY, 100, lambda: cheaper(100)))
+    await asked.wait()
+    given_up.cancel()
+    await asyncio.gather(given_up, return_exceptions=True)
+    answered.set()
+    assert await funds.hold_with_help("r2", WALLET_ONLY, 100, lambda: cheaper(100)) == 100
+
+
+async def test_what_is_free_here_goes_back_before_the_whole_is_asked_for() -> None:
+    controller = Controller(wallet=50)
+    funds = funds_of(controller)
+    assert await funds.hold_with_help("r1", WALLET_ONLY, 50, lambda: cheaper(50)) == 50
+    funds.settle("r1", 10)
+    with pytest.raises(ApiError):
+        await funds.hold_with_help("r2", WALLET_ONLY, 60, lambda: cheaper(60))
+    assert controller.accounts["wallet:u"] == 40  # nothing lies idle here
+    assert await funds.hold_with_help("r3", WALLET_ONLY, 40, lambda: cheaper(40)) == 40

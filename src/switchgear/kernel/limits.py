@@ -111,6 +111,7 @@ RECALL_WAIT_S = 0.25
 HOLD_WAIT_S = 3.0
 """How long a call waits for running calls of the same wallet to give back what they do not use: long enough
 for quick ones on a busy machine, short of the link's own deadline."""
+HOLD_WAIT_MS = int(HOLD_WAIT_S * 1000)
 HOLD_WAITERS_MAX = 1024
 RESERVE_OUTPUT_TOKENS = 4096
 """Held for the output of a call that names no cap of its own."""

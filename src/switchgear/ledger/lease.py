@@ -126,12 +126,17 @@ class LeaseBook:
                 paid += (account,)
         return paid
 
-    def apply_grant(self, account: str, granted_total: int) -> None:
-        """Takes the controller's cumulative figure; a smaller one than known is late, and ignored."""
+    def apply_grant(self, account: str, granted_total: int) -> bool:
+        """Takes the controller's cumulative figure; a smaller one than known is late, and ignored.
+
+        Says whether it was news.
+        """
         lease = self._lease(account)
         if granted_total > lease.granted:
             lease.granted = granted_total
             lease.peak = max(lease.free, 0)
+            return True
+        return False
 
     def recall(self, account: str, nanos: int, until_ns: int, now_ns: int) -> int:
         """Gives back up to ``nanos`` of what is free now, and says how much.
@@ -145,6 +150,10 @@ class LeaseBook:
         lease.owed = standing + nanos - given
         lease.owed_until_ns = max(until_ns, lease.owed_until_ns)
         return given
+
+    def legs(self, reservation: str) -> Legs:
+        """What a running reservation holds; empty when it is not running."""
+        return self._reservations.get(reservation, ())
 
     def free(self, account: str) -> int:
         lease = self._leases.get(account)

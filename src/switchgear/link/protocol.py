@@ -8,6 +8,7 @@ lost with its connection or sent twice changes nothing: both sides say their tot
 
 import msgspec
 
+from switchgear.kernel.limits import HOLD_WAIT_MS
 from switchgear.link.snapshot import Principal, Snapshot
 
 
@@ -42,16 +43,18 @@ class LookupKey(msgspec.Struct, frozen=True, tag="lookup_key"):
 
 
 class Acquire(msgspec.Struct, frozen=True, tag="acquire"):
-    """Call: extend leases so that ``need`` nanos more are free in each. Answer: ``Acquired``.
+    """Call: extend leases so that ``need`` nanos more are free in each, or in none. Answer: ``Acquired``.
 
     ``need`` is what is missing for the waiting call (the lease must come to cover it); the controller may
     grant more, up to its lease size. ``wait`` is true when a call waits; false for a refill at the low-water
-    mark, which never recalls from other workers.
+    mark, which never recalls from other workers and gets what there is, account by account.
     """
 
     needs: tuple[tuple[str, int], ...]
     """(account, nanos missing)."""
     wait: bool
+    wait_ms: int = HOLD_WAIT_MS
+    """How long a waiting call still has; 0: one look, with a recall before it if that may help."""
 
 
 class Returned(msgspec.Struct, frozen=True, tag="returned"):

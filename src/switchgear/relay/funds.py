@@ -1,18 +1,23 @@
 """Holding money for a call: from this worker's leases at once, else with the controller's help.
 
-The hit path is synchronous. When a lease does not cover a call, the controller extends it, recalling first
-what other workers hold free; a call also waits a bounded time for running calls of the same wallet to give
-back what they do not use. So money that is there is not refused, and money that is not there is not spent.
+The hit path is synchronous. A call that the lease does not cover goes ``first ask → held | waiting ask → held
+| waiting for running calls → waiting ask again → held | refused``. A waiting ask puts what its accounts hold
+free back with the controller and asks for the whole amount, so nobody keeps a part that another one lacks. Of
+the calls that need the same accounts one asks at a time. A refusal needs an answer to which nothing has
+changed since: so money that is there is not refused, and money that is not there is not spent.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
+
+import msgspec
 
 from switchgear.kernel.clock import Clock
 from switchgear.kernel.errors import OVERLOADED, QUOTA, STORE_AWAY, ApiError
-from switchgear.kernel.limits import HOLD_WAIT_S, HOLD_WAITERS_MAX
+from switchgear.kernel.limits import HOLD_WAIT_MS, HOLD_WAITERS_MAX
 from switchgear.kernel.money import Nanos, usd_from_nanos
-from switchgear.ledger.lease import LeaseBook
+from switchgear.ledger.lease import LeaseBook, Legs
 from switchgear.link.protocol import (
     Acquire,
     Acquired,
@@ -31,6 +36,47 @@ Refine = Callable[[], Awaitable[Nanos]]
 """A closer, dearer estimate of the same call, asked for only when the cheap bound does not fit."""
 
 NS = 1_000_000_000
+MS = 1_000_000
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """An answer to one call that may go for others, too."""
+
+    nanos: int
+    answer: Acquired
+    version: int
+    """Of the desk when it was asked."""
+    answered_ns: int
+    is_final: bool
+    """No time would have helped; otherwise it holds for calls whose time is up."""
+
+
+class Desk:
+    """Calls that need help with the same accounts: one asks at a time, in the order of coming."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.calls = 0
+        self.version = 0
+        """Grows whenever more may be free in this worker, or back with the controller."""
+        self.changed = asyncio.Event()
+        self.asked: Legs = ()
+        """What a waiting ask is out for: what calls free meanwhile belongs to it."""
+        self.refused: Refused | None = None
+        self.asked_in_vain = (-1, 0)
+        """Version and time of a first ask that brought nothing: the next call need not repeat it."""
+
+    def say_changed(self) -> None:
+        self.version += 1
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def known_refusal(self, nanos: int, since_ns: int, *, late: bool) -> Acquired | None:
+        """An answer that came after ``since_ns`` and goes for this call as well."""
+        said = self.refused
+        if said is None or said.version != self.version or said.answered_ns < since_ns or nanos < said.nanos:
+            return None
+        return said.answer if said.is_final or late else None
 
 
 class Funds:
@@ -42,8 +88,8 @@ class Funds:
         self._tell = tell
         self._clock = clock
         self._refilling: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._settled = asyncio.Event()
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._desks: dict[tuple[str, ...], Desk] = {}
         self._waiting = 0
 
     def hold(self, reservation: str, legs: tuple[tuple[str, Nanos], ...]) -> bool:
@@ -61,65 +107,134 @@ class Funds:
             raise ApiError(
                 OVERLOADED, "Too many calls wait for funds. Please try again shortly.", retry_after_s=1
             )
+        accounts = tuple(account for account, _ in legs_of(who, nanos))
+        desk = self._desks.setdefault(accounts, Desk())
         self._waiting += 1
+        desk.calls += 1
         try:
-            if await self._extend(reservation, legs_of(who, nanos), wait=False) is None:
-                return nanos
-            nanos = min(nanos, await refine())
-            return await self._hold_patiently(reservation, who, nanos)
+            return await self._hold_at(desk, reservation, who, nanos, refine)
         finally:
             self._waiting -= 1
+            desk.calls -= 1
+            if not desk.calls:
+                self._desks.pop(accounts, None)
 
-    async def _hold_patiently(self, reservation: str, who: Principal, nanos: Nanos) -> Nanos:
-        legs = legs_of(who, nanos)
-        deadline_ns = self._clock.monotonic_ns() + int(HOLD_WAIT_S * NS)
-        while True:
-            self._settled.clear()
-            refusal = await self._extend(reservation, legs, wait=True)
-            if refusal is None:
+    async def _hold_at(
+        self, desk: Desk, reservation: str, who: Principal, nanos: Nanos, refine: Refine
+    ) -> Nanos:
+        since_ns = self._clock.monotonic_ns()
+        async with desk.lock:
+            short = self.book.reserve(reservation, legs_of(who, nanos))
+            if short is None:
                 return nanos
-            left_s = (deadline_ns - self._clock.monotonic_ns()) / NS
-            if left_s <= 0 or not any(self.book.held(account) for account, _ in legs):
-                raise _not_covered(who, nanos, refusal)
-            # Somebody else may have settled while we asked; the event says so.
-            try:
-                async with asyncio.timeout(left_s):
-                    await self._settled.wait()
-            except TimeoutError:
-                raise _not_covered(who, nanos, refusal) from None
+            version, at_ns = desk.asked_in_vain
+            if version != desk.version or at_ns < since_ns:
+                version = desk.version
+                await self._acquire(Acquire(short.needs, wait=False))
+                desk.asked_in_vain = (version, self._clock.monotonic_ns())
+                if self.book.reserve(reservation, legs_of(who, nanos)) is None:
+                    return nanos
+        nanos = min(nanos, await refine())
+        await self._hold_patiently(desk, reservation, who, nanos)
+        return nanos
 
-    async def _extend(
-        self, reservation: str, legs: tuple[tuple[str, Nanos], ...], *, wait: bool
-    ) -> Acquired | None:
-        """Asks for what is missing, then holds; None when held, else the controller's answer."""
-        short = self.book.reserve(reservation, legs)
-        if short is None:
-            return None
-        answer = await self._acquire(short.needs, wait=wait)
-        if self.book.reserve(reservation, legs) is None:
-            return None
+    async def _hold_patiently(self, desk: Desk, reservation: str, who: Principal, nanos: Nanos) -> None:
+        """Ends after one ask with no time left at the latest; that one is always made."""
+        legs = legs_of(who, nanos)
+        since_ns = self._clock.monotonic_ns()
+        deadline_ns = since_ns + HOLD_WAIT_MS * MS
+        is_last = False
+        while True:
+            async with desk.lock:
+                if self.book.reserve(reservation, legs) is None:
+                    return
+                left_ns = max(0, deadline_ns - self._clock.monotonic_ns())
+                version = desk.version
+                answer = desk.known_refusal(nanos, since_ns, late=not left_ns)
+                if answer is None:
+                    answer = await self._ask_waiting(desk, legs, left_ns)
+                    if self.book.reserve(reservation, legs) is None:
+                        return
+            if not left_ns and (is_last or not answer.covered):
+                raise _not_covered(who, nanos, answer)
+            is_last = not left_ns  # what was granted was taken by another call: once more
+            if answer.covered or desk.version != version:
+                continue
+            if not self.book.held(answer.short):
+                raise _not_covered(who, nanos, answer)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0, deadline_ns - self._clock.monotonic_ns()) / NS):
+                    await desk.changed.wait()
+
+    async def _ask_waiting(self, desk: Desk, legs: Legs, left_ns: int) -> Acquired:
+        """Asks for all of the legs, having put back what of them was here."""
+        asked_ns, version = self._clock.monotonic_ns(), desk.version
+        self._put_back(legs)
+        needs = tuple((account, nanos - min(0, self.book.free(account))) for account, nanos in legs)
+        desk.asked = legs
+        try:
+            answer = await self._acquire(Acquire(needs, True, left_ns // MS), desk)
+        finally:
+            desk.asked = ()
+        if not answer.covered:
+            now_ns = self._clock.monotonic_ns()
+            is_final = now_ns - asked_ns < left_ns  # said before time was up
+            desk.refused = Refused(legs[0][1], answer, version, now_ns, is_final)
         return answer
 
-    async def _acquire(self, needs: tuple[tuple[str, Nanos], ...], *, wait: bool) -> Acquired:
-        try:
-            answer = await self._ask(Acquire(needs, wait))
-        except ConnectionError:
+    async def _acquire(self, call: Acquire, desk: Desk | None = None) -> Acquired:
+        """The answer is taken in even when the call that asked is given up: its money must not get lost."""
+        task = asyncio.get_running_loop().create_task(self._take_answer(call, desk))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        answer = await asyncio.shield(task)
+        if answer is None:
             raise ApiError(
                 STORE_AWAY, "Funds can't be reserved right now. Please try again shortly.", retry_after_s=1
-            ) from None
+            )
+        return answer
+
+    async def _take_answer(self, call: Acquire, desk: Desk | None) -> Acquired | None:
+        try:
+            answer = await self._ask(call)
+        except ConnectionError:
+            return None
         if not isinstance(answer, Acquired):
-            raise ApiError(STORE_AWAY, "Funds can't be reserved right now.", retry_after_s=1)
-        for totals in answer.totals:
-            self.book.apply_grant(totals.account, totals.granted)
+            return None
+        if desk is not None:
+            desk.asked = ()  # what comes now is to stay
+        grown = {said.account for said in answer.totals if self.book.apply_grant(said.account, said.granted)}
+        if grown:
+            self._say_changed(grown)
         return answer
 
     def settle(self, reservation: str, nanos: Nanos) -> None:
         """Ends a reservation with what the call came to; 0 gives it all back."""
+        legs = self.book.legs(reservation) if self._desks else ()
         paid_back = self.book.settle(reservation, nanos, now_ns=self._clock.monotonic_ns())
-        if self._waiting:
-            self._settled.set()
         if paid_back:
             self._tell(Returned(self._totals(paid_back)))
+        if legs:
+            self._say_changed({account for account, _ in legs})
+
+    def _say_changed(self, accounts: set[str]) -> None:
+        for wanted, desk in self._desks.items():
+            if not accounts.isdisjoint(wanted):
+                if desk.asked:
+                    self._put_back(desk.asked)
+                desk.say_changed()
+
+    def _put_back(self, legs: Legs) -> None:
+        """Returns what is free of the legs' accounts, up to the legs' amounts."""
+        accounts: tuple[str, ...] = ()
+        for account, nanos in legs:
+            given = min(nanos, self.book.free(account))
+            if given > 0:
+                now_ns = self._clock.monotonic_ns()
+                self.book.recall(account, given, 0, now_ns)
+                accounts += (account,)
+        if accounts:
+            self._tell(Returned(self._totals(accounts)))
 
     def recall(self, order: Recall) -> Returned:
         """Gives back what is free now; what is owed follows as calls settle."""
@@ -162,7 +277,7 @@ class Funds:
         try:
             wanted = self.book.refill_wanted(account)
             if wanted:
-                await self._acquire(((account, wanted),), wait=False)
+                await self._acquire(Acquire(((account, wanted),), wait=False))
         except ApiError:
             pass  # a refill is a courtesy: the call that needs the money asks again, and hears the reason
         finally:
