@@ -229,6 +229,14 @@ class Server:
         if done.returncode:
             raise AssertionError(f"apply failed: {done.stdout}\n{done.stderr}")
 
+    def wait_for_log(self, words: str, timeout_s: float = 20.0) -> None:
+        """Returns once the server has written the words. Raises AssertionError when it does not."""
+        deadline = time.monotonic() + timeout_s
+        while words not in self.log_tail(1000):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"the log never said {words!r}:\n{self.log_tail()}")
+            self._pause()
+
     def log_tail(self, lines: int = LOG_LINES_SHOWN) -> str:
         """The end of what the server wrote."""
         with contextlib.suppress(OSError):

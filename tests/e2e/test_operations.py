@@ -70,6 +70,7 @@ def test_every_line_of_the_log_is_json_and_the_level_holds(upstream_url: str, le
     secret = settings.fresh_key()
     config = settings.server(log_level=level) + settings.usual(upstream_url, [MODEL], secret)
     with Server(config) as server:
+        server.wait_for_log("Stop with Ctrl-C")
         answered = call(server, secret)
         server.usage_with({answered})
         killed = server.kill9("worker")
