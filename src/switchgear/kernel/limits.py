@@ -175,6 +175,8 @@ BANNER_MODELS_MAX = 12
 # Estimates.
 ESTIMATE_TEXT_BYTES_MAX = 16 * KIB
 """Text of one stream that waits to be counted."""
+TEXT_PIECES_MAX = 256
+"""Pieces of it, then they are joined: a piece of one letter takes 58 bytes."""
 
 DRAIN_S = 30.0
 """Streams get so long to finish after SIGTERM."""
