@@ -16,6 +16,8 @@ from tests.e2e import client, processes, settings
 from tests.e2e.harness import Server
 
 UPSTREAM = "sk-upstream-" + "Qz7Kp" * 6
+ODD = "Px" + "4mNq8" * 6
+"""A second key, in no known form."""
 HEADER = "header-credential-" + "Wv3Rt" * 6
 QUESTION = [{"role": "user", "content": "Hello."}]
 PROC = ("cmdline", "environ")
@@ -44,8 +46,8 @@ class EchoingVendor(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         call = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        words = f"Key {self.headers['authorization']} / {UPSTREAM} is wrong."
-        error = {"error": {"message": words, "type": "t", "code": UPSTREAM, "param": UPSTREAM}}
+        words = f"Key {self.headers['authorization']} / {UPSTREAM} / {HEADER} / {ODD} is wrong."
+        error = {"error": {"message": words, "type": "t", "code": ODD, "param": HEADER}}
         kind, _, detail = call["model"].partition("-")
         if kind == "plain":
             message = {"role": "assistant", "content": "Hi."}
@@ -64,7 +66,8 @@ class EchoingVendor(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("content-type", kind)
         self.send_header("content-length", str(len(body)))
-        self.send_header("x-request-id", "req_vendor")
+        self.send_header("x-request-id", f"req_{ODD}")
+        self.send_header("openai-version", HEADER)
         self.send_header("www-authenticate", f"Bearer {UPSTREAM}")
         self.end_headers()
         self.wfile.write(body)
@@ -88,8 +91,8 @@ def config(url: str, key: str) -> str:
             name=f"of-{model}",
             vendor="compatible",
             base_url=url,
-            keys=[UPSTREAM],
-            headers={"x-extra": HEADER},
+            keys=[UPSTREAM, ODD],
+            headers={"x-extra": f"Token {HEADER}"},
             models=[model],
         )
         for model in MODELS
@@ -169,6 +172,7 @@ def test_no_secret_leaves(vendor_url: str) -> None:
         password = taken_out(server, r"Admin login +\S+ / (\S+)")
         secrets = {
             "the upstream's key": UPSTREAM.encode(),
+            "the upstream's second key": ODD.encode(),
             "the header credential": HEADER.encode(),
             "the client's key": key.encode(),
             "the admin's password": password,

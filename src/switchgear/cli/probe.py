@@ -13,6 +13,7 @@ from switchgear.link.protocol import LocalAddress, LocalEndpoint
 from switchgear.link.unix import LinkAway, call_once
 from switchgear.net.transport import Timeouts, Transport, TransportFault, UpstreamRequest
 from switchgear.net.transport_lean import LeanTransport
+from switchgear.relay.redact import redact
 from switchgear.store.channels import ChannelRow
 from switchgear.vendors.channel import BaseUrlError, resolve
 from switchgear.vendors.schema import Vendor
@@ -65,7 +66,7 @@ async def _probe(home: Home, transport: Transport, channel: ChannelConfig, data:
             status = response.status
             body = await response.read(ERROR_BODY_BYTES_MAX)
             if status >= 400:
-                error = _told(body)
+                error = _told(body, channel)
         finally:
             response.close()
     except (TransportFault, LinkAway, BaseUrlError, OSError) as fault:
@@ -120,7 +121,7 @@ def _body(operation: str, model: str) -> bytes:
     return msgspec.json.encode({"model": model, "messages": [{"role": "user", "content": "Say ok."}]})
 
 
-def _told(body: bytes) -> str:
+def _told(body: bytes, channel: ChannelConfig) -> str:
     """The upstream's own words, short and on one line."""
     try:
         told = msgspec.json.decode(body)
@@ -128,4 +129,5 @@ def _told(body: bytes) -> str:
         told = body.decode(errors="replace")
     if isinstance(told, dict) and isinstance(error := told.get("error"), dict):
         told = error.get("message", told)
-    return scrub(" ".join(str(told).split()))[:_ERROR_CHARS] or "an error without words"
+    words = redact(" ".join(str(told).split()), credentials_of(channel), channel.headers)
+    return scrub(words)[:_ERROR_CHARS] or "an error without words"

@@ -27,6 +27,7 @@ from switchgear.kernel.home import Home
 from switchgear.kernel.limits import (
     CONFIG_POLL_INTERVAL_S,
     DRIFT_INTERVAL_S,
+    DRIFT_REST_FACTOR,
     EPOCH_RETRY_S,
     GAUGE_INTERVAL_S,
     INGEST_POLL_INTERVAL_S,
@@ -277,7 +278,9 @@ class Controller:
         self.metrics.set("ingest_lag_bytes", sum(self._lags.values()))
 
     async def _set_drift(self) -> None:
+        began_ns = self._clock.monotonic_ns()
         self.metrics.set("ledger_drift_nanos", await self._store.read(drift))
+        await asyncio.sleep((self._clock.monotonic_ns() - began_ns) * DRIFT_REST_FACTOR / 1e9)
 
     async def _repeat(
         self, work: Callable[[], Awaitable[None]], interval_s: float, sooner: asyncio.Event | None = None

@@ -6,6 +6,7 @@ passed by.
 """
 
 import logging
+import os
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -79,9 +80,10 @@ class Ingest:
     ) -> tuple[tuple[bytes, ...], int, bool]:
         """(payloads, offset after them, whether the segment holds no more). ``closed``: no one writes it."""
         path = self._path(epoch, start)
-        with path.open("rb") as file:
-            file.seek(position - start)
-            data = file.read(INGEST_READ_BYTES)
+        with path.open("rb", buffering=0) as file:
+            # Asked for no more than is there: a megabyte taken ten times a second leaves holes in the heap.
+            left = os.fstat(file.fileno()).st_size - (position - start)
+            data = os.pread(file.fileno(), max(0, min(left, INGEST_READ_BYTES)), position - start)
         found = scan(data, 0, INGEST_BATCH)
         if found.payloads:
             return found.payloads, position + found.consumed, False

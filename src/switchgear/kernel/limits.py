@@ -25,6 +25,10 @@ HEADER_OVERHEAD_BYTES = 32
 REPLY_BYTES_MAX = 64 * MIB
 """A JSON reply, after content decoding."""
 ERROR_BODY_BYTES_MAX = 64 * KIB
+UPSTREAM_ID_CHARS_MAX = 128
+"""Of the upstream's own request id, as it is kept."""
+SECRET_CHARS_MIN = 8
+"""Of a channel's key or header value that is taken out of its upstream's words; shorter ones are in many."""
 FRAME_BYTES_MAX = 16 * MIB
 """One server-sent event: a base64 image or a whole tool call may stand in one."""
 STREAM_BUFFER_BYTES_MAX = 48 * KIB
@@ -172,6 +176,8 @@ BANNER_MODELS_MAX = 12
 # Estimates.
 ESTIMATE_TEXT_BYTES_MAX = 16 * KIB
 """Text of one stream that waits to be counted."""
+TEXT_PIECES_MAX = 256
+"""Pieces of it, then they are joined: a piece of one letter takes 58 bytes."""
 
 DRAIN_S = 30.0
 """Streams get so long to finish after SIGTERM."""
@@ -246,6 +252,8 @@ CONFIG_POLL_INTERVAL_S = 0.25
 SNAPSHOT_PUSH_TIMEOUT_S = 2.0
 INGEST_POLL_INTERVAL_S = 0.1
 DRIFT_INTERVAL_S = 30.0
+DRIFT_REST_FACTOR = 20
+"""Beyond the interval, the look at all transfers rests for so many times as long as it took."""
 GAUGE_INTERVAL_S = 1.0
 EPOCH_GRACE_S = 0.05
 """Between a lost link and the first try to bury its epoch."""

@@ -165,6 +165,7 @@ class Connection(asyncio.BufferedProtocol):
             else:
                 self.fail("reset" if self.silent else "truncated", "the upstream closed the connection")
         self._forget(self)
+        del self._parser  # it holds this object; nobody should have to look for the cycle
 
     # What the parser calls.
 

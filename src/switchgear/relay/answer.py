@@ -15,6 +15,7 @@ from switchgear.kernel.limits import (
 )
 from switchgear.kernel.usage import Usage
 from switchgear.ledger.record import Attempt, EndState, UsageSource
+from switchgear.link.snapshot import ChannelView
 from switchgear.net.transport import TransportFault
 from switchgear.relay.attempt import Exchange, Fault, judge, transport_fault, upstream_sentence
 from switchgear.relay.call import Books, Outcome, RunningCall
@@ -23,6 +24,7 @@ from switchgear.relay.heartbeat import Pulse
 from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
 from switchgear.relay.meter import Count, TokenTally, count_or_guess, is_plausible
 from switchgear.relay.plan import Candidate
+from switchgear.relay.redact import redact_error
 from switchgear.relay.replies import passed_back
 from switchgear.relay.stream import StreamEnd, pass_on
 from switchgear.wire.openai_chat.errors import render_error, render_stream_error, to_api_error
@@ -182,7 +184,11 @@ class Answerer:
         if self.operation == "openai_embeddings":
             body = fit_embeddings(body, call.wants_base64)
         self._end("complete", 200, "", usage, source, len(body), replied_ns=replied_ns)
-        headers = [*self._headers, *passed_back(response.headers), ("content-type", "application/json")]
+        headers = [
+            *self._headers,
+            *passed_back(response.headers, candidate.channel),
+            ("content-type", "application/json"),
+        ]
         self._reply.send_whole(200, headers, body)
 
     async def _answer_stream(self, exchange: Exchange, call: Call, health: Health, pulse: Pulse) -> None:
@@ -207,7 +213,8 @@ class Answerer:
         health.faulted(channel, model, self._books.clock.monotonic_ns())
         state, error_name = _END_STATES[end.state]
         self._end(state, 200, error_name, usage, source, pulse.delivered_bytes, end=end)
-        pulse.push(render_stream_error(_shown_error(end, tap), self._running.request_id))
+        shown = _shown_error(end, tap, candidate.channel)
+        pulse.push(render_stream_error(shown, self._running.request_id))
 
     async def _close_politely(self, exchange: Exchange) -> None:
         """Waits shortly for the connection's own end, so that it can be used again."""
@@ -311,7 +318,7 @@ class Answerer:
 
     def _start_stream(self) -> None:
         exchange = self._exchange
-        upstream = passed_back(exchange.response.headers) if exchange else []
+        upstream = passed_back(exchange.response.headers, exchange.candidate.channel) if exchange else []
         self._reply.start_stream(200, self._headers + upstream + _STREAM_HEADERS)
 
     def _client_left(self) -> None:
@@ -333,7 +340,9 @@ def _uncommitted(end: StreamEnd, status: int) -> Fault:
     return Fault("truncated", upstream_sentence(UPSTREAM_CUT), status, try_next=True)
 
 
-def _shown_error(end: StreamEnd, tap: StreamTap) -> ApiError:
+def _shown_error(end: StreamEnd, tap: StreamTap, channel: ChannelView) -> ApiError:
+    if end.state == "error" and tap.fault is not None:
+        return to_api_error(redact_error(tap.fault, channel))
     if end.state == "error":
-        return to_api_error(tap.fault) if tap.fault is not None else upstream_sentence(UPSTREAM_ERROR)
+        return upstream_sentence(UPSTREAM_ERROR)
     return upstream_sentence(UPSTREAM_STALLED if end.state == "stalled" else UPSTREAM_CUT)

@@ -23,11 +23,13 @@ from switchgear.kernel.limits import (
     FIRST_BYTE_TIMEOUT_STREAM_S,
     IDLE_CHUNK_TIMEOUT_S,
     TOTAL_TIMEOUT_S,
+    UPSTREAM_ID_CHARS_MAX,
 )
 from switchgear.link.snapshot import ChannelView
 from switchgear.net.transport import Timeouts, Transport, TransportFault, UpstreamRequest, UpstreamResponse
 from switchgear.relay.health import Health
 from switchgear.relay.plan import Candidate
+from switchgear.relay.redact import redact, redact_error
 from switchgear.wire.openai_chat.errors import UpstreamError, read_upstream_error, to_api_error
 from switchgear.wire.openai_chat.peek import Call
 from switchgear.wire.openai_chat.request import render_request
@@ -120,7 +122,7 @@ async def open_exchange(
             )
             response = await transport.open(request, timeouts_of(candidate.channel, stream=call.stream))
         if response.status == 200:
-            return Exchange(response, candidate, sent_ns, _upstream_id(response))
+            return Exchange(response, candidate, sent_ns, _upstream_id(response, candidate.channel))
         error_body = await _error_body(response)
     except ApiError as error:
         health.faulted(candidate.channel.id, candidate.upstream_model, clock.monotonic_ns())
@@ -147,7 +149,8 @@ def judge(error: UpstreamError, candidate: Candidate, health: Health, clock: Clo
         health.faulted(channel, model, now_ns)
     else:
         health.succeeded(channel, model)
-    return Fault(kind, to_api_error(error), error.status, try_next=kind not in _FINAL_KINDS)
+    shown = to_api_error(redact_error(error, candidate.channel))
+    return Fault(kind, shown, error.status, try_next=kind not in _FINAL_KINDS)
 
 
 def transport_fault(fault: TransportFault) -> Fault:
@@ -244,9 +247,9 @@ async def _error_body(response: UpstreamResponse) -> bytes:
         response.close()
 
 
-def _upstream_id(response: UpstreamResponse) -> str:
+def _upstream_id(response: UpstreamResponse, channel: ChannelView) -> str:
     headers = response.headers
     for name in REQUEST_ID_HEADERS:
         if name in headers:
-            return headers[name][:128]
+            return redact(headers[name], channel.secrets, channel.headers)[:UPSTREAM_ID_CHARS_MAX]
     return ""

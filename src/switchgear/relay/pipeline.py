@@ -253,7 +253,7 @@ class Pipeline:
                 await self._try(candidate, call, answerer, passed_on)
                 return
             except Fault as fault:
-                last = fault
+                last = fault.with_traceback(None)  # which would hold this frame, and this frame it
                 if not fault.try_next:
                     break
             finally:

@@ -1,7 +1,9 @@
 """Headers of our own answers: request id, limits, cross-origin rules."""
 
+from switchgear.link.snapshot import ChannelView
 from switchgear.relay.http import Headers
 from switchgear.relay.limiter import State, Window
+from switchgear.relay.redact import redact
 
 _EXPOSED = (
     "x-request-id, request-id, retry-after, x-should-retry, x-switchgear-dropped, x-switchgear-model, "
@@ -51,9 +53,13 @@ def limit_headers(state: State) -> Headers:
     return headers
 
 
-def passed_back(upstream: dict[str, str]) -> Headers:
+def passed_back(upstream: dict[str, str], channel: ChannelView) -> Headers:
     """The few upstream headers that clients may see."""
-    return [(name, upstream[name]) for name in _PASSED_BACK if name in upstream]
+    return [
+        (name, redact(upstream[name], channel.secrets, channel.headers))
+        for name in _PASSED_BACK
+        if name in upstream
+    ]
 
 
 def go_duration(ns: int) -> str:

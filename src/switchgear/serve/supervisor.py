@@ -28,6 +28,10 @@ RESTART_DELAY_S_MAX = 2.0
 START_DEATHS_MAX = 6
 """A server whose children die so often in a row before the first call can be answered will not start."""
 
+# The controller's threads take turns at the same work. With a heap for each of them, every one of these heaps
+# grows to the whole peak; and large blocks that are taken from a heap leave holes in it.
+_MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072"}
+
 log = logging.getLogger("switchgear.supervisor")
 
 Role = Literal["controller", "worker"]
@@ -187,6 +191,7 @@ class _Supervisor:
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
+            env=_MALLOC | os.environ if child.role == "controller" else None,
             pass_fds=descriptors,
             start_new_session=True,
         )

@@ -253,6 +253,7 @@ def _sqlite_engine(file: Path) -> Engine:
         URL.create("sqlite", database=str(file)),
         pool_size=STORE_CONNECTIONS_MAX,
         max_overflow=0,
+        pool_use_lifo=True,  # few threads at a time: the others' page caches stay empty
         pool_timeout=STORE_WRITE_WAIT_S,
         connect_args={"timeout": STORE_BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
     )

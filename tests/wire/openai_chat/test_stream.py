@@ -4,6 +4,7 @@ record is written, or bill a wrong usage, depending on where the network splits 
 import json
 import os
 import time
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchgear.kernel.limits import CHOICES_MAX
+from switchgear.kernel.limits import CHOICES_MAX, KIB
 from switchgear.kernel.usage import Usage
 from switchgear.wire.openai_chat.peek import Operation
 from switchgear.wire.openai_chat.stream import END_MARKER, StreamTap
@@ -277,6 +278,23 @@ def test_a_frame_over_the_bound_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> N
         tap = StreamTap("openai_chat", True)
         assert b"".join(tap.feed(part) for part in parts) == good
         assert tap.fault is not None
+
+
+def test_text_of_single_letters_takes_no_more_than_twice_its_bytes() -> None:
+    frames = 16 * KIB
+    letter = b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n'
+    tap = StreamTap("openai_chat", show_usage=True)
+    tap.feed(letter)
+    tracemalloc.start()
+    try:
+        for _ in range(frames - 1):
+            tap.feed(letter)
+        held_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert tap.text_bytes == frames
+    assert held_bytes < 2 * frames + 8 * KIB, held_bytes
+    assert tap.take_text() == "x" * frames
 
 
 def test_text_is_gathered_from_every_place() -> None:

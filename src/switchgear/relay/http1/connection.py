@@ -170,6 +170,7 @@ class Connection(asyncio.Protocol):
                 exchange.client_gone()
         self._coming = None
         self._make_room()
+        del self._parser  # it holds this object; nobody should have to look for the cycle
 
     # What the parser calls.
 

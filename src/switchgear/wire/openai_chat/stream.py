@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Raw
 
-from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX
+from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX, TEXT_PIECES_MAX
 from switchgear.kernel.usage import Usage
 from switchgear.wire.openai_chat.errors import UpstreamError, has_error, upstream_error_of
 from switchgear.wire.openai_chat.frames import (
@@ -204,6 +204,8 @@ class StreamTap:
             if choice.usage is not ABSENT and choice.usage != NULL:
                 reported = True
             self.text_bytes += gather_text(choice, choice.delta, self._texts)
+        if len(self._texts) > TEXT_PIECES_MAX:
+            self._texts = ["".join(self._texts)]
         if self.fault is not None:
             return b""
         if not self.has_content:
