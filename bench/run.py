@@ -44,9 +44,9 @@ class Scenario(msgspec.Struct, frozen=True):
 SCENARIOS = (
     Scenario("json-1k", "bench-json", "replies", 3.0, 4.0, 200),
     Scenario("json-20k", "bench-json", "replies", 3.0, 4.0, 300, size=20 * 1024),
-    Scenario("stream-burst", "bench-burst-500", "chunks", 3.0, 1.2, 16),
-    Scenario("stream-paced", "bench-paced-100", "chunks", 5.0, 2.0, 54),
-    Scenario("stream-flood", "bench-flood-500", "chunks", 3.0, 0, 0),
+    Scenario("stream-burst", "bench-flood-500", "chunks", 3.0, 1.2, 16),
+    Scenario("stream-20ms", "bench-paced-100", "chunks", 5.0, 2.0, 54),
+    Scenario("stream-2ms", "bench-burst-500", "chunks", 3.0, 0, 0),
 )
 EXTRAS = ("memory", "first-token")
 NGINX_US_REFERENCE = 50
