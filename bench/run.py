@@ -159,7 +159,7 @@ def _half_load(results: dict[str, Any]) -> float:
     def cost(scenario: str, otherwise: float) -> float:
         return float(results.get(scenario, {}).get("switchgear", {}).get("us", otherwise))
 
-    return FIRST_TOKEN_LOAD * 1e6 / (cost("json-1k", 200) + 10 * cost("stream-paced", 54))
+    return FIRST_TOKEN_LOAD * 1e6 / (cost("json-1k", 200) + 10 * cost("stream-20ms", 54))
 
 
 def _summary(rounds: list[Round]) -> dict[str, Any]:
