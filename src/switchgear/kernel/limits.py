@@ -278,3 +278,12 @@ UNREAD_BODY_BYTES_MAX = 128 * KIB
 """Of a body that nobody has asked for yet, as the key is still being checked."""
 PIPELINED_REQUESTS_MAX = 16
 """Requests that a client sent ahead on one connection."""
+
+QUERY_FIELDS_MAX = 64
+"""Fields of a query string that are looked at."""
+
+COUNT_AT_ONCE_MAX = 32
+"""Questions for a number of tokens that a worker answers at the same time; more wait."""
+
+COUNT_UPSTREAM_TIMEOUT_S = 5.0
+"""For an upstream that is asked how many tokens a request has; then we count ourselves."""

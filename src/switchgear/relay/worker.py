@@ -86,6 +86,8 @@ class Worker:
             transport,
             Locator(self._link.call),
             self._count,
+            EnvelopeSeals(lambda: self._directory.pepper),
+            fetch_files,
             self._current,
         )
         self._pipeline = Pipeline(tools)
