@@ -225,7 +225,8 @@ class Answerer:
         self._tap = tap = self._tap_for(exchange.prepared, call)
         self._tally = tally = TokenTally(self._count, call.model)
         end = await pass_on(exchange.response, tap, tally, pulse, self._books.clock)
-        # An answer may be so short that only its closing holds it: then nothing was shown yet, and all is well.
+        # An answer may be so short that only its closing holds it: then nothing was shown yet, and all is
+        # well.
         if not end.committed and not (end.state == "complete" and tap.has_content):
             if tap.fault is not None:
                 raise judge(tap.fault, candidate, health, self._books.clock)

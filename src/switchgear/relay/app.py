@@ -73,6 +73,9 @@ class App:
     async def _own_answer(
         self, request: Inbound, route: Route | None, dialect: Dialect
     ) -> tuple[int, Headers, bytes]:
+        if request.header("upgrade"):
+            # Clients that try a WebSocket first go on with plain HTTP after this, and at once.
+            raise ApiError(PATH_UNKNOWN, f"There is no WebSocket at {request.path[:256]}.")
         if route is None:
             raise ApiError(PATH_UNKNOWN, f"Unknown request URL: {request.method} {request.path[:256]}.")
         if request.method not in route.methods:
@@ -154,8 +157,8 @@ def _card(model: ModelView) -> ModelCard:
 
 
 def _dialect_for(request: Inbound, route: Route | None) -> Dialect:
-    """The dialect of an answer of our own. The model lists of three dialects share one path, so there the headers
-    tell whose is wanted."""
+    """The dialect of an answer of our own. The model lists of three dialects share one path, so there the
+    headers tell whose is wanted."""
     if route is None:
         return DIALECT_OF[dialect_of_path(request.path)]
     if route.page not in ("models", "model") or route.dialect != "openai_chat":

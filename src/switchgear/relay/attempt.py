@@ -88,6 +88,15 @@ class Exchange(msgspec.Struct, frozen=True):
     upstream_request_id: str
 
 
+class PassedOn(msgspec.Struct, frozen=True):
+    """The client's headers that upstreams see."""
+
+    always: tuple[tuple[str, str], ...]
+    """The hop counter, which breaks loops, among them."""
+    with_body: tuple[tuple[str, str], ...] = ()
+    """Only beside the client's own body."""
+
+
 class Address(msgspec.Struct, frozen=True):
     """Where a candidate is reached, and with which credential."""
 
@@ -214,15 +223,6 @@ def timeouts_of(channel: ChannelView, *, stream: bool) -> Timeouts:
         own.get("idle_chunk_s", usual.idle_chunk_s),
         own.get("total_s", usual.total_s),
     )
-
-
-class PassedOn(msgspec.Struct, frozen=True):
-    """The client's headers that upstreams see."""
-
-    always: tuple[tuple[str, str], ...]
-    """The hop counter, which breaks loops, among them."""
-    with_body: tuple[tuple[str, str], ...] = ()
-    """Only beside the client's own body."""
 
 
 def passed_on_headers(header: Callable[[str], str | None], hops: int, operation: Operation) -> PassedOn:

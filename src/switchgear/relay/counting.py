@@ -1,7 +1,7 @@
 """Counting input tokens for clients that ask before they call: free, and no call in any limit.
 
-An upstream of the same dialect that counts is asked, as nobody knows its tokens better; otherwise, and whenever
-that fails, we count ourselves, so a client always gets a number.
+An upstream of the same dialect that counts is asked, as nobody knows its tokens better; otherwise, and
+whenever that fails, we count ourselves, so a client always gets a number.
 """
 
 import asyncio

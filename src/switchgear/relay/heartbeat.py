@@ -1,7 +1,7 @@
 """Keeps a silent stream alive, and lets go of a client that takes nothing.
 
-While an upstream is silent, a sign of life goes to the client every HEARTBEAT_INTERVAL_S, in the form that its
-dialect allows; it is not content, so another candidate may still be tried after it.
+While an upstream is silent, a sign of life goes to the client every HEARTBEAT_INTERVAL_S, in the form that
+its dialect allows; it is not content, so another candidate may still be tried after it.
 """
 
 from collections.abc import Callable
@@ -34,8 +34,8 @@ class Pulse:
         now_ns: Callable[[], int],
         heartbeat: bytes,
     ) -> None:
-        """``heartbeat`` is the sign of life, empty where there can be none; ``start`` sends status and headers; ``leave`` is called when the client takes nothing any more;
-        ``now_ns`` is monotonic."""
+        """``heartbeat`` is the sign of life, empty where there can be none; ``start`` sends status and
+        headers; ``leave`` is called when the client takes nothing any more; ``now_ns`` is monotonic."""
         self._reply = reply
         self._start = start
         self._leave = leave

@@ -6,9 +6,6 @@ path ends in exactly one outcome.
 
 import asyncio
 import random
-from collections.abc import Callable
-
-import msgspec
 
 from switchgear.kernel.errors import (
     BODY_TIMEOUT,
@@ -34,28 +31,23 @@ from switchgear.kernel.limits import (
     RETRY_BUDGET_FLOOR,
     RETRY_BUDGET_RATIO,
 )
-from switchgear.net.transport import Transport
 from switchgear.relay.admit import Caller, identify, reserve, take_permit, terms_for
 from switchgear.relay.answer import Answerer
 from switchgear.relay.attempt import (
     HOPS_HEADER,
     Exchange,
     Fault,
-    Locator,
     PassedOn,
     open_exchange,
     passed_on_headers,
 )
 from switchgear.relay.body import blame_media_type, decode_body
-from switchgear.relay.call import Books, RunningCall
-from switchgear.relay.directory import Directory
-from switchgear.relay.health import Health
+from switchgear.relay.call import RunningCall
 from switchgear.relay.http import ClientGone, Inbound, Reply
 from switchgear.relay.journal import JournalBroken
 from switchgear.relay.limiter import State
-from switchgear.relay.meter import Count
 from switchgear.relay.plan import Candidate, plan, why_not
-from switchgear.relay.prepare import Fetch, Preparation, Prepared
+from switchgear.relay.prepare import Preparation, Prepared
 from switchgear.relay.replies import base_headers, limit_headers
 from switchgear.relay.requestlog import Refusal
 from switchgear.relay.tools import Tools
@@ -63,7 +55,6 @@ from switchgear.relay.view import View
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.fields import is_responses_body, read_fields
-from switchgear.wire.ir import Seals
 
 
 class Pipeline:

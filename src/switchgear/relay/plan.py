@@ -30,8 +30,8 @@ WAYS: dict[Operation, tuple[Operation, ...]] = {
     "anthropic_count_tokens": ("anthropic_count_tokens",),
     "gemini_count_tokens": ("gemini_count_tokens",),
 }
-"""Operation of a client → the operations of an upstream that can answer it: its own first, then those that carry
-most of it."""
+"""Operation of a client → the operations of an upstream that can answer it: its own first, then those that
+carry most of it."""
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
@@ -72,8 +72,8 @@ class Routes:
         self._tiers: dict[tuple[str, str, str], tuple[tuple[Option, ...], ...]] = {}
 
     def tiers(self, group: str, model: str, operation: Operation) -> tuple[tuple[Option, ...], ...]:
-        """Channels that serve the call, highest priority first; within a priority those that speak the client's
-        own dialect come before the others."""
+        """Channels that serve the call, highest priority first; within a priority those that speak the
+        client's own dialect come before the others."""
         key = (group, model, operation)
         found = self._tiers.get(key)
         if found is None:

@@ -1,7 +1,7 @@
 """What goes to one candidate: the client's request as it is, or said again in the upstream's dialect.
 
-A channel may speak several dialects. The client's own is taken where it can be; else the one that loses least, in
-the order of ``plan.WAYS``. What none can carry is refused before any money is held.
+A channel may speak several dialects. The client's own is taken where it can be; else the one that loses
+least, in the order of ``plan.WAYS``. What none can carry is refused before any money is held.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -149,5 +149,3 @@ def dropped_header(dropped: tuple[str, ...]) -> Headers:
 def _edits(candidate: Candidate, operation: Operation) -> Edits:
     channel = candidate.channel
     return Edits(channel.asks_usage, channel.drop.get(operation, ()), channel.rename.get(operation, {}))
-
-

@@ -1,8 +1,8 @@
 """Which operation a method and path ask for: one table, tolerant of how clients spell base URLs.
 
 ``/v1/x``, ``/x``, ``/v1/v1/x``, doubled slashes and a trailing slash all reach the same handler, without a
-redirect. Gemini's paths name the model and what to do with it: ``/v1beta/models/{model}:{verb}``, under any version or
-none.
+redirect. Gemini's paths name the model and what to do with it: ``/v1beta/models/{model}:{verb}``, under any
+version or none.
 """
 
 from typing import Literal

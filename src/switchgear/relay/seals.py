@@ -1,8 +1,10 @@
-"""Seals opaque reasoning tokens with a key that every worker of an installation has, so that the next turn may come
-to any of them."""
+"""Seals opaque reasoning tokens with a key that every worker of an installation has, so that the next turn
+may come to any of them."""
 
 import hashlib
 from collections.abc import Callable
+
+from msgspec import ValidationError, convert
 
 from switchgear.kernel.limits import ENVELOPE_BYTES_MAX
 from switchgear.wire.envelope import Sealed, open_bytes, open_envelope, seal
@@ -19,16 +21,18 @@ class EnvelopeSeals:
         self._key = b""
 
     def seal(self, opaque: Opaque) -> str:
-        """Empty for a token that is too long for an envelope: then the reasoning is lost, and not the answer."""
+        """Empty for a token that is too long for an envelope: then the reasoning is lost, and not the
+        answer."""
         if len(opaque.payload) > ENVELOPE_BYTES_MAX // 2:
             return ""
         return seal(self._current_key(), Sealed(opaque.origin, "", opaque.kind, opaque.payload))
 
     def open(self, text: str) -> Opaque | None:
         sealed = open_envelope(self._current_key(), text) or open_bytes(self._current_key(), text)
-        if sealed is None or sealed.kind not in ("signature", "encrypted", "redacted"):
-            return None
-        return Opaque(sealed.vendor, sealed.kind, sealed.payload)
+        try:
+            return None if sealed is None else convert([sealed.vendor, sealed.kind, sealed.payload], Opaque)
+        except ValidationError:
+            return None  # of a kind that this version does not know
 
     def _current_key(self) -> bytes:
         pepper = self._pepper()

@@ -6,8 +6,8 @@ from switchgear.wire.dialect import Edits
 
 
 def edited(fields: dict[str, Raw], edits: Edits) -> dict[str, Raw]:
-    """The fields without what this upstream refuses, under the names by which it reads them. Where the new name
-    is there already, that one stays."""
+    """The fields without what this upstream refuses, under the names by which it reads them. Where the new
+    name is there already, that one stays."""
     if not edits.drop and not edits.rename:
         return fields
     changed: dict[str, Raw] = {}
