@@ -41,7 +41,6 @@ class ChannelView(msgspec.Struct, frozen=True):
     ``total_s``."""
     local_model: str = ""
     """Set for the embedded channel: endpoints are asked of the controller when first used."""
-    allow_private: bool = True
     finish_on_client_gone: bool = False
     """Read on, for a bounded time, after the client left, to learn the exact usage."""
 
