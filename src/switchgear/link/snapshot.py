@@ -44,7 +44,6 @@ class ChannelView(msgspec.Struct, frozen=True):
     """Upstream model → what is known of it; only where something is."""
     local_model: str = ""
     """Set for the embedded channel: endpoints are asked of the controller when first used."""
-    allow_private: bool = True
     finish_on_client_gone: bool = False
     """Read on, for a bounded time, after the client left, to learn the exact usage."""
 
