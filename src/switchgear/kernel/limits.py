@@ -316,5 +316,7 @@ SCHEMA_DEPTH_MAX = 24
 plain object."""
 SCHEMA_NODES_MAX = 10_000
 """Nodes of such a schema; references can multiply them."""
+SCHEMA_BYTES_MAX = 512 * KIB
+"""Of such a schema, as it came and as it goes."""
 SCHEMA_NOTE_CHARS_MAX = 200
 """Of one constraint that is told in the description, as the target has no field for it."""
