@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 DialectName = Literal["openai_chat", "openai_responses", "anthropic_messages", "gemini_generate"]
 DIALECTS: tuple[DialectName, ...] = get_args(DialectName)
+"""A dialect is named as the operation that generates in it."""
 
 OperationName = Literal[
     "openai_chat",
@@ -28,7 +29,7 @@ OPERATIONS_OF: dict[DialectName, tuple[OperationName, ...]] = {
     "anthropic_messages": ("anthropic_messages", "anthropic_count_tokens"),
     "gemini_generate": ("gemini_generate", "gemini_count_tokens", "gemini_embed"),
 }
-"""Every operation stands under exactly one dialect; its conversation is called as the dialect is."""
+"""Every operation stands under exactly one dialect."""
 
 DIALECT_OF: dict[str, DialectName] = {
     operation: dialect for dialect, operations in OPERATIONS_OF.items() for operation in operations

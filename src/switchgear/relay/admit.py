@@ -28,8 +28,8 @@ from switchgear.relay.http import Inbound
 from switchgear.relay.limiter import RateTable, State
 from switchgear.relay.meter import Count, count_or_guess
 from switchgear.relay.replies import limit_headers
+from switchgear.wire.call import Call
 from switchgear.wire.openai_chat.estimate_input import input_text, overhead_tokens
-from switchgear.wire.openai_chat.peek import Call
 
 
 class Caller(msgspec.Struct, frozen=True, gc=False):

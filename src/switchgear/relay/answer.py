@@ -27,11 +27,12 @@ from switchgear.relay.plan import Candidate
 from switchgear.relay.redact import redact_error
 from switchgear.relay.replies import passed_back
 from switchgear.relay.stream import StreamEnd, pass_on
-from switchgear.wire.openai_chat.errors import render_error, render_stream_error, to_api_error
+from switchgear.wire.call import Call
+from switchgear.wire.faults import to_api_error
+from switchgear.wire.openai_chat.errors import render_error, render_stream_error
 from switchgear.wire.openai_chat.estimate_input import input_text, overhead_tokens
-from switchgear.wire.openai_chat.peek import Call
 from switchgear.wire.openai_chat.response import fit_embeddings, read_reply
-from switchgear.wire.openai_chat.stream import END_MARKER, StreamTap
+from switchgear.wire.openai_chat.stream import StreamTap
 
 _STREAM_HEADERS: Headers = [
     ("content-type", "text/event-stream; charset=utf-8"),
@@ -206,7 +207,7 @@ class Answerer:
         if end.state == "complete":
             health.succeeded(channel, model)
             self._end("complete", 200, "", usage, source, pulse.delivered_bytes, end=end)
-            pulse.push(tap.closing + END_MARKER)
+            pulse.push(tap.closing())
             self._reply.finish()
             await self._close_politely(exchange)
             return

@@ -30,9 +30,10 @@ from switchgear.net.transport import Timeouts, Transport, TransportFault, Upstre
 from switchgear.relay.health import Health
 from switchgear.relay.plan import Candidate
 from switchgear.relay.redact import redact, redact_error
-from switchgear.wire.openai_chat.errors import UpstreamError, read_upstream_error, to_api_error
-from switchgear.wire.openai_chat.peek import Call
-from switchgear.wire.openai_chat.request import render_request
+from switchgear.wire.call import Call
+from switchgear.wire.dialect import Edits
+from switchgear.wire.faults import UpstreamError, read_upstream_error, to_api_error
+from switchgear.wire.openai_chat.request import pass_request
 
 HOPS_HEADER = "x-switchgear-hops"
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-ds-trace-id", "x-tt-logid")
@@ -219,13 +220,8 @@ def _request(
     candidate: Candidate, address: Address, operation: str, call: Call, passed_on: tuple[tuple[str, str], ...]
 ) -> UpstreamRequest:
     channel = candidate.channel
-    body = render_request(
-        call,
-        candidate.upstream_model,
-        asks_usage=channel.asks_usage,
-        drop=channel.drop.get(operation, ()),
-        rename=channel.rename.get(operation, {}),
-    )
+    edits = Edits(channel.asks_usage, channel.drop.get(operation, ()), channel.rename.get(operation, {}))
+    body = pass_request(call, candidate.upstream_model, edits)
     headers = (
         ("content-type", "application/json"),
         ("accept", "text/event-stream" if call.stream else "application/json"),

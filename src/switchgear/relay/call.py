@@ -18,7 +18,7 @@ from switchgear.relay.journal import Journal, JournalBroken
 from switchgear.relay.limiter import Permit, RateTable
 from switchgear.relay.metrics import Meters
 from switchgear.relay.requestlog import RequestLog
-from switchgear.wire.openai_chat.peek import Call, Operation
+from switchgear.wire.call import Call, Operation
 
 
 class Books(msgspec.Struct, frozen=True):

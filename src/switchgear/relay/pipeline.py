@@ -50,8 +50,10 @@ from switchgear.relay.plan import Candidate, plan, why_not
 from switchgear.relay.replies import base_headers, limit_headers
 from switchgear.relay.requestlog import Refusal
 from switchgear.relay.view import View
+from switchgear.wire.call import Call, Operation
+from switchgear.wire.fields import read_fields
 from switchgear.wire.openai_chat.errors import render_error
-from switchgear.wire.openai_chat.peek import Call, Operation, read_call, read_fields, read_model
+from switchgear.wire.openai_chat.peek import read_call, read_model
 
 
 class Tools(msgspec.Struct, frozen=True):

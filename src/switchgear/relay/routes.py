@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from switchgear.wire.openai_chat.peek import Operation
+from switchgear.wire.call import Operation
 
 Page = Literal["models", "model", "root", "livez", "readyz", "metrics"]
 

@@ -5,39 +5,32 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw
 
-from switchgear.wire.openai_chat.peek import Call
+from switchgear.wire.call import Call
+from switchgear.wire.dialect import Edits
 from switchgear.wire.splice import NULL, BadJson, read_object, write_object
 
 _TRUE = Raw(b"true")
-_NO_RENAME: dict[str, str] = {}
 _encode = msgspec.json.Encoder().encode
 
 
-def render_request(
-    call: Call,
-    upstream_model: str,
-    *,
-    asks_usage: bool,
-    drop: tuple[str, ...] = (),
-    rename: Mapping[str, str] = _NO_RENAME,
-) -> bytes:
+def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
     """The body for an upstream that knows the model as ``upstream_model``.
 
-    ``drop`` and ``rename`` name top-level keys as clients write them; where a client sent the new name too,
-    that one stays. ``asks_usage``: the upstream understands ``stream_options.include_usage``.
+    ``edits.drop`` and ``edits.rename`` name top-level keys as clients write them; where a client sent the new
+    name too, that one stays.
     """
     fields = {key: value for key, value in call.fields.items() if value != NULL}
     fields["model"] = Raw(_encode(upstream_model))
     if call.stream and call.operation != "openai_embeddings":
-        _set_include_usage(fields, asks_usage)
+        _set_include_usage(fields, edits.asks_usage)
     else:
         fields.pop("stream_options", None)
     if "parallel_tool_calls" in fields and not _has_tools(fields):
         del fields["parallel_tool_calls"]
-    for key in drop:
+    for key in edits.drop:
         fields.pop(key, None)
-    if rename:
-        fields = _renamed(fields, rename)
+    if edits.rename:
+        fields = _renamed(fields, edits.rename)
     return write_object(fields)
 
 
