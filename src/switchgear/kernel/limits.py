@@ -278,3 +278,40 @@ UNREAD_BODY_BYTES_MAX = 128 * KIB
 """Of a body that nobody has asked for yet, as the key is still being checked."""
 PIPELINED_REQUESTS_MAX = 16
 """Requests that a client sent ahead on one connection."""
+
+# Files that a client names by URL.
+FETCH_BYTES_MAX = 20 * MIB
+"""One file."""
+FETCH_TOTAL_BYTES_MAX = 40 * MIB
+"""All files of one call."""
+FETCHES_MAX = 20
+"""Files of one call."""
+FETCHES_AT_ONCE = 4
+"""Of one call."""
+FETCHES_RUNNING_MAX = 32
+"""Of one worker; further ones wait, and the wait counts towards their time."""
+FETCH_TIMEOUT_S = 20.0
+"""One file, redirects included."""
+FETCH_ALL_TIMEOUT_S = 40.0
+"""All files of one call."""
+FETCH_CONNECT_TIMEOUT_S = 5.0
+FETCH_FIRST_BYTE_TIMEOUT_S = 10.0
+FETCH_IDLE_CHUNK_TIMEOUT_S = 5.0
+FETCH_REDIRECTS_MAX = 3
+FETCH_URL_CHARS_MAX = 8 * KIB
+FETCH_URL_SHOWN_CHARS_MAX = 200
+"""Of a URL that an error message names."""
+FETCH_RESOLVER_THREADS = 4
+"""Their own, so that names which nobody answers for can't hold up the names of upstreams."""
+
+# Conversion between dialects.
+ENVELOPE_BYTES_MAX = 1 * MIB
+"""An opaque reasoning token of a vendor, packed for a client of another dialect."""
+TOOL_ID_CHARS_MAX = 64
+SCHEMA_DEPTH_MAX = 24
+"""Nesting of a tool's or an answer's schema after its references are written out; what is deeper becomes a
+plain object."""
+SCHEMA_NODES_MAX = 10_000
+"""Nodes of such a schema; references can multiply them."""
+SCHEMA_NOTE_CHARS_MAX = 200
+"""Of one constraint that is told in the description, as the target has no field for it."""
