@@ -16,10 +16,12 @@ from switchgear.wire.json_schema import SchemaTooLarge, gemini_schema
 Json = dict[str, Any]
 
 ALLOWED = frozenset(
-    "type format title description nullable default items minItems maxItems enum properties required "
-    "minProperties maxProperties minimum maximum minLength maxLength pattern example anyOf "
-    "propertyOrdering".split()
-)
+    (
+        "type", "format", "title", "description", "nullable", "default", "items", "minItems", "maxItems",
+        "enum", "properties", "required", "minProperties", "maxProperties", "minimum", "maximum",
+        "minLength", "maxLength", "pattern", "example", "anyOf", "propertyOrdering",
+    )
+)  # fmt: skip
 FORMATS = {"string": {"enum", "date-time"}, "number": {"float", "double"}, "integer": {"int32", "int64"}}
 
 
