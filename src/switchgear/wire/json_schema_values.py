@@ -1,4 +1,5 @@
-"""Which single values a flat node of a JSON Schema takes, in Gemini's words: types, enums, bounds of numbers."""
+"""Which single values a flat node of a JSON Schema takes, in Gemini's words: types, enums, bounds of
+numbers."""
 
 from typing import TypeGuard
 
