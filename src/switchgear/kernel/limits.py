@@ -320,3 +320,7 @@ SCHEMA_BYTES_MAX = 512 * KIB
 """Of such a schema, as it came and as it goes."""
 SCHEMA_NOTE_CHARS_MAX = 200
 """Of one constraint that is told in the description, as the target has no field for it."""
+GEMINI_MODELS_PAGE_DEFAULT = 50
+"""Models of one page of a list, as Google has it."""
+GEMINI_MODELS_PAGE_MAX = 1000
+"""A larger page is cut to this, likewise."""
