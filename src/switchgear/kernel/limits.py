@@ -320,3 +320,6 @@ SCHEMA_BYTES_MAX = 512 * KIB
 """Of such a schema, as it came and as it goes."""
 SCHEMA_NOTE_CHARS_MAX = 200
 """Of one constraint that is told in the description, as the target has no field for it."""
+
+TOOL_CALLS_MAX = 512
+"""Tool calls in one answer; an upstream that makes more is broken."""
