@@ -34,6 +34,9 @@ ThinkingSwitch = Literal[
 """
 THINKING_SWITCHES: tuple[ThinkingSwitch, ...] = get_args(ThinkingSwitch)
 
+EffortName = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+"""Degrees of reasoning, least first."""
+
 ToolChoiceName = Literal["auto", "none", "required", "named"]
 
 
@@ -48,7 +51,7 @@ class ModelFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     thinking: ThinkingSwitch = ""
     thinking_off: bool = True
     """Its reasoning can be switched off."""
-    efforts: tuple[str, ...] = ()
+    efforts: tuple[EffortName, ...] = ()
     """Names of effort or level that it accepts, least first; empty = unknown, or it takes none."""
     budget_min: int = 0
     """Least budget in tokens that is not off."""

@@ -278,3 +278,5 @@ UNREAD_BODY_BYTES_MAX = 128 * KIB
 """Of a body that nobody has asked for yet, as the key is still being checked."""
 PIPELINED_REQUESTS_MAX = 16
 """Requests that a client sent ahead on one connection."""
+SUFFIX_BUDGET_TOKENS_MAX = 1_000_000
+"""A budget for reasoning behind a model's name (``-thinking-8192``); with a larger one it is another name."""

@@ -3,6 +3,7 @@
 import msgspec
 
 from switchgear.catalog.price import Price
+from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.principal import Principal
 
 __all__ = ["ChannelView", "ModelView", "Principal", "Snapshot"]
@@ -44,6 +45,8 @@ class ChannelView(msgspec.Struct, frozen=True):
     timeouts: dict[str, float] = {}
     """Overrides of ``connect_s``, ``first_byte_stream_s``, ``first_byte_json_s``, ``idle_chunk_s``,
     ``total_s``."""
+    facts: dict[str, ModelFacts] = {}
+    """Model as the upstream names it → what is known of it there; left out where nothing is."""
     local_model: str = ""
     """Set for the embedded channel: endpoints are asked of the controller when first used."""
     allow_private: bool = True
