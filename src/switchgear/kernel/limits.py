@@ -323,3 +323,5 @@ SCHEMA_NOTE_CHARS_MAX = 200
 
 TOOL_CALLS_MAX = 512
 """Tool calls in one answer; an upstream that makes more is broken."""
+SUFFIX_BUDGET_TOKENS_MAX = 1_000_000
+"""A budget for reasoning behind a model's name (``-thinking-8192``); with a larger one it is another name."""
