@@ -324,3 +324,8 @@ GEMINI_MODELS_PAGE_DEFAULT = 50
 """Models of one page of a list, as Google has it."""
 GEMINI_MODELS_PAGE_MAX = 1000
 """A larger page is cut to this, likewise."""
+
+TOOL_CALLS_MAX = 512
+"""Tool calls in one answer; an upstream that makes more is broken."""
+SUFFIX_BUDGET_TOKENS_MAX = 1_000_000
+"""A budget for reasoning behind a model's name (``-thinking-8192``); with a larger one it is another name."""

@@ -1,5 +1,4 @@
-"""Which single values a flat node of a JSON Schema takes, in Gemini's words: types, enums, bounds of
-numbers."""
+"""Which single values a flat node of a JSON Schema takes, in Gemini's words: types, enums, number bounds."""
 
 from typing import TypeGuard
 
