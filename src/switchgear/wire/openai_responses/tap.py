@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.errors import ApiError
-from switchgear.kernel.limits import TEXT_PIECES_MAX
+from switchgear.kernel.limits import FRAME_BYTES_MAX, TEXT_PIECES_MAX
 from switchgear.kernel.usage import Usage
 from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
 from switchgear.wire.openai_responses.errors import failure, render_stream_error
@@ -86,6 +86,8 @@ class StreamTap:
     def feed(self, chunk: bytes) -> bytes:
         if self._is_over():
             return b""
+        if not self._reader.rest and (frame := _only_frame(chunk)) is not None:
+            return chunk if self._take(frame) else b""
         had_rest = self._reader.rest
         too_long = False
         try:
@@ -224,6 +226,16 @@ class StreamTap:
         frame = parse_frame(rest + b"\n\n")
         if isinstance(any_of(frame.data or rest), dict):
             self._take(frame)
+
+
+def _only_frame(chunk: bytes) -> Frame | None:
+    """The frame that a chunk is, as most upstreams send them; None for anything else."""
+    if not chunk.startswith(b"event: ") or not chunk.endswith(b"\n\n") or len(chunk) > FRAME_BYTES_MAX:
+        return None
+    line_end = chunk.find(b"\n")
+    if chunk.count(b"\n") != 3 or b"\r" in chunk or not chunk.startswith(b"data: ", line_end + 1):
+        return None
+    return Frame(chunk, chunk[7:line_end].decode("utf-8", "replace"), chunk[line_end + 7 : -2])
 
 
 def _response_in(data: bytes) -> Raw:
