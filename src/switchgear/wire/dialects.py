@@ -2,21 +2,17 @@
 
 from switchgear.kernel.dialects import OPERATIONS_OF, DialectName
 from switchgear.wire.dialect import Dialect
+from switchgear.wire.gemini_generate.dialect import GeminiGenerate
 from switchgear.wire.openai_chat.dialect import OpenAIChat
 
-DIALECT_OF: dict[DialectName, Dialect] = {"openai_chat": OpenAIChat()}
+DIALECT_OF: dict[DialectName, Dialect] = {
+    "openai_chat": OpenAIChat(),
+    "gemini_generate": GeminiGenerate(),
+}
 
 DIALECT_OF_OPERATION: dict[str, Dialect] = {
     operation: DIALECT_OF[name]
     for name, operations in OPERATIONS_OF.items()
     if name in DIALECT_OF
     for operation in operations
-"""The table of dialects."""
-
-from switchgear.kernel.dialects import DialectName
-from switchgear.wire.dialect import Dialect
-from switchgear.wire.openai_responses.dialect import OpenAIResponses
-
-DIALECT_OF: dict[DialectName, Dialect] = {
-    "openai_responses": OpenAIResponses(),
 }

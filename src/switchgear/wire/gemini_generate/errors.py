@@ -55,7 +55,9 @@ _WORDS = {
 }
 _KEY_INVALID = frozenset({BAD_KEY.name, KEY_EXPIRED.name})
 _LIMITS = frozenset({QUOTA.name, RATE_REQUESTS.name, RATE_TOKENS.name})
-_FIELD = frozenset({INVALID_TYPE.name, INVALID_VALUE.name, MISSING_PARAMETER.name, UNSUPPORTED_PARAMETER.name})
+_FIELD = frozenset(
+    {INVALID_TYPE.name, INVALID_VALUE.name, MISSING_PARAMETER.name, UNSUPPORTED_PARAMETER.name}
+)
 
 _encode = msgspec.json.Encoder().encode
 

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.limits import CHOICES_MAX
+from switchgear.wire.faults import UpstreamError, upstream_error_of
 from switchgear.wire.splice import NULL, repair_surrogates
 
 ABSENT = Raw(b"")
@@ -58,6 +59,7 @@ class Chunk(msgspec.Struct, gc=False, rename="camel"):
 
 _decode_chunk = msgspec.json.Decoder(Chunk).decode
 _decode_any = msgspec.json.Decoder().decode
+_decode_raws = msgspec.json.Decoder(list[Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -76,6 +78,38 @@ def any_of(data: bytes | Raw) -> Any:
         return _decode_any(data)
     except (ValueError, RecursionError):
         return None
+
+
+def elements(body: bytes) -> list[Raw]:
+    """The chunks of a stream that came as one array."""
+    try:
+        return _decode_raws(body)
+    except (ValueError, RecursionError):
+        return []
+
+
+def is_response(chunk: Chunk) -> bool:
+    """Whether anything in it is what a response has."""
+    return bool(
+        chunk.candidates
+        or is_given(chunk.usage_metadata)
+        or is_given(chunk.prompt_feedback)
+        or chunk.response_id
+        or chunk.model_version
+    )
+
+
+def error_of(data: bytes) -> UpstreamError:
+    """What is wrong with an answer that is no response: the error that it holds, or that it is none."""
+    found = any_of(data)
+    inner = found[0] if isinstance(found, list) and found else found
+    if isinstance(inner, dict) and (inner.get("error") or inner.get("message")):
+        return upstream_error_of(200, found)
+    return broken("the answer is not JSON" if found is None else "the answer is no response")
+
+
+def broken(message: str) -> UpstreamError:
+    return UpstreamError("transient", 200, message, "server_error")
 
 
 def is_given(raw: Raw) -> bool:

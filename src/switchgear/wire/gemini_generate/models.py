@@ -15,7 +15,7 @@ _EMBEDS = ["embedContent", "batchEmbedContents"]
 
 
 def render_models(cards: Sequence[ModelCard], query: Mapping[str, str]) -> bytes:
-    """The body of ``GET /v1beta/models``: ``pageSize`` models from ``pageToken`` on, which is the place of the
+    """The body of ``GET /v1beta/models``: ``pageSize`` models from ``pageToken`` on, the place of the
     next one. Raises ApiError INVALID_VALUE."""
     size = _number(query, "pageSize", GEMINI_MODELS_PAGE_DEFAULT)
     size = min(size or GEMINI_MODELS_PAGE_DEFAULT, GEMINI_MODELS_PAGE_MAX)
