@@ -315,3 +315,13 @@ SCHEMA_NODES_MAX = 10_000
 """Nodes of such a schema; references can multiply them."""
 SCHEMA_NOTE_CHARS_MAX = 200
 """Of one constraint that is told in the description, as the target has no field for it."""
+
+# The Messages dialect.
+MESSAGES_OUTPUT_TOKENS_DEFAULT = 8192
+"""``max_tokens`` of a converted request that names none, for a model whose own bound is unknown; the field is
+required there, and less cuts code short."""
+MESSAGES_BLOCKS_MAX = 100_000
+"""Content blocks of one answer."""
+MODELS_PAGE_DEFAULT = 20
+MODELS_PAGE_MAX = 1000
+"""Entries of one page of the model list, where the dialect has pages."""
