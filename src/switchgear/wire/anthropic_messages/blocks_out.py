@@ -31,8 +31,14 @@ def shown_to(request: Request) -> Shown:
 
 
 def sealed(seals: Seals, opaque: Opaque) -> str:
-    """A signature or redacted data as the client keeps it: Anthropic's own as it is, any other sealed."""
-    return opaque.payload if opaque.origin == ANTHROPIC and opaque.payload else seals.seal(opaque)
+    """A signature or redacted data as the client keeps it: Anthropic's own as it is, any other sealed; empty
+    for one that is too long to be sealed."""
+    if opaque.origin == ANTHROPIC and opaque.payload:
+        return opaque.payload
+    try:
+        return seals.seal(opaque)
+    except ValueError:
+        return ""
 
 
 def redacted_block(seals: Seals, opaque: Opaque) -> Block:

@@ -84,6 +84,11 @@ def read_count(fields: Fields, key: str, least: int = 0) -> int | None:
     return int(value)
 
 
+def reason_of(error: Exception) -> str:
+    """What a typed decoder expected, as words for after "expected"."""
+    return str(error).partition(" - at `")[0].removeprefix("Expected ").replace("`", "'")
+
+
 def param_of(error: Exception, front: str) -> str:
     """Where a typed decoder stopped, as clients know the place: ``messages.0.content``."""
     _, found, path = str(error).rpartition(" - at `$")

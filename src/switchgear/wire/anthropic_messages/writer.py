@@ -173,7 +173,7 @@ class Writer:
         self._started = True
         # The estimate stands until the end, where the true count is sent; zero would upset clients.
         usage = self._usage or Usage(input_uncached=self._head.input_tokens)
-        message = {
+        message: dict[str, Any] = {
             "id": f"msg_{self._head.id}",
             "type": "message",
             "role": "assistant",
@@ -235,8 +235,8 @@ class Writer:
         self._signed = False
 
     def _sign(self, opaque: Opaque) -> None:
-        """A signature ends its block; one without a text before it gets a block of its own, as the model wants
-        it back."""
+        """A signature ends its block; one without a text before it gets a block of its own, as the model
+        wants it back."""
         if not self._shown.reasoning or not opaque.payload:
             return
         if self._open != "thinking":
