@@ -325,3 +325,5 @@ MESSAGES_BLOCKS_MAX = 100_000
 MODELS_PAGE_DEFAULT = 20
 MODELS_PAGE_MAX = 1000
 """Entries of one page of the model list, where the dialect has pages."""
+SUFFIX_BUDGET_TOKENS_MAX = 1_000_000
+"""A budget for reasoning behind a model's name (``-thinking-8192``); with a larger one it is another name."""
