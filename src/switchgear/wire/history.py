@@ -29,7 +29,8 @@ def paired(turns: Iterable[Turn]) -> tuple[Turn, ...]:
     out: list[Turn] = []
     calls: list[ToolCall] = []
     count = 0
-    for is_assistant, run in groupby(turns, lambda turn: turn.role == "assistant"):
+    said_something = (turn for turn in turns if turn.parts)
+    for is_assistant, run in groupby(said_something, lambda turn: turn.role == "assistant"):
         if not is_assistant:
             out += _answered(list(run), calls)
             calls = []
