@@ -322,6 +322,8 @@ MESSAGES_OUTPUT_TOKENS_DEFAULT = 8192
 required there, and less cuts code short."""
 MESSAGES_BLOCKS_MAX = 100_000
 """Content blocks of one answer."""
+CACHE_MARKERS_MAX = 4
+"""Of one request; more are refused by the upstream."""
 MODELS_PAGE_DEFAULT = 20
 MODELS_PAGE_MAX = 1000
 """Entries of one page of the model list, where the dialect has pages."""
