@@ -49,6 +49,7 @@ class ModelFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     context_tokens: int = 0
     """0 = unknown."""
     thinking: ThinkingSwitch = ""
+    """How its reasoning is switched, by the family's own means; empty = not known."""
     thinking_off: bool = True
     """Its reasoning can be switched off."""
     efforts: tuple[EffortName, ...] = ()

@@ -42,6 +42,7 @@ class Bridge:
 
     __slots__ = (
         "_notice",
+        "_origin",
         "_reader",
         "_tail",
         "_texts",
@@ -53,7 +54,9 @@ class Bridge:
         "usage",
     )
 
-    def __init__(self, reader: Reader, writer: Writer, notice: Notice | None = None) -> None:
+    def __init__(self, reader: Reader, writer: Writer, origin: str, notice: Notice | None = None) -> None:
+        """``origin``: whose opaque tokens the upstream's answer brings; see ``wire.origin``."""
+        self._origin = origin
         self._reader = reader
         self._writer = writer
         self._notice = notice
@@ -107,8 +110,10 @@ class Bridge:
         elif isinstance(event, Fault):
             if not event.truncated:
                 self.fault = event.error
-        elif self._notice is not None and isinstance(event, Signature | Redacted | ToolStart):
-            self._notice(event)
+        elif isinstance(event, Signature | Redacted | ToolStart):
+            sign(event, self._origin)
+            if self._notice is not None:
+                self._notice(event)
         if not self.has_content and isinstance(event, _SAYS):
             self.has_content = True
 
@@ -127,9 +132,18 @@ class BridgedReply(msgspec.Struct, frozen=True):
         return "".join(event.text for event in self.events if isinstance(event, said))
 
 
-def convert_reply(upstream: Dialect, client: Dialect, body: bytes, head: Head) -> BridgedReply:
+def sign(event: Signature | Redacted | ToolStart, origin: str) -> None:
+    """Says whose token an event carries, which its reader can't know."""
+    if event.opaque is not None and not event.opaque.origin:
+        event.opaque = msgspec.structs.replace(event.opaque, origin=origin)
+
+
+def convert_reply(upstream: Dialect, client: Dialect, body: bytes, head: Head, origin: str) -> BridgedReply:
     """A whole reply of one dialect in another. Never raises."""
     events = upstream.read_events(body)
+    for event in events:
+        if isinstance(event, Signature | Redacted | ToolStart):
+            sign(event, origin)
     last = events[-1] if events else None
     if isinstance(last, Fault):
         return BridgedReply(body, error=last.error, events=events)

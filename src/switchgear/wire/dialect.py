@@ -6,7 +6,7 @@ they go through ``wire.ir`` and ``wire.events``. Methods raise ``ApiError`` for 
 else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -20,6 +20,7 @@ from switchgear.wire.events import Event
 from switchgear.wire.faults import UpstreamError
 from switchgear.wire.ir import Request, Seals, Upstream, Written
 from switchgear.wire.loss import Carriage
+from switchgear.wire.model_card import ModelCard
 
 Headers = list[tuple[str, str]]
 
@@ -184,6 +185,17 @@ class Dialect(Protocol):
 
     def writer(self, head: Head) -> Writer:
         """For a stream to a client."""
+
+    # --- lists and counts
+
+    def render_models(self, cards: Sequence[ModelCard], query: Mapping[str, str]) -> bytes:
+        """The list of models, in the order given; ``query`` holds the dialect's paging parameters."""
+
+    def render_model(self, card: ModelCard) -> bytes:
+        """One model."""
+
+    def render_count(self, tokens: int) -> bytes:
+        """The answer to a question for the number of input tokens."""
 
     # --- errors
 

@@ -28,7 +28,7 @@ HostedKind = Literal[
 ]
 
 
-class Opaque(msgspec.Struct, frozen=True):
+class Opaque(msgspec.Struct, frozen=True, array_like=True):
     """A token of reasoning that only its maker can read: it goes back to the maker, or nowhere."""
 
     origin: str

@@ -1,5 +1,7 @@
 """OpenAI Chat Completions, with completions and embeddings beside it, as a ``Dialect``."""
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 from msgspec import Raw
 
@@ -7,7 +9,8 @@ from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.dialect import Edits, Headers
-from switchgear.wire.openai_chat import errors, estimate_input, peek, request
+from switchgear.wire.model_card import ModelCard
+from switchgear.wire.openai_chat import errors, estimate_input, models, peek, request
 from switchgear.wire.openai_chat.response import WholeReply, fit_embeddings, read_reply
 from switchgear.wire.openai_chat.stream import StreamTap
 
@@ -42,6 +45,12 @@ class OpenAIChat:
 
     def tap(self, call: Call) -> StreamTap:
         return StreamTap(call.operation, call.include_usage)
+
+    def render_models(self, cards: Sequence[ModelCard], query: Mapping[str, str]) -> bytes:
+        return models.render_models(cards)
+
+    def render_model(self, card: ModelCard) -> bytes:
+        return models.render_model(card)
 
     def render_error(self, err: ApiError, request_id: str) -> tuple[int, Headers, bytes]:
         return errors.render_error(err, request_id)
