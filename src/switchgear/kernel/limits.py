@@ -273,8 +273,6 @@ UNREAD_BODY_BYTES_MAX = 128 * KIB
 """Of a body that nobody has asked for yet, as the key is still being checked."""
 PIPELINED_REQUESTS_MAX = 16
 """Requests that a client sent ahead on one connection."""
-SUFFIX_BUDGET_TOKENS_MAX = 1_000_000
-"""A budget for reasoning behind a model's name (``-thinking-8192``); with a larger one it is another name."""
 
 QUERY_FIELDS_MAX = 64
 """Fields of a query string that are looked at."""
@@ -325,5 +323,16 @@ SCHEMA_NOTE_CHARS_MAX = 200
 
 TOOL_CALLS_MAX = 512
 """Tool calls in one answer; an upstream that makes more is broken."""
+# The Messages dialect.
+MESSAGES_OUTPUT_TOKENS_DEFAULT = 8192
+"""``max_tokens`` of a converted request that names none, for a model whose own bound is unknown; the field is
+required there, and less cuts code short."""
+MESSAGES_BLOCKS_MAX = 100_000
+"""Content blocks of one answer."""
+CACHE_MARKERS_MAX = 4
+"""Of one request; more are refused by the upstream."""
+MODELS_PAGE_DEFAULT = 20
+MODELS_PAGE_MAX = 1000
+"""Entries of one page of the model list, where the dialect has pages."""
 SUFFIX_BUDGET_TOKENS_MAX = 1_000_000
 """A budget for reasoning behind a model's name (``-thinking-8192``); with a larger one it is another name."""

@@ -33,6 +33,8 @@ class Edits(msgspec.Struct, frozen=True):
     """The upstream understands ``stream_options.include_usage``."""
     drop: tuple[str, ...] = ()
     rename: Mapping[str, str] = {}
+    foreign: bool = False
+    """The upstream only speaks the dialect and is not its maker's: what the maker alone knows is left out."""
 
 
 class Reply(Protocol):
