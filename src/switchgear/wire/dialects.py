@@ -15,4 +15,12 @@ DIALECT_OF_OPERATION: dict[str, Dialect] = {
     for name, operations in OPERATIONS_OF.items()
     if name in DIALECT_OF
     for operation in operations
+"""The table of dialects."""
+
+from switchgear.kernel.dialects import DialectName
+from switchgear.wire.dialect import Dialect
+from switchgear.wire.openai_responses.dialect import OpenAIResponses
+
+DIALECT_OF: dict[DialectName, Dialect] = {
+    "openai_responses": OpenAIResponses(),
 }
