@@ -240,9 +240,9 @@ def array_pieces(items: list[Json]) -> list[bytes]:
     return [b"[" + pieces[0], *(b",\r\n" + piece for piece in pieces[1:]), b"]"]
 
 
-def array_next(item: Json) -> bytes:
-    """One more element and the end of the array."""
-    return b",\r\n" + json.dumps(item, indent=2).encode() + b"]"
+def array_end(item: Json, sent: int) -> bytes:
+    """One more element after ``sent`` others, and the end of the array."""
+    return (b",\r\n" if sent else b"[") + json.dumps(item, indent=2).encode() + b"]"
 
 
 def error_body(status: int, message: str, reason: str | None = None) -> Json:

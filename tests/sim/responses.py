@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.sim import replies, seal
-from tests.sim.facts import Facts, Json, Tool, Turn, compact, media_of_data_url
+from tests.sim.facts import FREE_TEXT, Facts, Json, Tool, Turn, compact, media_of_data_url
 from tests.sim.script import SEARCH_QUERY, Answer, Usage, deltas
 
-FREE_TEXT = {"type": "object", "properties": {"input": {"type": "string"}}}
 RESULTS = ("function_call_output", "custom_tool_call_output")
 CALLS = ("function_call", "custom_tool_call")
 # What a response says of its request, with the value of one that says nothing.

@@ -101,8 +101,8 @@ class Exchange:
         """An error in the vendor's form."""
         await self.send_json(status, self.dialect.error(self, status, message, kind, code, param), **headers)
 
-    async def begin_stream(self, content_type: str = "text/event-stream; charset=utf-8") -> None:
-        fields = {"content-type": content_type, "transfer-encoding": "chunked"}
+    async def begin_stream(self) -> None:
+        fields = {"content-type": self.dialect.stream_type, "transfer-encoding": "chunked"}
         fields[self.dialect.request_id_header] = self.dialect.request_id(self)
         await self.send(_head(200, fields))
 
