@@ -77,11 +77,11 @@ def _media(content: Any) -> Iterator[str]:
                 yield f"audio/{part['input_audio']['format']}"
 
 
-def is_scripted(facts: Facts) -> bool:
+def is_scripted(call: Json, facts: Facts) -> bool:
     """Whether this call asks for a scripted answer; else ``tests.sim.replies`` answers it."""
     if replies.TOOL_CUE in facts.question:
         return False
-    return script.is_steered(facts) or bool(facts.results)
+    return script.is_steered(facts) or bool(facts.results) or bool(call.get("logprobs"))
 
 
 def usage_of(usage: Usage) -> Json:
@@ -119,9 +119,27 @@ def whole(call: Json, answer: Answer, reply_id: str) -> Json:
         message |= {"content": None, "tool_calls": _calls(call, answer, reply_id)}
     if answer.reasoning and not answer.redacted:
         message["reasoning_content"] = answer.whole_reasoning
-    choice = {"message": message, "logprobs": None, "finish_reason": FINISH_REASONS[answer.finish]}
+    logprobs = _logprobs(call, answer.text)
+    choice = {"message": message, "logprobs": logprobs, "finish_reason": FINISH_REASONS[answer.finish]}
     choices = [{"index": index} | choice for index in range(call.get("n") or 1)]
     return _head(call, reply_id, "chat.completion") | {"choices": choices, "usage": usage_of(answer.usage)}
+
+
+def _logprobs(call: Json, tokens: tuple[str, ...]) -> Json | None:
+    if not call.get("logprobs") or not tokens:
+        return None
+    content = [token_logprob(token, call.get("top_logprobs") or 0) for token in tokens]
+    return {"content": content, "refusal": None}
+
+
+def token_logprob(token: str, top: int) -> Json:
+    """One token with the likeliest in its place; Responses has the same form."""
+    others = [
+        {"token": other, "logprob": value, "bytes": list(other.encode())}
+        for other, value in script.alternatives(token, top)
+    ]
+    own = {"token": token, "logprob": script.LOGPROB, "bytes": list(token.encode())}
+    return own | {"top_logprobs": others}
 
 
 def _annotations(answer: Answer) -> list[Json]:
@@ -154,7 +172,8 @@ def chunks(call: Json, answer: Answer, reply_id: str) -> Iterator[Json]:
     head = _head(call, reply_id, "chat.completion.chunk")
     for index in range(call.get("n") or 1):
         for delta, finish in _deltas(call, answer, reply_id):
-            choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
+            logprobs = _logprobs(call, (delta["content"],) if delta.get("content") else ())
+            choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
             yield head | {"choices": [choice]} | ({"usage": None} if asked else {})
     if asked:
         yield head | {"choices": [], "usage": usage_of(answer.usage)}

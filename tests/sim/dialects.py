@@ -53,7 +53,7 @@ class Chat(Dialect):
         if "prompt" in call:
             chunks = list(replies.completion_chunks(call, reply_id))
             whole, answer = replies.completion_reply(call, reply_id), Answer(Usage(0))
-        elif chat.is_scripted(facts := chat.facts_of(call)):
+        elif chat.is_scripted(call, facts := chat.facts_of(call)):
             answer = script.answer(facts)
             chunks, whole = list(chat.chunks(call, answer, reply_id)), chat.whole(call, answer, reply_id)
         else:

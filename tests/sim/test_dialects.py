@@ -270,6 +270,43 @@ async def test_free_text_tools_are_called_with_text(rig: Rig, stream: bool) -> N
     assert (reply.output[0].type, reply.output[0].input) == ("custom_tool_call", "input 1")
 
 
+@FORMS
+async def test_log_probabilities_are_the_same_in_three_dialects(rig: Rig, stream: bool) -> None:
+    """The fourth has none."""
+    text = "[echo] a b"
+    turn: Any = {"role": "user", "content": text}
+    chat: Any = await rig.clients.openai.chat.completions.create(
+        model="gpt-4.1", messages=[turn], logprobs=True, top_logprobs=2, stream=stream
+    )
+    chunks = [chunk async for chunk in chat] if stream else [chat]
+    spoken = [token for chunk in chunks if (known := chunk.choices[0].logprobs) for token in known.content]
+    expected = [(token, [(token, -0.5), (f"{token}~1", -1.5)]) for token in ("You", " said:", " a", " b")]
+    assert [(it.token, [(top.token, top.logprob) for top in it.top_logprobs]) for it in spoken] == expected
+    reply: Any = await rig.clients.openai.responses.create(
+        model="gpt-4.1", input=text, top_logprobs=2, include=["message.output_text.logprobs"], stream=stream
+    )
+    if stream:
+        events = [event async for event in reply]
+        spoken = [it for event in events if event.type.endswith("text.delta") for it in event.logprobs]
+    else:
+        spoken = reply.output[0].content[0].logprobs
+    assert [(it.token, [(top.token, top.logprob) for top in it.top_logprobs]) for it in spoken] == expected
+    models = rig.clients.gemini.aio.models
+    ask: Any = {
+        "model": "gemini-2.5-flash",
+        "contents": text,
+        "config": {"response_logprobs": True, "logprobs": 2},
+    }
+    if stream:
+        candidates = [chunk.candidates[0] async for chunk in await models.generate_content_stream(**ask)]
+    else:
+        candidates = (await models.generate_content(**ask)).candidates
+    results = [candidate.logprobs_result for candidate in candidates if candidate.logprobs_result]
+    tops = [top.candidates for result in results for top in result.top_candidates]
+    found = [[(it.token, it.log_probability) for it in top] for top in tops]
+    assert found == [others for _, others in expected]
+
+
 async def test_previous_majors_of_the_sdks_hear_the_same(rig: Rig) -> None:
     if not PREVIOUS.exists():
         pytest.skip("the SDKs' major versions before these are not installed: make .venv-sdk-previous/.done")
