@@ -35,7 +35,39 @@ def check_chat(call: Json) -> None:
         raise Invalid("An assistant message with 'tool_calls' must be followed by tool messages.", "messages")
     _check_tools(call)
     _check_format(call)
+    _check_reasoning(call)
     _check_reasoning_back(call)
+
+
+def efforts_of(model: str) -> tuple[str, ...] | None:
+    """What the effort of reasoning may be; None for a name of no known family, () for no reasoning at all."""
+    if re.match(r"o\d", model):
+        return ("low", "medium", "high")
+    if re.match(r"gpt-5(-|$)", model):
+        return ("minimal", "low", "medium", "high")
+    if re.match(r"gpt-5\.1", model):
+        return ("none", "low", "medium", "high")
+    if re.match(r"gpt-5\.", model):
+        return ("none", "low", "medium", "high", "xhigh", "max")
+    if re.match(r"gpt-(3|4)|chatgpt", model):
+        return ()
+    return None
+
+
+def _check_reasoning(call: Json) -> None:
+    effort, allowed = call.get("reasoning_effort"), efforts_of(call["model"])
+    if effort is not None and allowed is not None and effort not in allowed:
+        message = f"Unsupported value: 'reasoning_effort' does not support '{effort}' with this model."
+        raise Invalid(message, "reasoning_effort", "unsupported_value")
+    if not re.match(r"o\d", call["model"]):
+        return
+    if call.get("max_tokens") is not None:
+        message = "Unsupported parameter: 'max_tokens' is not supported with this model. Use"
+        raise Invalid(f"{message} 'max_completion_tokens' instead.", "max_tokens", "unsupported_parameter")
+    for name in ("temperature", "top_p", "stop"):
+        if call.get(name) not in (None, 1):
+            message = f"Unsupported parameter: '{name}' is not supported with this model."
+            raise Invalid(message, name, "unsupported_parameter")
 
 
 def _check_format(call: Json) -> None:

@@ -112,3 +112,20 @@ async def test_faults_of_chat_objects_are_not_had_elsewhere() -> None:
     async with FakeUpstream() as upstream:
         assert (await asked(upstream, "messages", "fault-usage-huge"))[0] == 404
         assert (await asked(upstream, "chat", "fault-usage-huge"))[0] == 200
+
+
+ODD: dict[str, Json] = {
+    "chat": {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+    "responses": {"input": "Hi", "reasoning": "high"},
+    "messages": {"messages": ["Hi"], "max_tokens": 5},
+    "gemini": {"contents": [{"parts": [{"text": "Hi"}]}], "generationConfig": "hot"},
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+async def test_request_of_an_odd_shape_is_refused_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CALLS, name, (CALLS[name][0], ODD[name]))
+    async with FakeUpstream() as upstream:
+        status, _, body = await asked(upstream, name, "some-model")
+    assert status == 400
+    assert json.loads(body)["error"]["message"]
