@@ -11,13 +11,14 @@ import msgspec
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.relay.plan import Candidate
+from switchgear.wire.bridge import Passage
 from switchgear.wire.call import Call, Operation
 from switchgear.wire.dialect import Dialect, Edits, Headers
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.edits import edited
 from switchgear.wire.ir import RemoteFile, Request, Seals, Upstream
 from switchgear.wire.loss import concepts, refusal, weigh
-from switchgear.wire.origin import origin_of
+from switchgear.wire.origin import ANTHROPIC, origin_of
 from switchgear.wire.splice import write_object
 
 Fetch = Callable[[tuple[str, ...]], Awaitable[Mapping[str, RemoteFile]]]
@@ -34,8 +35,8 @@ class Prepared(msgspec.Struct, frozen=True):
     body: bytes
     request: Request | None = None
     """The neutral form; None when the client's body passes through."""
-    origin: str = ""
-    """Whose opaque tokens the answer brings."""
+    passage: Passage = Passage("")
+    """How the answer is to be read, where it is converted."""
     headers: tuple[tuple[str, str], ...] = ()
     dropped: tuple[str, ...] = ()
     """Fields of the client's that the upstream does not get."""
@@ -73,10 +74,13 @@ class Preparation:
     async def prepare(self, candidate: Candidate) -> Prepared:
         """The request for a candidate. Raises ApiError for what it can't carry."""
         operation = candidate.operations[0]
-        if operation == self._call.operation:
+        call = self._call
+        facts = candidate.channel.facts.get(candidate.upstream_model, _NO_FACTS)
+        if operation == call.operation:
+            if call.wish is not None:
+                call = self._client.with_thinking(call, call.wish, facts)
             edits = _edits(candidate, operation)
-            body = self._client.pass_request(self._call, candidate.upstream_model, edits)
-            return Prepared(operation, body)
+            return Prepared(operation, self._client.pass_request(call, candidate.upstream_model, edits))
         request = self._read()
         operation, dropped = self._choose(candidate.operations)
         dialect = DIALECT_OF_OPERATION[operation]
@@ -85,7 +89,7 @@ class Preparation:
             candidate.upstream_model,
             channel.vendor,
             origin_of(dialect.name, channel.vendor, candidate.upstream_model, channel.id),
-            channel.facts.get(candidate.upstream_model, _NO_FACTS),
+            facts,
             channel.asks_usage,
         )
         if urls := dialect.remote_files(request, upstream):
@@ -95,14 +99,22 @@ class Preparation:
             operation,
             write_object(edited(written.body, _edits(candidate, operation))),
             request,
-            upstream.origin,
+            Passage(
+                upstream.origin,
+                written.names,
+                written.unwrap_tool,
+                request.stop if dialect.carries.get("stop") == "emulate" else (),
+            ),
             written.headers,
             self._named((*dropped, *written.dropped)),
         )
 
     def _read(self) -> Request:
         if self._request is None:
-            self._request = self._client.read_request(self._call, self._seals)
+            request = self._client.read_request(self._call, self._seals)
+            if self._call.wish is not None:
+                request = msgspec.structs.replace(request, thinking=self._call.wish)
+            self._request = request
             self._concepts = concepts(self._request)
         return self._request
 
@@ -148,4 +160,10 @@ def dropped_header(dropped: tuple[str, ...]) -> Headers:
 
 def _edits(candidate: Candidate, operation: Operation) -> Edits:
     channel = candidate.channel
-    return Edits(channel.asks_usage, channel.drop.get(operation, ()), channel.rename.get(operation, {}))
+    foreign = False
+    if operation == "anthropic_messages":
+        origin = origin_of(operation, channel.vendor, candidate.upstream_model, channel.id)
+        foreign = origin != ANTHROPIC
+    return Edits(
+        channel.asks_usage, channel.drop.get(operation, ()), channel.rename.get(operation, {}), foreign
+    )

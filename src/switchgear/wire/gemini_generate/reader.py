@@ -17,7 +17,7 @@ from switchgear.wire.events import (
     Start,
     UsageSeen,
 )
-from switchgear.wire.faults import UpstreamError
+from switchgear.wire.faults import UpstreamError, upstream_error_of
 from switchgear.wire.gemini_generate.answer_in import Answer
 from switchgear.wire.gemini_generate.finish import FAILED, is_finish, read_finish
 from switchgear.wire.gemini_generate.frames import (
@@ -45,7 +45,7 @@ def read_events(body: bytes) -> list[Event]:
         events = [event for chunk in elements(body) for event in reader.take(chunk)]
     else:
         events = reader.take(body)
-    return events if reader.is_over else events + reader.finish()
+    return events if reader.is_over() else events + reader.finish()
 
 
 class Reader:
@@ -55,11 +55,11 @@ class Reader:
         "_answers",
         "_block",
         "_current",
+        "_over",
         "_sse",
         "_started",
         "_usage",
         "_whole",
-        "is_over",
         "version",
     )
 
@@ -71,12 +71,15 @@ class Reader:
         self._block = ""
         self._usage: Usage | None = None
         self._whole = whole
-        self.is_over = False
-        """``End`` or ``Fault`` was told."""
+        self._over = False
         self.version = ""
 
+    def is_over(self) -> bool:
+        """``End`` or ``Fault`` was told."""
+        return self._over
+
     def feed(self, chunk: bytes) -> list[Event]:
-        if self.is_over:
+        if self.is_over():
             return []
         too_long = False
         try:
@@ -89,12 +92,12 @@ class Reader:
                 events += self.take(frame.data)
             elif frame.raw.lstrip()[:1] in (b"{", b"[", b"<"):
                 events += self._fault(error_of(frame.raw))
-            if self.is_over:
+            if self.is_over():
                 return events
         return events + self._fault(broken("an event is too long")) if too_long else events
 
     def finish(self) -> list[Event]:
-        if self.is_over:
+        if self.is_over():
             return []
         events: list[Event] = []
         rest = self._sse.peek_rest()
@@ -104,7 +107,7 @@ class Reader:
                 events = self.take(frame.data)
             elif not frame.data:
                 events = self._fault(error_of(rest))
-            if self.is_over:
+            if self.is_over():
                 return events
         if self._block and not self._answers:
             events += [Finish("content_filter", message=self._block), End()]
@@ -112,7 +115,7 @@ class Reader:
             events += self._endings()
         else:
             events.append(Fault(broken("the stream ended before its end"), truncated=True))
-        self.is_over = True
+        self._over = True
         return events
 
     def take(self, data: bytes | Raw) -> list[Event]:
@@ -132,7 +135,7 @@ class Reader:
             events.append(Start(chunk.response_id or "", self.version))
         for candidate in chunk.candidates or ():
             self._take_candidate(candidate, chunk, events)
-            if self.is_over:
+            if self.is_over():
                 return events
         self._block = self._block or block_reason(chunk)
         if is_given(chunk.usage_metadata) and (usage := read_usage(chunk.usage_metadata)) is not None:
@@ -186,5 +189,5 @@ class Reader:
         return None if usage == self._usage else usage
 
     def _fault(self, error: UpstreamError) -> list[Event]:
-        self.is_over = True
+        self._over = True
         return [Fault(error)]
