@@ -6,6 +6,7 @@ from msgspec import Raw
 
 from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
+from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.dialect import Edits, Head, Headers
 from switchgear.wire.events import Event
@@ -24,7 +25,7 @@ from switchgear.wire.gemini_generate import (
 )
 from switchgear.wire.gemini_generate.carries import CARRIES, FIELDS
 from switchgear.wire.gemini_generate.tap import StreamTap
-from switchgear.wire.ir import Request, Seals, Upstream, Written
+from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
 from switchgear.wire.loss import Carriage
 from switchgear.wire.model_card import ModelCard
 
@@ -46,6 +47,9 @@ class GeminiGenerate:
 
     def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> bytes:
         return request.pass_request(call, upstream_model, edits)
+
+    def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
+        return request.with_thinking(call, thinking, facts)
 
     def read_request(self, call: Call, seals: Seals) -> Request:
         return request_in.read_request(call, seals)

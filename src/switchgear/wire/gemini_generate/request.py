@@ -5,12 +5,15 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.call import Call
 from switchgear.wire.dialect import Edits
 from switchgear.wire.edits import edited
+from switchgear.wire.gemini_generate.config_out import write_thinking
 from switchgear.wire.gemini_generate.frames import any_of
 from switchgear.wire.gemini_generate.signatures import SEALED, SKIP
-from switchgear.wire.gemini_generate.values import Json, pick
+from switchgear.wire.gemini_generate.values import Json, object_of, pick
+from switchgear.wire.ir import Thinking
 from switchgear.wire.splice import BadJson, read_object, read_objects, write_array, write_object
 
 _SEALED = b'"' + SEALED.encode()
@@ -33,6 +36,23 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
     if "contents" in fields and _SEALED in bytes(fields["contents"]):
         fields["contents"] = _without_sealed(fields["contents"])
     return write_object(edited(fields, edits))
+
+
+def with_thinking(call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
+    """The call with another wish about reasoning than its body's; whether thoughts are shown stays as the
+    client has it, if it says so."""
+    config = object_of(call.fields, "generationConfig")
+    before = pick(config, "thinkingConfig")
+    kept = {key: value for key, value in config.items() if key not in ("thinkingConfig", "thinking_config")}
+    written = write_thinking(thinking, facts)
+    shows = pick(before, "includeThoughts") if isinstance(before, dict) else None
+    if isinstance(shows, bool) and "includeThoughts" in written:
+        written["includeThoughts"] = shows
+    if written:
+        kept["thinkingConfig"] = written
+    fields = {key: raw for key, raw in call.fields.items() if key != "generation_config"}
+    fields["generationConfig"] = Raw(_encode(kept))
+    return msgspec.structs.replace(call, fields=fields)
 
 
 def _with_model(raw: Raw, model: Raw) -> Raw:

@@ -19,8 +19,8 @@ def json_schema_of(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     found: Json = {}
-    for key, value in schema.items():
-        key = _RENAMED[key] if key in _RENAMED else key
+    for written, value in schema.items():
+        key = str(_RENAMED.get(written, written))
         if key not in _LEFT_OUT:
             found[key] = _value(key, value)
     if "example" in schema:
