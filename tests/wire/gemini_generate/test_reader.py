@@ -79,9 +79,7 @@ def test_golden(name: str) -> None:
 
 def test_the_example_of_all_dialects() -> None:
     events = read([(STREAMS / "example.sse").read_bytes()])
-    expected = [
-        event for event in ANSWER if not isinstance(event, Signature | Start | ToolStart | ToolDelta)
-    ]
+    expected = [event for event in ANSWER if not isinstance(event, Signature | Start | ToolStart | ToolDelta)]
     assert [event for event in events if not isinstance(event, Start | ToolStart | ToolDelta)] == expected
     start = next(event for event in events if isinstance(event, ToolStart))
     assert (start.id, start.name) == ("toolu_9", "get_weather")
@@ -129,7 +127,9 @@ def odd(value: Any) -> list[Any]:
     if isinstance(value, dict):
         made += [{**value, key: other} for key, inner in value.items() for other in odd(inner)]
     elif isinstance(value, list):
-        made += [value[:at] + [other] + value[at + 1 :] for at in range(len(value)) for other in odd(value[at])]
+        made += [
+            [*value[:at], other, *value[at + 1 :]] for at in range(len(value)) for other in odd(value[at])
+        ]
     return made
 
 

@@ -1,6 +1,7 @@
 """What the tests of this dialect share: one answer as events, a head for writers, seals, upstreams, and a
 strict reader of streams that knows the grammar from the dialect's documents."""
 
+import contextlib
 import json
 from base64 import b64decode, b64encode
 from typing import Any
@@ -36,10 +37,8 @@ class PlainSeals:
         return f"{SEALED}{opaque.origin}.{opaque.kind}.{opaque.payload}"
 
     def open(self, text: str) -> Opaque | None:
-        try:
+        with contextlib.suppress(ValueError):
             text = b64decode(text, validate=True).decode()
-        except ValueError:
-            pass
         parts = text.removeprefix(SEALED).split(".", 2)
         if not text.startswith(SEALED) or len(parts) != 3:
             return None
