@@ -321,6 +321,8 @@ SCHEMA_BYTES_MAX = 512 * KIB
 SCHEMA_NOTE_CHARS_MAX = 200
 """Of one constraint that is told in the description, as the target has no field for it."""
 
+TOOL_CALLS_MAX = 512
+"""Tool calls in one answer; an upstream that makes more is broken."""
 # The Messages dialect.
 MESSAGES_OUTPUT_TOKENS_DEFAULT = 8192
 """``max_tokens`` of a converted request that names none, for a model whose own bound is unknown; the field is

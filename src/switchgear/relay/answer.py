@@ -209,7 +209,7 @@ class Answerer:
     def _head(self, request: Request, call: Call) -> Head:
         return Head(
             id=self._running.request_id,
-            model=call.model,
+            model=call.shown_model,
             created_s=self._books.clock.now_ms() // 1000,
             request=request,
             seals=self._seals,
@@ -217,6 +217,7 @@ class Answerer:
             include_usage=call.include_usage,
             fields=call.fields,
             array=call.in_path.array,
+            completion=call.operation == "openai_completions",
         )
 
     async def _answer_stream(self, exchange: Exchange, call: Call, health: Health, pulse: Pulse) -> None:

@@ -14,11 +14,12 @@ from msgspec import Raw
 
 from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
+from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.usage import Usage
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.events import Event
 from switchgear.wire.faults import UpstreamError
-from switchgear.wire.ir import Request, Seals, Upstream, Written
+from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
 from switchgear.wire.loss import Carriage
 from switchgear.wire.model_card import ModelCard
 
@@ -104,6 +105,8 @@ class Head(msgspec.Struct, frozen=True):
     """The client's body as it came."""
     array: bool = False
     """A stream is wanted as one JSON array."""
+    completion: bool = False
+    """A plain completion was asked for, not a chat."""
 
 
 class Reader(Protocol):
@@ -150,6 +153,9 @@ class Dialect(Protocol):
 
     def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> bytes:
         """The body for an upstream of the same dialect."""
+
+    def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
+        """The call with another wish about reasoning than its body's, for an upstream of the same dialect."""
 
     def read_request(self, call: Call, seals: Seals) -> Request:
         """The neutral form. Raises ApiError."""

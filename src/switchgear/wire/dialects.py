@@ -6,7 +6,7 @@ from switchgear.wire.dialect import Dialect
 from switchgear.wire.openai_chat.dialect import OpenAIChat
 
 DIALECT_OF: dict[DialectName, Dialect] = {
-    "openai_chat": OpenAIChat(),  # type: ignore[dict-item]
+    "openai_chat": OpenAIChat(),
     "anthropic_messages": AnthropicMessages(),
 }
 
@@ -15,4 +15,12 @@ DIALECT_OF_OPERATION: dict[str, Dialect] = {
     for name, operations in OPERATIONS_OF.items()
     if name in DIALECT_OF
     for operation in operations
+"""The table of dialects."""
+
+from switchgear.kernel.dialects import DialectName
+from switchgear.wire.dialect import Dialect
+from switchgear.wire.openai_responses.dialect import OpenAIResponses
+
+DIALECT_OF: dict[DialectName, Dialect] = {
+    "openai_responses": OpenAIResponses(),
 }
