@@ -9,20 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchgear.kernel.errors import ApiError
-from switchgear.wire.anthropic_messages.models import (
-    Model,
-    read_limit,
-    render_count,
-    render_model,
-    render_models,
-)
+from switchgear.wire.anthropic_messages.models import render_count, render_model, render_models
 from switchgear.wire.anthropic_messages.ratelimit import ratelimit_headers
+from switchgear.wire.model_card import ModelCard
 
-MODELS: list[Model] = [(f"m{at}", 1_700_000_000 + at, "x") for at in range(7)]
+MODELS = [ModelCard(f"m{at}", 1_700_000_000 + at) for at in range(25)]
 
 
 def page(**query: Any) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(render_models(MODELS, **query))
+    given = {key: str(value) for key, value in query.items()}
+    found: dict[str, Any] = json.loads(render_models(MODELS, given))
     return found
 
 
@@ -43,7 +39,7 @@ def test_pages_forward_hold_every_entry_once(limit: int) -> None:
         if not found["has_more"]:
             break
         after = found["last_id"]
-    assert seen == [model_id for model_id, _, _ in MODELS]
+    assert seen == [card.id for card in MODELS]
 
 
 def test_pages_backward() -> None:
@@ -54,18 +50,25 @@ def test_pages_backward() -> None:
 
 
 def test_an_empty_list() -> None:
-    assert json.loads(render_models([])) == {"data": [], "has_more": False, "first_id": None, "last_id": None}
+    expected = {"data": [], "has_more": False, "first_id": None, "last_id": None}
+    assert json.loads(render_models([], {})) == expected
 
 
 @pytest.mark.parametrize("text", ["0", "1001", "x", "-1", "1.5", "²", "9" * 5000])
 def test_a_limit_out_of_range_is_refused(text: str) -> None:
     with pytest.raises(ApiError) as caught:
-        read_limit(text)
+        page(limit=text)
     assert caught.value.param == "limit"
 
 
-def test_a_limit() -> None:
-    assert (read_limit(None), read_limit("1000")) == (20, 1000)
+def test_without_a_limit_a_page_has_twenty() -> None:
+    assert len(page()["data"]) == len(page(limit="")["data"]) == 20
+    assert len(page(limit=1000)["data"]) == 25
+
+
+def test_bounds_of_a_model_are_told_where_known() -> None:
+    found = json.loads(render_model(ModelCard("m", 0, "", 200_000, 64_000)))
+    assert (found["max_input_tokens"], found["max_tokens"]) == (200_000, 64_000)
 
 
 def test_a_count() -> None:

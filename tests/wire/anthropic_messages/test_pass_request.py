@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 from tests.wire.anthropic_messages.vectors import call_of
 
 from switchgear.kernel.errors import ApiError
+from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.limits import MODEL_NAME_CHARS_MAX
 from switchgear.wire.anthropic_messages.estimate_input import input_text, overhead_tokens
 from switchgear.wire.anthropic_messages.peek import read_call
-from switchgear.wire.anthropic_messages.request import pass_request
+from switchgear.wire.anthropic_messages.request import pass_request, with_thinking
 from switchgear.wire.call import Operation
 from switchgear.wire.dialect import Edits
 from switchgear.wire.fields import read_fields
+from switchgear.wire.ir import Thinking
 
 USER: dict[str, Any] = {"role": "user", "content": "hi"}
 BASE: dict[str, Any] = {"model": "m", "max_tokens": 10, "messages": [USER]}
@@ -217,3 +219,30 @@ def test_odd_values_never_raise_anything_else(value: bytes, key: str, foreign: b
         except ApiError:
             continue
         assert json.loads(pass_request(call, "up", Edits(foreign=foreign)))["model"] == "up"
+
+
+def test_a_wish_about_reasoning_replaces_what_the_body_says() -> None:
+    call = call_of(
+        {
+            **BASE,
+            "max_tokens": 4096,
+            "thinking": {"type": "disabled"},
+            "output_config": {"effort": "low", "format": {"type": "json_schema", "schema": {}}},
+            "temperature": 0.5,
+        }
+    )
+    manual = with_thinking(call, Thinking(budget_tokens=8192), ModelFacts(64_000, thinking="manual"))
+    found = json.loads(pass_request(manual, "up", Edits()))
+    assert found["thinking"] == {"type": "enabled", "budget_tokens": 8192}
+    assert found["max_tokens"] > 8192
+    assert found["output_config"] == {"format": {"type": "json_schema", "schema": {}}}
+    assert "temperature" not in found
+    adaptive = with_thinking(call, Thinking(effort="max"), ModelFacts(64_000, thinking="adaptive"))
+    found = json.loads(pass_request(adaptive, "up", Edits()))
+    assert found["thinking"]["type"] == "adaptive"
+    assert found["output_config"]["effort"] == "max"
+    off = with_thinking(call, Thinking(effort="none"), ModelFacts(64_000, thinking="adaptive"))
+    found = json.loads(pass_request(off, "up", Edits()))
+    assert found["thinking"] == {"type": "disabled"}
+    assert found["temperature"] == 0.5
+    assert found["max_tokens"] == 4096
