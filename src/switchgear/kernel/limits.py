@@ -315,3 +315,7 @@ SCHEMA_NODES_MAX = 10_000
 """Nodes of such a schema; references can multiply them."""
 SCHEMA_NOTE_CHARS_MAX = 200
 """Of one constraint that is told in the description, as the target has no field for it."""
+STOPS_MAX = 16
+"""Stop sequences of one call, where the relay itself looks for them."""
+STOP_CHARS_MAX = 256
+"""One of them."""
