@@ -39,7 +39,7 @@ def head(declared: Sequence[Tool] = (), request: Request | None = None, **fields
 
 def shown(events: Sequence[Event]) -> str:
     """One event a line."""
-    return "".join(f"{event}\n" for event in events)
+    return "".join(f"{type(event).__name__} {msgspec.json.encode(event).decode()}\n" for event in events)
 
 
 def frames_of(stream: bytes) -> list[dict[str, Any]]:
