@@ -1,6 +1,7 @@
 """What workers are told to serve. Without these a secret could be lost on the way, a model could be free for
 lack of a price, or one wrong channel could take the rest with it unnoticed."""
 
+import msgspec
 import pytest
 
 from switchgear.catalog.price import Price, with_id
@@ -9,6 +10,7 @@ from switchgear.control.local_settings import MODEL_ALIAS
 from switchgear.control.snapshot import SnapshotError, compile_snapshot
 from switchgear.kernel.config import ChannelConfig
 from switchgear.kernel.limits import LOCAL_CALLS_MAX
+from switchgear.link.snapshot import ChannelView
 from switchgear.store.channels import ChannelRow
 from switchgear.vendors.shipped import Shipped, shipped
 
@@ -77,6 +79,50 @@ def test_operations_restrict_the_endpoints_and_headers_add_up():
     view = compiled(channel(operations=("openai_chat",), headers=(("x-team", "7"),))).channels[0]
     assert set(view.endpoints) == {"openai_chat"}
     assert ("x-team", "7") in view.headers
+
+
+def test_a_channel_speaks_what_it_names_and_asks_each_dialect_in_its_own_way():
+    given = channel("b", "compatible", base_url="http://h/v1", dialects=("openai_chat", "anthropic_messages"))
+    view = compiled(given).channels[0]
+    assert view.endpoints["anthropic_messages"] == "http://h/v1/messages"
+    assert "gemini_generate" not in view.endpoints
+    assert (view.auth_header, view.auths["anthropic_messages"]) == ("authorization", ("x-api-key", ""))
+    assert "openai_chat" not in view.auths
+    assert view.headers_of["anthropic_messages"] == (("anthropic-version", "2023-06-01"),)
+
+
+def test_an_operator_s_header_goes_before_that_of_a_dialect():
+    given = channel("b", "anthropic", models=("m",), headers=(("anthropic-version", "2026-10-21"),))
+    view = compiled(given).channels[0]
+    assert view.headers == (("anthropic-version", "2026-10-21"),)
+    assert view.headers_of == {}
+
+
+def test_a_channel_without_any_operation_is_left_out_with_a_word(caplog):
+    given = channel("none", "anthropic", models=("m",), operations=("openai_chat",))
+    assert compiled(given, channel("b")).channels[0].name == "b"
+    assert "no operation" in caplog.text
+
+
+def test_a_channel_tells_what_is_known_of_its_upstream_models():
+    """Of the model that is really asked, whatever clients call it; of an unknown one nothing is told."""
+    rows = [
+        ChannelRow(
+            "id",
+            channel(
+                vendor="compatible",
+                base_url="http://h",
+                models=("mine", "claude-opus-4-7", "unheard-of"),
+                model_map={"mine": "gpt-5.1-codex"},
+            ),
+        )
+    ]
+    view = compile_snapshot(1, {}, rows, (), shipped(), {}).channels[0]
+    assert set(view.facts) == {"gpt-5.1-codex", "claude-opus-4-7"}
+    assert view.facts["gpt-5.1-codex"].responses_only
+    assert view.facts["claude-opus-4-7"].thinking == "adaptive"
+    again = msgspec.msgpack.decode(msgspec.msgpack.encode(view), type=ChannelView)
+    assert again == view
 
 
 def test_the_embedded_channel_has_no_address_of_its_own():

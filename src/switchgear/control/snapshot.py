@@ -7,14 +7,17 @@ from switchgear.catalog.price import Price
 from switchgear.catalog.schema import Model
 from switchgear.control.local_settings import MODEL_ALIAS
 from switchgear.kernel.config import ChannelConfig
+from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.limits import LOCAL_CALLS_MAX
 from switchgear.link.snapshot import ChannelView, ModelView, Snapshot
 from switchgear.store.channels import ChannelRow
-from switchgear.vendors.channel import BaseUrlError, ResolvedVendor, resolve
+from switchgear.vendors.channel import BaseUrlError, ResolvedVendor, offered, resolve
 from switchgear.vendors.schema import Vendor
 from switchgear.vendors.shipped import Shipped
 
 log = logging.getLogger(__name__)
+
+_NOTHING_KNOWN = ModelFacts()
 
 
 class SnapshotError(Exception):
@@ -34,7 +37,9 @@ def compile_snapshot(
 
     Raises SnapshotError.
     """
-    views = [view for row in channels if row.enabled and (view := _channel(row, data, environ)) is not None]
+    facts = _Facts(data)
+    enabled = [row for row in channels if row.enabled]
+    views = [view for row in enabled if (view := _channel(row, data, facts, environ)) is not None]
     models: dict[str, ModelView] = {}
     for view in views:
         for name in view.models:
@@ -50,20 +55,43 @@ def compile_snapshot(
     )
 
 
-def _channel(row: ChannelRow, data: Shipped, environ: Mapping[str, str]) -> ChannelView | None:
+class _Facts:
+    """What is known of models, each looked up once however many channels serve it."""
+
+    def __init__(self, data: Shipped) -> None:
+        self._data = data
+        self._known: dict[tuple[str, str], ModelFacts] = {}
+
+    def of(self, vendor: str, models: Iterable[str]) -> dict[str, ModelFacts]:
+        """Upstream name → facts, without those of which nothing is known."""
+        found: dict[str, ModelFacts] = {}
+        for model in models:
+            facts = self._known.get((vendor, model))
+            if facts is None:
+                facts = self._known[vendor, model] = self._data.facts_of(vendor, model)
+            if facts != _NOTHING_KNOWN:
+                found[model] = facts
+        return found
+
+
+def _channel(row: ChannelRow, data: Shipped, facts: _Facts, environ: Mapping[str, str]) -> ChannelView | None:
     config = row.config
     vendor = data.vendors.get(config.vendor)
     if vendor is None:
         raise SnapshotError(f"channel {config.name!r}: there is no vendor {config.vendor!r}")
     try:
-        place = resolve(vendor, config.base_url or "")
+        place = resolve(vendor, config.base_url or "", config.dialects, config.operations)
     except BaseUrlError as fault:
         raise SnapshotError(f"channel {config.name!r}: {fault}") from None
     secrets = _secrets(config, environ)
     if place.auth_header and not secrets and not vendor.embedded:
         log.warning("a channel has no credential and is left out", extra={"channel": config.name})
         return None
-    return _view(row.id, config, vendor, place, secrets, _models(config, vendor, data))
+    if not offered(vendor, config.dialects, config.operations):
+        log.warning("a channel has no operation and is left out", extra={"channel": config.name})
+        return None
+    models = _models(config, vendor, data)
+    return _view(row.id, config, vendor, place, secrets, models, facts.of(vendor.name, models.values()))
 
 
 def _view(
@@ -73,11 +101,13 @@ def _view(
     place: ResolvedVendor,
     secrets: tuple[str, ...],
     models: dict[str, str],
+    facts: dict[str, ModelFacts],
 ) -> ChannelView:
-    # The embedded model's address is known only while it runs: its endpoints are paths.
-    known = vendor.endpoints if vendor.embedded else place.endpoints
-    wanted = config.operations or tuple(known)
-    endpoints = {name: url for name, url in known.items() if name in wanted}
+    endpoints = place.endpoints
+    if vendor.embedded:  # its address is known only while it runs: its endpoints are paths
+        names = offered(vendor, config.dialects, config.operations)
+        endpoints = {name: vendor.endpoints[name] for name in names}
+    headers = {**dict(place.headers), **dict(config.headers)}
     return ChannelView(
         id=id,
         name=config.name,
@@ -87,10 +117,17 @@ def _view(
         auth_prefix=place.auth_prefix,
         secrets=secrets,
         models=models,
+        facts=facts,
         groups=config.groups,
         priority=config.priority,
         weight=config.weight,
-        headers=tuple({**dict(place.headers), **dict(config.headers)}.items()),
+        headers=tuple(headers.items()),
+        auths=place.auths,
+        headers_of={
+            operation: left
+            for operation, fixed in place.headers_of.items()
+            if (left := tuple(header for header in fixed if header[0] not in headers))
+        },
         drop=place.drop,
         rename=place.rename,
         asks_usage=place.asks_usage,

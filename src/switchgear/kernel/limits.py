@@ -65,8 +65,6 @@ ATTEMPTS_MAX = 3
 RETRY_BUDGET_RATIO = 0.2
 """Retries in flight, as a part of requests in flight."""
 RETRY_BUDGET_FLOOR = 3
-RETRY_AFTER_WAIT_S_MAX = 0.0
-"""Candidates are changed, not waited for: a client waits better than a relay."""
 
 # Health.
 EJECT_AFTER_FAULTS = 5
@@ -255,10 +253,7 @@ DRIFT_INTERVAL_S = 30.0
 DRIFT_REST_FACTOR = 20
 """Beyond the interval, the look at all transfers rests for so many times as long as it took."""
 GAUGE_INTERVAL_S = 1.0
-EPOCH_GRACE_S = 0.05
-"""Between a lost link and the first try to bury its epoch."""
 EPOCH_RETRY_S = 0.5
-CONTROLLER_STOP_TIMEOUT_S = 10.0
 QUARANTINE_FILES_MAX = 16
 STORE_READERS = 3
 INGEST_READ_BYTES = 1 * MIB
@@ -279,6 +274,14 @@ UNREAD_BODY_BYTES_MAX = 128 * KIB
 PIPELINED_REQUESTS_MAX = 16
 """Requests that a client sent ahead on one connection."""
 
+QUERY_FIELDS_MAX = 64
+"""Fields of a query string that are looked at."""
+
+COUNT_AT_ONCE_MAX = 32
+"""Questions for a number of tokens that a worker answers at the same time; more wait."""
+
+COUNT_UPSTREAM_TIMEOUT_S = 5.0
+"""For an upstream that is asked how many tokens a request has; then we count ourselves."""
 # Files that a client names by URL.
 FETCH_BYTES_MAX = 20 * MIB
 """One file."""
@@ -313,9 +316,45 @@ SCHEMA_DEPTH_MAX = 24
 plain object."""
 SCHEMA_NODES_MAX = 10_000
 """Nodes of such a schema; references can multiply them."""
+SCHEMA_BYTES_MAX = 512 * KIB
+"""Of such a schema, as it came and as it goes."""
 SCHEMA_NOTE_CHARS_MAX = 200
 """Of one constraint that is told in the description, as the target has no field for it."""
 STOPS_MAX = 16
 """Stop sequences of one call, where the relay itself looks for them."""
 STOP_CHARS_MAX = 256
 """One of them."""
+
+TOOL_CALLS_MAX = 512
+"""Tool calls in one answer; an upstream that makes more is broken."""
+# The Messages dialect.
+MESSAGES_OUTPUT_TOKENS_DEFAULT = 8192
+"""``max_tokens`` of a converted request that names none, for a model whose own bound is unknown; the field is
+required there, and less cuts code short."""
+MESSAGES_BLOCKS_MAX = 100_000
+"""Content blocks of one answer."""
+CACHE_MARKERS_MAX = 4
+"""Of one request; more are refused by the upstream."""
+MODELS_PAGE_DEFAULT = 20
+MODELS_PAGE_MAX = 1000
+"""Entries of one page of the model list, where the dialect has pages."""
+SUFFIX_BUDGET_TOKENS_MAX = 1_000_000
+"""A budget for reasoning behind a model's name (``-thinking-8192``); with a larger one it is another name."""
+
+THOUGHTS_CHARS_MAX = 128 * KIB
+"""Reasoning of one answer that is kept for its next turn; a longer one is not."""
+
+THOUGHTS_BYTES_MAX = 32 * MIB
+"""Of all that the controller keeps for next turns, in memory; the oldest goes first."""
+
+THOUGHTS_WORKER_BYTES_MAX = 4 * MIB
+"""Of what a worker keeps itself, so that it need not ask."""
+
+THOUGHTS_KEEP_S = 4 * 3600.0
+"""How long the reasoning of an answer waits for its next turn."""
+
+THOUGHTS_ASK_TIMEOUT_S = 1.0
+"""For the controller's answer; without it a call goes on as its client sent it."""
+
+THOUGHTS_IDS_MAX = 256
+"""Calls of one history that are asked for; the latest count."""

@@ -1,23 +1,12 @@
 """What routing, admission and the estimate need to know of a request, in whatever dialect it came."""
 
-from typing import Literal
-
 import msgspec
 from msgspec import Raw
 
-from switchgear.kernel.dialects import DialectName
+from switchgear.kernel.dialects import DialectName, OperationName
+from switchgear.wire.ir import Thinking
 
-Operation = Literal[
-    "openai_chat",
-    "openai_completions",
-    "openai_embeddings",
-    "openai_responses",
-    "anthropic_messages",
-    "anthropic_count_tokens",
-    "gemini_generate",
-    "gemini_count_tokens",
-    "gemini_embed",
-]
+Operation = OperationName
 
 
 class InPath(msgspec.Struct, frozen=True, gc=False):
@@ -54,3 +43,12 @@ class Call(msgspec.Struct, frozen=True):
     wants_base64: bool = False
     """Embeddings."""
     in_path: InPath = NOTHING_IN_PATH
+    alias: str = ""
+    """The model as the client wrote it, where its name holds a wish about reasoning, too."""
+    wish: Thinking | None = None
+    """That wish; it goes before what the body says."""
+
+    @property
+    def shown_model(self) -> str:
+        """The model as the client knows it."""
+        return self.alias or self.model

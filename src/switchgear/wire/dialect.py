@@ -6,7 +6,7 @@ they go through ``wire.ir`` and ``wire.events``. Methods raise ``ApiError`` for 
 else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -14,12 +14,14 @@ from msgspec import Raw
 
 from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
+from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.usage import Usage
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.events import Event
 from switchgear.wire.faults import UpstreamError
-from switchgear.wire.ir import Request, Seals, Upstream, Written
+from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
 from switchgear.wire.loss import Carriage
+from switchgear.wire.model_card import ModelCard
 
 Headers = list[tuple[str, str]]
 
@@ -31,6 +33,8 @@ class Edits(msgspec.Struct, frozen=True):
     """The upstream understands ``stream_options.include_usage``."""
     drop: tuple[str, ...] = ()
     rename: Mapping[str, str] = {}
+    foreign: bool = False
+    """The upstream only speaks the dialect and is not its maker's: what the maker alone knows is left out."""
 
 
 class Reply(Protocol):
@@ -58,14 +62,23 @@ class Tap(Protocol):
     """Push chunks of the upstream; get the bytes that go to the client now. The end marker is held back, as a
     reply may only end once its record is written."""
 
-    ended: bool
-    """The end marker came."""
-    fault: UpstreamError | None
-    has_content: bool
-    """Something was said: from here on there is no other candidate."""
-    usage: Usage | None
-    text_bytes: int
-    """Of the text that waits for ``take_text``."""
+    @property
+    def ended(self) -> bool:
+        """The end marker came."""
+
+    @property
+    def fault(self) -> UpstreamError | None: ...
+
+    @property
+    def has_content(self) -> bool:
+        """Something was said: from here on there is no other candidate."""
+
+    @property
+    def usage(self) -> Usage | None: ...
+
+    @property
+    def text_bytes(self) -> int:
+        """Of the text that waits for ``take_text``."""
 
     def feed(self, chunk: bytes) -> bytes:
         """What to forward now."""
@@ -101,6 +114,8 @@ class Head(msgspec.Struct, frozen=True):
     """The client's body as it came."""
     array: bool = False
     """A stream is wanted as one JSON array."""
+    completion: bool = False
+    """A plain completion was asked for, not a chat."""
 
 
 class Reader(Protocol):
@@ -148,6 +163,9 @@ class Dialect(Protocol):
     def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> bytes:
         """The body for an upstream of the same dialect."""
 
+    def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
+        """The call with another wish about reasoning than its body's, for an upstream of the same dialect."""
+
     def read_request(self, call: Call, seals: Seals) -> Request:
         """The neutral form. Raises ApiError."""
 
@@ -182,6 +200,17 @@ class Dialect(Protocol):
 
     def writer(self, head: Head) -> Writer:
         """For a stream to a client."""
+
+    # --- lists and counts
+
+    def render_models(self, cards: Sequence[ModelCard], query: Mapping[str, str]) -> bytes:
+        """The list of models, in the order given; ``query`` holds the dialect's paging parameters."""
+
+    def render_model(self, card: ModelCard) -> bytes:
+        """One model."""
+
+    def render_count(self, tokens: int) -> bytes:
+        """The answer to a question for the number of input tokens."""
 
     # --- errors
 

@@ -1,9 +1,20 @@
-"""The table of dialects."""
+"""The table of dialects, and which of them speaks an operation."""
 
-from switchgear.kernel.dialects import DialectName
+from switchgear.kernel.dialects import OPERATIONS_OF, DialectName
+from switchgear.wire.anthropic_messages.dialect import AnthropicMessages
 from switchgear.wire.dialect import Dialect
+from switchgear.wire.openai_chat.dialect import OpenAIChat
 from switchgear.wire.openai_responses.dialect import OpenAIResponses
 
 DIALECT_OF: dict[DialectName, Dialect] = {
+    "openai_chat": OpenAIChat(),
     "openai_responses": OpenAIResponses(),
+    "anthropic_messages": AnthropicMessages(),
+}
+
+DIALECT_OF_OPERATION: dict[str, Dialect] = {
+    operation: DIALECT_OF[name]
+    for name, operations in OPERATIONS_OF.items()
+    if name in DIALECT_OF
+    for operation in operations
 }

@@ -30,3 +30,9 @@ def _merge_extra_body(fields: dict[str, Raw]) -> dict[str, Raw]:
         elif key not in merged or merged[key] == NULL:
             merged[key] = value
     return merged
+
+
+def is_responses_body(operation: str, fields: dict[str, Raw]) -> bool:
+    """Some clients send the body of a Responses request to the chat path, and want to be answered
+    likewise."""
+    return operation == "openai_chat" and "input" in fields and "messages" not in fields

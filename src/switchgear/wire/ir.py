@@ -28,7 +28,7 @@ HostedKind = Literal[
 ]
 
 
-class Opaque(msgspec.Struct, frozen=True):
+class Opaque(msgspec.Struct, frozen=True, array_like=True):
     """A token of reasoning that only its maker can read: it goes back to the maker, or nowhere."""
 
     origin: str
@@ -302,6 +302,8 @@ class Written(msgspec.Struct, frozen=True):
     """Such as beta flags that the body needs."""
     names: Mapping[str, str] = {}
     """Names of tools as they were sent → as the client knows them, where the two differ."""
+    unwrap_tool: str = ""
+    """A tool whose call is the answer itself: its arguments are the answer's text; see ``wire.unwrap``."""
 
 
 class Seals(Protocol):

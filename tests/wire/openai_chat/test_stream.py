@@ -323,9 +323,9 @@ def test_many_tiny_frames_cost_linear_time() -> None:
     def seconds(count: int) -> float:
         tap = StreamTap("openai_chat", True)
         body = b": k\n\n" * count
-        start = time.perf_counter()
+        start = time.process_time()
         assert tap.feed(body[:-1]) == body[:-5]
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     short = min(seconds(10_000) for _ in range(3))
     assert seconds(100_000) < short * 10 * 4

@@ -1,12 +1,11 @@
 """The request as one upstream gets it: what the client sent, with named edits at the top level."""
 
-from collections.abc import Mapping
-
 import msgspec
 from msgspec import Raw
 
 from switchgear.wire.call import Call
 from switchgear.wire.dialect import Edits
+from switchgear.wire.edits import edited
 from switchgear.wire.splice import NULL, BadJson, read_object, write_object
 
 _TRUE = Raw(b"true")
@@ -27,11 +26,7 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
         fields.pop("stream_options", None)
     if "parallel_tool_calls" in fields and not _has_tools(fields):
         del fields["parallel_tool_calls"]
-    for key in edits.drop:
-        fields.pop(key, None)
-    if edits.rename:
-        fields = _renamed(fields, edits.rename)
-    return write_object(fields)
+    return write_object(edited(fields, edits))
 
 
 def _set_include_usage(fields: dict[str, Raw], asks_usage: bool) -> None:
@@ -54,14 +49,3 @@ def _set_include_usage(fields: dict[str, Raw], asks_usage: bool) -> None:
 def _has_tools(fields: dict[str, Raw]) -> bool:
     tools = fields.get("tools")
     return tools is not None and bool(bytes(tools)[1:-1].strip())
-
-
-def _renamed(fields: dict[str, Raw], rename: Mapping[str, str]) -> dict[str, Raw]:
-    renamed: dict[str, Raw] = {}
-    for key, value in fields.items():
-        new = rename.get(key, key)
-        if new == key:
-            renamed[key] = value
-        elif new not in fields:
-            renamed[new] = value
-    return renamed
