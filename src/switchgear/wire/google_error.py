@@ -24,7 +24,9 @@ def google_details(found: Any) -> GoogleDetails | None:
     if isinstance(found, list) and found:
         found = found[0]
     error = found.get("error") if isinstance(found, dict) else None
-    word = error.get("status") if isinstance(error, dict) else None
+    if not isinstance(error, dict):
+        return None
+    word = error.get("status")
     if not isinstance(word, str) or not word or not isinstance(error.get("code"), int):
         return None
     details = error.get("details")
