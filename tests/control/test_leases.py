@@ -64,7 +64,7 @@ async def test_a_call_waits_for_what_a_running_call_gives_back(site):
     waiting = asyncio.create_task(second.reserve("r2", (site.wallet, 500)))
     await site.until(lambda: first.recalls, "the recall")
     first.settle("r1", 100, site.wallet)  # gives 800 back
-    assert await asyncio.wait_for(waiting, 1)
+    assert await asyncio.wait_for(waiting, HOLD_WAIT_S / 2)
     second.settle("r2", 500, site.wallet)
     await site.until(lambda: site.spent() == 600, "the ingest")
 
@@ -144,7 +144,7 @@ async def test_money_of_a_dead_worker_comes_to_a_waiting_call(site):
     waiting = asyncio.create_task(second.reserve("r2", (site.wallet, 900)))
     await site.until(lambda: first.recalls, "the recall")
     await first.die()
-    assert await asyncio.wait_for(waiting, 2)
+    assert await asyncio.wait_for(waiting, HOLD_WAIT_S / 2)
 
 
 async def test_a_lost_grant_is_learned_at_the_next_hello(site):
@@ -197,7 +197,7 @@ async def test_a_top_up_reaches_a_waiting_call(site):
     waiting = asyncio.create_task(second.reserve("r2", (site.wallet, 900)))
     await site.until(lambda: first.recalls, "the recall")
     site.apply(balance_nanos=5000)
-    assert await asyncio.wait_for(waiting, 1)
+    assert await asyncio.wait_for(waiting, HOLD_WAIT_S / 2)
 
 
 async def test_an_answer_names_only_the_accounts_that_were_asked_for(site):
