@@ -1,7 +1,8 @@
 """Hours of mixed load in small: without it a leak of memory, descriptors or threads would show late.
 
-``SOAK_MINUTES`` (10, more than 5) of calls of every kind with churn: keys made and removed, configurations applied,
-clients that leave, upstreams that fail. Prints what each process holds and fits a line through its memory.
+``SOAK_MINUTES`` (10, more than 5) of calls of every kind with churn: keys made and removed, configurations
+applied, clients that leave, upstreams that fail. Prints what each process holds and fits a line through its
+memory.
 """
 
 import asyncio
@@ -26,9 +27,9 @@ LOOK_INTERVAL_S = 5.0
 CHURN_INTERVAL_S = 4.0
 CHURNED_KEYS = 8
 WARM_UP_S = 300.0
-"""Until every process has met all that the load brings: its heap has grown in steps, the interpreter's table of
-names has doubled once more. That takes as long in a short run as in a long one. While the warm-up was a part of
-the run, four minutes showed +32 MiB/h of the controller that showed +5 in fifteen."""
+"""Until every process has met all that the load brings: its heap has grown in steps, the interpreter's table
+of names has doubled once more. That takes as long in a short run as in a long one. While the warm-up was a
+part of the run, four minutes showed +32 MiB/h of the controller that showed +5 in fifteen."""
 COOL_DOWN_S = 5.0
 SLOPE_MIB_PER_H_MAX = 30.0
 """In a run of ten minutes a single step of the allocator by 1 MiB reads as 6 to 10 MiB an hour."""
