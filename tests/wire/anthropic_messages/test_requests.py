@@ -220,6 +220,30 @@ def test_a_call_without_a_result_gets_one() -> None:
     assert text["text"] == "go"
 
 
+def test_ids_that_come_again_in_a_later_turn_name_one_call_each() -> None:
+    """Some hosts count the calls of each answer from zero."""
+    turns = tuple(
+        turn
+        for text in ("one", "two")
+        for turn in (
+            USER,
+            Turn("assistant", (ToolCall("call_0", "f", "{}"),)),
+            Turn("user", (ToolResult("call_0", (Text(text),)),)),
+        )
+    )
+    messages = write(Request(turns, tools=(TOOL,)))["messages"]
+    calls = [block["id"] for m in messages for block in m["content"] if block["type"] == "tool_use"]
+    results = [
+        (block["tool_use_id"], block["content"])
+        for m in messages
+        for block in m["content"]
+        if block["type"] == "tool_result"
+    ]
+    assert calls[0] == "call_0"
+    assert len(set(calls)) == 2
+    assert results == [(calls[0], "one"), (calls[1], "two")]
+
+
 def test_results_of_one_turn_stand_in_one_message_before_its_text() -> None:
     calls = Turn("assistant", (ToolCall("c1", "f", "{}"), ToolCall("c2", "f", "{}")))
     turns = (

@@ -99,7 +99,8 @@ def _switch(
     manual = upstream.facts.thinking in ("manual", "manual_adaptive") and upstream.origin == ANTHROPIC
     broken = manual and lacks_reasoning(messages)
     switched = switch_thinking(request, upstream.facts, not forced and not broken)
-    if (forced or broken) and request.thinking is not None and not request.thinking.is_off:
+    wanted = request.thinking is not None and not request.thinking.is_off
+    if wanted and not switched.is_on and upstream.facts.thinking != "always":
         dropped.append("thinking")
     return switched
 
