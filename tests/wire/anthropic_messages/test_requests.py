@@ -263,6 +263,16 @@ def test_pictures_in_results_stay_there() -> None:
     assert [block["type"] for block in content] == ["text", "image"]
 
 
+def test_cache_markers_are_bounded_wherever_they_stand() -> None:
+    marked = tuple(Text(str(at), "5m") for at in range(3))
+    turns = (
+        Turn("user", marked),
+        Turn("assistant", (ToolCall("c1", "f", "{}"),)),
+        Turn("user", (ToolResult("c1", marked), *marked)),
+    )
+    assert json.dumps(write(Request(turns, tools=(TOOL,)))).count('"cache_control"') == 4
+
+
 def test_empty_texts_are_never_sent() -> None:
     turns = (Turn("user", (Text(""),)), Turn("assistant", (Text("  "),)), Turn("user", ()))
     for message in write(Request(turns))["messages"]:
