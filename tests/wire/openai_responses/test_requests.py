@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
+from tests.sim import responses_items, responses_strict, seal
 from tests.wire.openai_responses.support import PlainSeals
 
 from switchgear.kernel.errors import ApiError
@@ -543,6 +544,18 @@ def conversations(draw: st.DrawFn) -> tuple[Turn, ...]:
             ]
             turns.append(Turn("user", tuple(results)))
     return tuple(turns)
+
+
+@given(conversations())
+def test_whatever_is_written_is_as_strict_servers_want_it(turns: tuple[Turn, ...]) -> None:
+    tools = (FunctionTool("f", schema=Raw(b'{"type":"object"}')), CustomTool("c"))
+    asked = Request(turns, tools, ToolChoice("named", "c"), stop=("x",), thinking=Thinking("low"))
+    body = written(asked)
+    for item in body["input"]:
+        if item.get("type") == "reasoning":
+            item["encrypted_content"] = seal.seal("responses", "r")
+    responses_strict.check(body)
+    responses_items.check_history(responses_items.read_input(body, lambda _: None), lambda _: None)
 
 
 @given(
