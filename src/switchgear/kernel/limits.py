@@ -324,6 +324,10 @@ STOPS_MAX = 16
 """Stop sequences of one call, where the relay itself looks for them."""
 STOP_CHARS_MAX = 256
 """One of them."""
+GEMINI_MODELS_PAGE_DEFAULT = 50
+"""Models of one page of a list, as Google has it."""
+GEMINI_MODELS_PAGE_MAX = 1000
+"""A larger page is cut to this, likewise."""
 
 TOOL_CALLS_MAX = 512
 """Tool calls in one answer; an upstream that makes more is broken."""
