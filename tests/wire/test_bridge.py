@@ -1,5 +1,5 @@
-"""Without this a converted stream could grow without a bound, as some dialects repeat all of it at its end; or
-run on past a stop sequence that its upstream knows nothing of."""
+"""Without this a converted stream could grow without a bound, as some dialects repeat all of it at its end;
+or run on past a stop sequence that its upstream knows nothing of."""
 
 import json
 from typing import Any
