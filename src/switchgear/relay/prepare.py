@@ -46,6 +46,8 @@ class Prepared(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     dropped: tuple[str, ...] = ()
     """Fields of the client's that the upstream does not get."""
+    foreign: bool = False
+    """The upstream is not the maker of the dialect that passes through, and knows none of its flags."""
     embeds: bool = False
     """Embeddings in the other form than the client's."""
 
@@ -92,7 +94,8 @@ class Preparation:
             if call.wish is not None:
                 call = self._client.with_thinking(call, call.wish, facts)
             edits = _edits(candidate, operation)
-            return Prepared(operation, self._client.pass_request(call, candidate.upstream_model, edits))
+            body = self._client.pass_request(call, candidate.upstream_model, edits)
+            return Prepared(operation, body, foreign=edits.foreign)
         if operation in EMBEDDING_OPERATIONS:
             written = write_embeddings(call, candidate.upstream_model)
             return Prepared(operation, write_object(written.body), dropped=written.dropped, embeds=True)
