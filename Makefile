@@ -39,10 +39,10 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.run
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-# The major version of the OpenAI SDK before the current one, for the tests that drive a server with both.
-.venv-openai2/.done: requirements/openai2.lock
-	@$(PYTHON) -m venv .venv-openai2
-	@.venv-openai2/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/openai2.lock
+# The official SDKs one major version before the current ones, for the tests that drive a server with both.
+.venv-sdk-previous/.done: requirements/sdk-previous.lock
+	@$(PYTHON) -m venv .venv-sdk-previous
+	@.venv-sdk-previous/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/sdk-previous.lock
 	@touch $@
 
 check: $(VENV)/.dev ## lint, types, import rules
@@ -55,10 +55,10 @@ fmt: $(VENV)/.dev ## sort imports, fix what can be fixed, lay the code out
 	@$(BIN)/ruff check --fix src tests bench tools
 	@$(BIN)/ruff format src tests bench tools
 
-test: $(VENV)/.dev .venv-openai2/.done ## everything that must hold at every change
+test: $(VENV)/.dev .venv-sdk-previous/.done ## everything that must hold at every change
 	@$(BIN)/pytest -m "not slow" $(ARGS)
 
-e2e: $(VENV)/.dev .venv-openai2/.done ## real processes and sockets only
+e2e: $(VENV)/.dev .venv-sdk-previous/.done ## real processes and sockets only
 	@$(BIN)/pytest tests/e2e -m "not slow" $(ARGS)
 
 chaos: $(VENV)/.dev ## a hundred kills under load (KILLS=…, SEED=…)
@@ -84,7 +84,7 @@ docs: $(VENV)/.dev ## write docs/reference again from the code's own tables
 
 lock: ## resolve requirements/*.in again into hash-locked files
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install -q uv
-	@for f in run dev openai2 fuzz; do .venv-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
+	@for f in run dev sdk-previous fuzz; do .venv-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --upgrade -q requirements/$$f.in -o requirements/$$f.lock; done
 
 prices: $(VENV)/.dev ## write the price book again from the installed genai-prices

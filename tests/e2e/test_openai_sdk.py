@@ -13,7 +13,7 @@ from tests.e2e import settings
 from tests.e2e.harness import ROOT, Server
 from tests.sim import replies
 
-OTHER_MAJOR = ROOT / ".venv-openai2" / "bin" / "python"
+OTHER_MAJOR = ROOT / ".venv-sdk-previous" / "bin" / "python"
 SCRIPT = Path(__file__).with_name("sdk_script.py")
 MODELS = ["gpt-5.2", "text-embedding-3-small", "fault-500", "fault-reset-mid"]
 QUESTION = {"messages": [{"role": "user", "content": "Say a few words."}], "max_tokens": 5}
@@ -59,7 +59,7 @@ def found(request: pytest.FixtureRequest, served: tuple[str, str]) -> dict[str, 
     """What the script found with one major version of the SDK."""
     python = Path(sys.executable) if request.param == "current" else OTHER_MAJOR
     if not python.exists():
-        pytest.skip("the SDK's major version before this one is not installed: make .venv-openai2/.done")
+        pytest.skip("the SDK's major version before this one is not installed: make .venv-sdk-previous/.done")
     done = subprocess.run(
         [str(python), str(SCRIPT), *served],
         capture_output=True,
