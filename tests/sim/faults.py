@@ -49,6 +49,8 @@ async def inject(exchange: "Exchange") -> bool:
         name = "500"
     for pattern, fault in FAULTS:
         if (match := re.fullmatch(pattern, name)) is not None:
+            if fault in OF_CHAT and not exchange.dialect.is_chat:
+                break
             await fault(exchange, match[1] if match.groups() else "")
             return True
     await exchange.refuse(404, f"No such fault: {name}", "invalid_request_error", "model_not_found", "model")
@@ -196,7 +198,7 @@ def gzip_bomb(mib: int = BOMB_MIB) -> bytes:
 
 
 async def _gzip_bomb(exchange: "Exchange", _: str) -> None:
-    kind = "text/event-stream" if exchange.call.get("stream") else "application/json"
+    kind = "text/event-stream" if exchange.streams else "application/json"
     await exchange.send_body(200, gzip_bomb(), kind, content_encoding="gzip")
 
 
@@ -222,9 +224,9 @@ async def _tiny_frames(exchange: "Exchange", count: str) -> None:
 
 
 async def _slow(exchange: "Exchange", _: str) -> None:
-    if not exchange.call.get("stream"):
-        await asyncio.sleep(SLOW_INTERVAL_S * len(replies.reply_words(exchange.call)))
-        await exchange.send_json(200, replies.chat_reply(exchange.call, exchange.reply_id))
+    if not exchange.streams:
+        await asyncio.sleep(SLOW_INTERVAL_S * len(exchange.frames()))
+        await exchange.send_json(200, exchange.whole())
         return
     for frame in await _begin(exchange, 1):
         await asyncio.sleep(SLOW_INTERVAL_S)
@@ -232,21 +234,19 @@ async def _slow(exchange: "Exchange", _: str) -> None:
     await exchange.end_stream()
 
 
-ERROR_FRAME = replies.frame(replies.error_body("The server had an error.", "server_error", "server_error"))
-
-
 async def _error_frame(exchange: "Exchange", _: str) -> None:
     await _begin(exchange, CHUNKS_BEFORE_FAULT)
-    await exchange.chunk(ERROR_FRAME)
+    for frame in exchange.dialect.scripted(exchange).broken(CHUNKS_BEFORE_FAULT):
+        await exchange.chunk(frame)
     await exchange.end_stream()
 
 
 async def _error_first(exchange: "Exchange", _: str) -> None:
-    await _send_frames(exchange, [ERROR_FRAME])
+    await _send_frames(exchange, exchange.dialect.scripted(exchange).broken(0))
 
 
 async def _json_for_stream(exchange: "Exchange", _: str) -> None:
-    await exchange.send_json(200, replies.chat_reply(exchange.call, exchange.reply_id))
+    await exchange.send_json(200, exchange.whole())
 
 
 async def _dup_keys(exchange: "Exchange", _: str) -> None:
@@ -265,10 +265,11 @@ async def _dup_keys(exchange: "Exchange", _: str) -> None:
 
 
 async def _big_header(exchange: "Exchange", _: str) -> None:
-    reply = replies.chat_reply(exchange.call, exchange.reply_id)
-    await exchange.send_json(200, reply, x_big="x" * BIG_HEADER_BYTES)
+    await exchange.send_json(200, exchange.whole(), x_big="x" * BIG_HEADER_BYTES)
 
 
+# Those that put chat objects together by themselves.
+OF_CHAT = {_no_usage, _usage, _huge_frame, _tiny_frames, _dup_keys}
 FAULTS: tuple[tuple[str, Fault], ...] = (
     (r"(?:refuse-)?(\d{3})", _status),
     (r"429-after-(\d+)", _limited),

@@ -7,9 +7,9 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
+from tests.sim.script import words
+
 CREATED = 1_772_077_478
-WORDS_DEFAULT = 12
-WORDS_MAX = 100_000
 EMBEDDING_DIMENSIONS = 8
 MODELS = ("gpt-5.2", "gpt-5.2-mini", "gpt-4o", "gpt-4o-mini", "gpt-4.1", "text-embedding-3-small")
 TOOL_CUE = "use the tool"
@@ -34,9 +34,9 @@ def prompt_tokens(messages: list[Json]) -> int:
 
 
 def reply_words(call: Json) -> list[str]:
-    """``word0 word1 …``; as many as the output cap asks for, or 12."""
-    count = call.get("max_completion_tokens") or call.get("max_tokens") or WORDS_DEFAULT
-    return [f"word{index}" for index in range(min(int(count), WORDS_MAX))]
+    """``word0 word1 …``; as many as the output cap asks for, or 12: see ``tests.sim.script``."""
+    cap = call.get("max_completion_tokens") or call.get("max_tokens")
+    return words(None if cap is None else int(cap))
 
 
 def reply_text(call: Json) -> str:

@@ -11,7 +11,7 @@ NULL_REFUSED = ("parallel_tool_calls", "tools", "messages", "model")
 class Invalid(Exception):
     """The request breaks the schema at ``param``."""
 
-    def __init__(self, message: str, param: str, code: str = "invalid_value") -> None:
+    def __init__(self, message: str, param: str = "", code: str = "invalid_value") -> None:
         super().__init__(message)
         self.message, self.param, self.code = message, param, code
 

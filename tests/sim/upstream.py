@@ -1,8 +1,9 @@
-"""A scriptable OpenAI-dialect upstream on loopback; ``python -m tests.sim.upstream --port P`` runs it alone.
+"""A scriptable upstream on loopback; ``python -m tests.sim.upstream --port P`` runs it alone.
 
-The model named in a request picks a fault (``fault-…``, see ``tests.sim.faults``); any other model gets the
-deterministic replies of ``tests.sim.replies``. A request that breaks the vendor's schema gets 400, a wrong
-key 401.
+It speaks four dialects on one port, each on its vendor's paths: OpenAI chat and Responses (and completions
+and embeddings), Anthropic Messages, Gemini. The model named in a request picks a fault (``fault-…``, see
+``tests.sim.faults``), words in the last question pick a script (see ``tests.sim.script``); anything else gets
+``word0 word1 …``. A request that breaks the vendor's schema gets 400, a wrong key what the vendor says to it.
 """
 
 import argparse
@@ -14,7 +15,8 @@ import struct
 from collections.abc import AsyncIterator, Callable
 from typing import Any, NamedTuple, Self
 
-from tests.sim import faults, replies, strict
+from tests.sim.dialects import dialect_of
+from tests.sim.responses_stage import Store
 
 API_KEY = "sk-sim-upstream"
 HEAD_BYTES_MAX = 1 << 20
@@ -48,9 +50,22 @@ class Exchange:
     def __init__(self, upstream: "FakeUpstream", request: Recorded, writer: asyncio.StreamWriter) -> None:
         self.upstream, self.request, self.writer = upstream, request, writer
         self.call: dict[str, Any] = request.json if isinstance(request.json, dict) else {}
-        self.model = str(self.call.get("model", ""))
-        self.reply_id = f"chatcmpl-sim{len(upstream.requests):08d}"
+        self.dialect = dialect_of(request)
+        self.model = self.dialect.model_of(request)
+        self.path = request.path.split("?")[0]
+        self.bare_id = f"sim{len(upstream.requests):08d}"
+        self.reply_id = f"chatcmpl-{self.bare_id}"
         self.started = False
+
+    def is_key(self, given: str | None) -> bool:
+        return not self.upstream._check_key or given == self.upstream.api_key
+
+    def has_key(self, header: str) -> bool:
+        return self.is_key(self.request.headers.get(header))
+
+    def has_bearer(self) -> bool:
+        scheme, _, given = self.request.headers.get("authorization", "").partition(" ")
+        return self.is_key(given if scheme == "Bearer" else None)
 
     async def send(self, data: bytes) -> None:
         self.started = True
@@ -58,31 +73,37 @@ class Exchange:
         await self.writer.drain()
 
     async def send_body(
-        self, status: int, body: bytes, content_type: str = "application/json", **headers: str
+        self,
+        status: int,
+        body: bytes,
+        content_type: str = "application/json",
+        cut: bool = False,
+        **headers: str,
     ) -> None:
-        """A whole reply framed by its length; ``headers`` with underscores for dashes."""
+        """A reply framed by its length; ``headers`` with underscores for dashes. ``cut``: half of it."""
         fields = {"content-type": content_type, "content-length": str(len(body))}
-        fields["x-request-id"] = self.reply_id
+        fields[self.dialect.request_id_header] = self.dialect.request_id(self)
         fields |= {name.replace("_", "-"): value for name, value in headers.items()}
-        await self.send(_head(status, fields) + body)
+        await self.send(_head(status, fields) + (body[: len(body) // 2] if cut else body))
 
-    async def send_json(self, status: int, item: Any, **headers: str) -> None:
-        await self.send_body(status, json.dumps(item).encode(), **headers)
+    async def send_json(self, status: int, item: Any, cut: bool = False, **headers: str) -> None:
+        await self.send_body(status, json.dumps(item).encode(), cut=cut, **headers)
 
     async def refuse(
         self,
         status: int,
         message: str,
-        kind: str,
+        kind: str | None = None,
         code: str | None = None,
         param: str | None = None,
         **headers: str,
     ) -> None:
         """An error in the vendor's form."""
-        await self.send_json(status, replies.error_body(message, kind, code, param), **headers)
+        await self.send_json(status, self.dialect.error(self, status, message, kind, code, param), **headers)
 
     async def begin_stream(self, content_type: str = "text/event-stream; charset=utf-8") -> None:
-        fields = {"content-type": content_type, "transfer-encoding": "chunked", "x-request-id": self.reply_id}
+        fields = {"content-type": content_type, "transfer-encoding": "chunked"}
+        fields[self.dialect.request_id_header] = self.dialect.request_id(self)
         await self.send(_head(200, fields))
 
     async def chunk(self, data: bytes) -> None:
@@ -92,10 +113,18 @@ class Exchange:
     async def end_stream(self) -> None:
         await self.send(b"0\r\n\r\n")
 
+    @property
+    def streams(self) -> bool:
+        """Whether the reply is to be a stream; Gemini says so in the path."""
+        return bool(self.call.get("stream")) or "stream" in self.path.rpartition(":")[2]
+
     def frames(self) -> list[bytes]:
         """The frames of the proper stream for this call, its end marker included."""
-        chunks = replies.completion_chunks if "prompt" in self.call else replies.chat_chunks
-        return [replies.frame(item) for item in chunks(self.call, self.reply_id)] + [replies.DONE]
+        return self.dialect.scripted(self).frames
+
+    def whole(self) -> Any:
+        """The proper reply for this call in one piece."""
+        return self.dialect.scripted(self).whole
 
     def reset(self) -> None:
         """Cuts the connection with a reset instead of a proper end."""
@@ -127,6 +156,9 @@ class FakeUpstream:
         self.calls: dict[str, int] = {}
         """Requests counted by model."""
         self.reset_on_accept = False
+        self.stored = Store()
+        self.released = asyncio.Event()
+        """Ends the wait of ``[slow-first]`` early."""
         self._changed = asyncio.Event()
 
     @property
@@ -194,7 +226,7 @@ class FakeUpstream:
             exchange = Exchange(self, request, writer)
             self.calls[exchange.model] = self.calls.get(exchange.model, 0) + 1
             async with self._watched(reader, request):
-                await answer(exchange)
+                await exchange.dialect.answer(exchange)
             if request.headers.get("connection", "").lower() == "close":
                 return
 
@@ -231,55 +263,6 @@ class FakeUpstream:
             self._changed.set()
 
 
-async def answer(exchange: Exchange) -> None:
-    """Checks the request as the vendor would and answers it."""
-    path = exchange.request.path.split("?")[0]
-    upstream = exchange.upstream
-    expected = f"Bearer {upstream.api_key}"
-    if upstream._check_key and exchange.request.headers.get("authorization") != expected:
-        await exchange.refuse(401, "Incorrect API key provided.", "invalid_request_error", "invalid_api_key")
-        return
-    if exchange.request.method == "GET" and path == "/v1/models":
-        await exchange.send_json(200, replies.models_reply(replies.MODELS))
-        return
-    if exchange.request.method == "GET" and path.startswith("/v1/models/"):
-        await exchange.send_json(200, replies.model_reply(path.removeprefix("/v1/models/")))
-        return
-    route = ROUTES.get(path)
-    if route is None:
-        await exchange.refuse(404, f"Unknown request URL: {path}", "invalid_request_error", "unknown_url")
-        return
-    if exchange.request.method != "POST":
-        await exchange.refuse(405, "Not allowed", "invalid_request_error", "method_not_allowed", allow="POST")
-        return
-    if not isinstance(exchange.request.json, dict):
-        message = "We could not parse the JSON body of your request."
-        await exchange.refuse(400, message, "invalid_request_error")
-        return
-    check, whole = route
-    try:
-        check(exchange.call)
-    except strict.Invalid as fault:
-        await exchange.refuse(400, fault.message, "invalid_request_error", fault.code, fault.param)
-        return
-    if await faults.inject(exchange):
-        return
-    if exchange.call.get("stream") and path != "/v1/embeddings":
-        await exchange.begin_stream()
-        for frame in exchange.frames():
-            await exchange.chunk(frame)
-        await exchange.end_stream()
-    else:
-        await exchange.send_json(200, whole(exchange))
-
-
-ROUTES: dict[str, tuple[Callable[[dict[str, Any]], None], Callable[[Exchange], Any]]] = {
-    "/v1/chat/completions": (strict.check_chat, lambda it: replies.chat_reply(it.call, it.reply_id)),
-    "/v1/completions": (strict.check_completion, lambda it: replies.completion_reply(it.call, it.reply_id)),
-    "/v1/embeddings": (strict.check_embeddings, lambda it: replies.embeddings_reply(it.call)),
-}
-
-
 def _head(status: int, fields: dict[str, str]) -> bytes:
     lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}"]
     lines += [f"{name}: {value}" for name, value in fields.items()]
@@ -314,7 +297,7 @@ async def _read_request(reader: asyncio.StreamReader, connection: int) -> Record
 
 
 async def _main() -> None:
-    arguments = argparse.ArgumentParser(description="A fake OpenAI-dialect upstream on loopback.")
+    arguments = argparse.ArgumentParser(description="A fake upstream of four dialects on loopback.")
     arguments.add_argument("--port", type=int, default=0)
     arguments.add_argument("--api-key", default=API_KEY)
     given = arguments.parse_args()
