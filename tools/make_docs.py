@@ -14,6 +14,7 @@ from switchgear.config.server import ENV_PREFIX
 from switchgear.config.tables import SERVER, TABLES, Field, Table
 from switchgear.control import metrics as controller_metrics
 from switchgear.kernel import errors, limits
+from switchgear.kernel.dialects import DIALECTS
 from switchgear.kernel.money import usd_from_nanos
 from switchgear.kernel.usage import UNITS
 from switchgear.ledger.policy import POLICY
@@ -186,15 +187,29 @@ def vendors_page() -> str:
             vendor.title,
             vendor.base_url or ("started by us" if vendor.embedded else "you give it"),
             ", ".join(f"`{name}`" for name in vendor.env) or "none",
-            ", ".join(vendor.endpoints),
+            ", ".join(vendor.dialects),
+            ", ".join(name for name in vendor.speaks() if name not in vendor.dialects) or "none",
+            ", ".join(name for name in vendor.endpoints if name not in DIALECTS) or "none",
             len(data.models_of(vendor.name)),
         )
         for vendor in data.vendors.values()
     ]
+    header = (
+        "vendor",
+        "title",
+        "base URL",
+        "key from environment",
+        "dialects",
+        "on request",
+        "other operations",
+        "models",
+    )
     return page(
         "Vendors",
-        "Places that a channel may name as its `vendor`. Each is one file in `src/switchgear/vendors/data/`.",
-        table(("vendor", "title", "base URL", "key from environment", "operations", "models"), rows),
+        "Places that a channel may name as its `vendor`. Each is one file in `src/switchgear/vendors/data/`. "
+        "A channel speaks the dialects of its vendor unless `dialects` says otherwise; those of the column "
+        "*on request* are there too, but have to be named.",
+        table(header, rows),
     )
 
 

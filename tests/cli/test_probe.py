@@ -17,6 +17,7 @@ import typer
 from switchgear.cli.probe import probe_all
 from switchgear.cli.pushed import push_changes
 from switchgear.kernel.config import ChannelConfig
+from switchgear.kernel.dialects import DIALECTS
 from switchgear.kernel.home import Home
 from switchgear.link.protocol import (
     Failed,
@@ -31,15 +32,25 @@ from switchgear.link.unix import LinkServer
 from switchgear.store.channels import ChannelRow
 from switchgear.vendors.shipped import shipped
 
+CALLS = {
+    "/v1/chat/completions": ("authorization", "Bearer sk-right", "messages"),
+    "/v1/responses": ("authorization", "Bearer sk-right", "input"),
+    "/v1/messages": ("x-api-key", "sk-right", "max_tokens"),
+    "/v1beta/models/upstream-name:generateContent": ("x-goog-api-key", "sk-right", "contents"),
+}
+"""Path → header of the key, its value, and a key of the body that the dialect needs."""
+
 
 class Upstream(http.server.BaseHTTPRequestHandler):
-    """Answers a chat call with the right key; everything else is an error in OpenAI form."""
+    """Answers the call of each dialect with the right key; everything else is an error in OpenAI form."""
 
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
         body = msgspec.json.decode(self.rfile.read(int(self.headers["content-length"])))
-        good = self.headers["authorization"] == "Bearer sk-right" and body["model"] == "upstream-name"
+        header, value, needed = CALLS.get(self.path, ("authorization", "", ""))
+        names_it = body.get("model") == "upstream-name" or "upstream-name" in self.path
+        good = self.headers[header] == value and needed in body and names_it
         told = {} if good else {"error": {"message": "Incorrect\nAPI key"}}
         data = msgspec.json.encode(told)
         self.send_response(200 if good else 401)
@@ -73,6 +84,16 @@ async def test_an_answer_is_ok_and_an_error_is_told_in_the_upstreams_words(
     good, bad = await probe_all(Home(tmp_path), rows, shipped())
     assert (good.status, good.error) == (200, "")
     assert (bad.status, bad.error) == (401, "Incorrect API key")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_channel_is_asked_in_a_dialect_that_it_speaks(
+    base_url: str, tmp_path: Path, dialect: str
+) -> None:
+    (probe,) = await probe_all(
+        Home(tmp_path), [row(base_url=base_url, keys=("sk-right",), dialects=(dialect,))], shipped()
+    )
+    assert (probe.status, probe.error) == (200, "")
 
 
 async def test_what_cannot_be_asked_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

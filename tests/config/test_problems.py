@@ -10,12 +10,14 @@ import pytest
 from switchgear.config.check import Known, check, load
 from switchgear.config.parse import parse
 from switchgear.config.problem import ConfigProblem, has_errors
+from switchgear.vendors.shipped import shipped
 
 KNOWN = Known(
     models={"openai": ("gpt-5.2", "gpt-4o-mini"), "compatible": (), "local": ("smollm2-135m-instruct",)},
     priced=frozenset({"gpt-5.2", "gpt-4o-mini", "smollm2-135m-instruct"}),
     without_url=frozenset({"compatible"}),
     without_key=frozenset({"local"}),
+    vendors=shipped().vendors,
 )
 KEY = "sk-" + "a1B2" * 12
 GOOD = f"""\
@@ -124,6 +126,39 @@ CASES = [
         "idle_chunk_s",
     ),
     (
+        "priority = 0",
+        'dialects = ["openai_chat", "antropic_messages"]',
+        29,
+        "channels[0].dialects[1]",
+        "",
+        '"anthropic_messages"',
+    ),
+    (
+        "priority = 0",
+        'dialects = ["gemini_generate"]',
+        29,
+        "channels[0].dialects[0]",
+        'no place for "gemini_generate"',
+        "openai_chat, openai_responses",
+    ),
+    ("priority = 0", "dialects = []", 29, "channels[0].dialects", "is empty", "leave it out"),
+    (
+        "priority = 0",
+        'operations = ["openai_completion"]',
+        29,
+        "channels[0].operations[0]",
+        "",
+        '"openai_completions"',
+    ),
+    (
+        "priority = 0",
+        'operations = ["openai_responses"]\ndialects = ["openai_chat"]',
+        29,
+        "channels[0].operations[0]",
+        "not among what the channel speaks",
+        'add "openai_responses" to its dialects',
+    ),
+    (
         'input_usd_per_mtok = "1.75"',
         "input_usd_per_mtok = 1.75",
         33,
@@ -179,6 +214,18 @@ def test_what_only_looks_wrong_is_a_warning() -> None:
     assert [(p.line, p.severity) for p in found] == [(26, "warning")]
     assert '"gpt-4o-mini"' in found[0].suggestion
     assert not has_errors(found)
+
+
+def test_an_operation_that_is_not_spoken_beside_one_that_is_only_looks_wrong() -> None:
+    text = GOOD.replace("priority = 0", 'operations = ["openai_chat", "anthropic_messages"]')
+    assert [(p.key, p.severity) for p in problems_of(text)] == [("channels[0].operations[1]", "warning")]
+
+
+def test_dialects_are_read_in_the_order_of_the_file() -> None:
+    text = GOOD.replace("priority = 0", 'dialects = ["openai_responses", "openai_chat"]')
+    checked = check(parse(text, "f"), "f", {}, KNOWN)
+    assert checked.problems == ()
+    assert checked.config.channels[0].dialects == ("openai_responses", "openai_chat")
 
 
 def test_a_file_without_groups_has_the_default_group() -> None:

@@ -5,7 +5,8 @@ import logging
 
 import msgspec
 import pytest
-from tests.sim.ledger_worker import LedgerWorker, usage_record
+from tests.sim.ledger_parts import usage_record
+from tests.sim.ledger_worker import LedgerWorker
 
 from switchgear.control import ingest as ingest_module
 from switchgear.control.ingest import Ingest

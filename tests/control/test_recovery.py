@@ -6,7 +6,8 @@ import asyncio
 import shutil
 
 from tests.control.conftest import USD
-from tests.sim.ledger_worker import LedgerWorker, usage_record
+from tests.sim.ledger_parts import usage_record
+from tests.sim.ledger_worker import LedgerWorker
 
 from switchgear.kernel.ids import new_id
 from switchgear.ledger.journal import frame

@@ -79,6 +79,29 @@ def test_operations_restrict_the_endpoints_and_headers_add_up():
     assert ("x-team", "7") in view.headers
 
 
+def test_a_channel_speaks_what_it_names_and_asks_each_dialect_in_its_own_way():
+    given = channel("b", "compatible", base_url="http://h/v1", dialects=("openai_chat", "anthropic_messages"))
+    view = compiled(given).channels[0]
+    assert view.endpoints["anthropic_messages"] == "http://h/v1/messages"
+    assert "gemini_generate" not in view.endpoints
+    assert (view.auth_header, view.auths["anthropic_messages"]) == ("authorization", ("x-api-key", ""))
+    assert "openai_chat" not in view.auths
+    assert view.headers_of["anthropic_messages"] == (("anthropic-version", "2023-06-01"),)
+
+
+def test_an_operator_s_header_goes_before_that_of_a_dialect():
+    given = channel("b", "anthropic", models=("m",), headers=(("anthropic-version", "2026-10-21"),))
+    view = compiled(given).channels[0]
+    assert view.headers == (("anthropic-version", "2026-10-21"),)
+    assert view.headers_of == {}
+
+
+def test_a_channel_without_any_operation_is_left_out_with_a_word(caplog):
+    given = channel("none", "anthropic", models=("m",), operations=("openai_chat",))
+    assert compiled(given, channel("b")).channels[0].name == "b"
+    assert "no operation" in caplog.text
+
+
 def test_the_embedded_channel_has_no_address_of_its_own():
     view = compiled(channel("local", "local", keys=(), models=(MODEL_ALIAS,))).channels[0]
     assert (view.local_model, view.endpoints, view.secrets) == (

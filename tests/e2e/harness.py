@@ -116,6 +116,14 @@ class Server:
             if time.monotonic() > deadline:
                 raise NotReady(f"not ready after {timeout_s} s:\n{self.log_tail()}")
 
+    def wait_replaced(self, killed: int, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Waits until another process has the place of a killed worker. Raises NotReady."""
+        deadline = time.monotonic() + timeout_s
+        while killed in (pids := self.pids("worker")) or len(pids) < self.workers:
+            if time.monotonic() > deadline:
+                raise NotReady(f"nobody came for worker {killed} in {timeout_s} s:\n{self.log_tail()}")
+            self._pause()
+
     def stop(self) -> int:
         """Asks for a graceful stop and waits for it; the exit code. Raises NotReady when it does not end."""
         process = self._started()

@@ -76,7 +76,7 @@ def test_every_line_of_the_log_is_json_and_the_level_holds(upstream_url: str, le
         if level == "info":
             server.wait_for_log(answered)  # a killed worker takes its last moment of log lines along
         killed = server.kill9("worker")
-        server.wait_ready()
+        server.wait_replaced(killed)  # a supervisor that is told to stop has no eye for the dead
         server.stop()
         text = server.log_tail(1000)
     lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]

@@ -19,10 +19,12 @@ from switchgear.ledger.record import decode_record, encode_record
 from switchgear.link.protocol import decode_frame, encode_frame
 from switchgear.vendors.loader import load_vendors
 from switchgear.vendors.shipped import shipped
-from switchgear.wire.openai_chat.errors import read_upstream_error, render_error, to_api_error
+from switchgear.wire.call import Operation
+from switchgear.wire.dialect import Edits
+from switchgear.wire.faults import read_upstream_error, to_api_error
+from switchgear.wire.openai_chat.errors import render_error
 from switchgear.wire.openai_chat.estimate_input import input_text, overhead_tokens
-from switchgear.wire.openai_chat.peek import Operation
-from switchgear.wire.openai_chat.request import render_request
+from switchgear.wire.openai_chat.request import pass_request
 from switchgear.wire.openai_chat.response import fit_embeddings, read_reply
 from switchgear.wire.openai_chat.stream import StreamTap
 from switchgear.wire.openai_chat.usage import merge_max, read_usage
@@ -77,7 +79,7 @@ def tap(data: bytes) -> None:
         out = b"".join([reader.feed(chunk) for chunk in chunks])
         end = reader.finish()
         _require(b"data: [DONE]" not in out, "the end marker went out")
-        results.append((out, end, reader.closing, reader.usage, reader.take_text(), str(reader.fault)))
+        results.append((out, end, reader.closing(), reader.usage, reader.take_text(), str(reader.fault)))
     _require(results[0] == results[1], "the result differs with the split")
 
 
@@ -105,9 +107,7 @@ def peek(data: bytes) -> None:
             continue
         _require(0 <= overhead_tokens(call) <= 4 * len(data) + 3, "more overhead than request")
         input_text(call)
-        _require(
-            read_request(operation, render_request(call, "up", asks_usage=True)).model == "up", "no model"
-        )
+        _require(read_request(operation, pass_request(call, "up", Edits())).model == "up", "no model")
 
 
 def reply(data: bytes) -> None:

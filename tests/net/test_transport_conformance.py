@@ -5,6 +5,7 @@ It runs on both event loops. ``DIFFERENCES`` in ``conftest.py`` lists what an im
 """
 
 import asyncio
+import time
 
 import pytest
 from tests.sim.calls import CHUNKED, OK, TIMEOUTS, call, fault_of, post
@@ -245,6 +246,30 @@ async def test_total_deadline_before_the_headers(client: Transport) -> None:
     async with silent_after(b"") as server:
         fault = await fault_of(client, server.url, Timeouts(2, 2, 2, 0.1))
         assert (fault.kind, fault.stage) == ("total_timeout", "maybe_served")
+
+
+async def test_a_late_loop_names_the_deadline_that_came_first(client: Transport) -> None:
+    async with silent_after(CHUNKED[: CHUNKED.index(b"\r\n\r\n") + 4]) as server:
+        response = await client.open(post(server.url), Timeouts(2, 2, 0.1, 0.2))
+        reading = asyncio.create_task(response.next_chunk())
+        await asyncio.sleep(0)
+        hold_up_the_loop(0.3)
+        with pytest.raises(TransportFault) as raised:
+            await reading
+        assert (raised.value.kind, raised.value.stage) == ("idle_timeout", "answered")
+
+
+async def test_total_deadline_is_named_at_every_fraction_of_a_millisecond(client: Transport) -> None:
+    """uvloop counts whole ones, so a timer may ring a little before what another clock calls its time."""
+    async with silent_after(CHUNKED[: CHUNKED.index(b"\r\n\r\n") + 4]) as server:
+        deadlines = [Timeouts(2, 2, 5, 1 + tenths_ms / 10_000) for tenths_ms in range(30)]
+        faults = await asyncio.gather(*[fault_of(client, server.url, one) for one in deadlines])
+        assert {fault.kind for fault in faults} == {"total_timeout"}
+
+
+def hold_up_the_loop(seconds: float) -> None:
+    """What a callback that computes too long does."""
+    time.sleep(seconds)
 
 
 # Connecting.

@@ -6,7 +6,6 @@ import http.client
 import json
 import re
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -157,10 +156,9 @@ def of_processes(server: Server) -> dict[str, bytes]:
 
 def taken_out(server: Server, pattern: str) -> bytes:
     """What the start prints once on purpose, cut out of its output so that any other place shows."""
-    deadline = time.monotonic() + 10
-    while (found := re.search(pattern.encode(), server.log_file.read_bytes())) is None:
-        assert time.monotonic() < deadline, server.log_tail()
-        time.sleep(0.05)  # the banner comes after the readiness that was waited for
+    server.wait_for_log("Stop with Ctrl-C")  # the end of the banner, which comes after the readiness
+    found = re.search(pattern.encode(), server.log_file.read_bytes())
+    assert found, server.log_tail()
     server.log_file.write_bytes(server.log_file.read_bytes().replace(found[1], b""))
     return found[1]
 

@@ -2,8 +2,10 @@
 ever."""
 
 from switchgear.kernel.limits import CLIENT_STALL_TIMEOUT_S, HEARTBEAT_INTERVAL_S
-from switchgear.relay.heartbeat import COMMENT, NS, Pulse
+from switchgear.relay.heartbeat import NS, Pulse
 from switchgear.relay.http import ClientGone, DisconnectCallback, Headers
+
+COMMENT = b": keep-alive\n\n"
 
 
 class Reply:
@@ -45,8 +47,17 @@ class Clock:
         return self.ns
 
 
-def pulse_for(reply: Reply, left: list[bool], clock: Clock) -> Pulse:
-    return Pulse(reply, lambda: reply.start_stream(200, []), lambda: left.append(True), clock.now_ns)
+def pulse_for(reply: Reply, left: list[bool], clock: Clock, heartbeat: bytes = COMMENT) -> Pulse:
+    return Pulse(
+        reply, lambda: reply.start_stream(200, []), lambda: left.append(True), clock.now_ns, heartbeat
+    )
+
+
+def test_a_dialect_without_signs_of_life_is_left_in_silence() -> None:
+    reply, clock = Reply(), Clock()
+    pulse_for(reply, [], clock, b"").look(clock.pass_s(HEARTBEAT_INTERVAL_S))
+    assert not reply.started
+    assert reply.sent == []
 
 
 def test_silence_is_filled_with_comments_that_count_as_nothing_delivered() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from switchgear.link.snapshot import ChannelView
 from switchgear.relay.redact import redact, redact_error
-from switchgear.wire.openai_chat.errors import UpstreamError
+from switchgear.wire.faults import UpstreamError
 
 KEY, TOKEN = "a plain phrase", "tok/4821=="
 CHANNEL = ChannelView(

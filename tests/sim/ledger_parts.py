@@ -116,6 +116,11 @@ class Worker:
 
 
 def make_record(request_id: str, legs: lease.Legs, nanos: int) -> UsageRecord:
+    """A record whose charge of ``nanos`` goes to the accounts of a reservation."""
+    return usage_record(request_id, nanos, *(account for account, _ in legs))
+
+
+def usage_record(request_id: str, nanos: int, wallet: str, budget: str = "") -> UsageRecord:
     """A record whose charge is ``nanos``, as the sum of one line."""
     lines = (ChargeLine("output_text", nanos, RATE_OF_ONE_NANO),)
     return UsageRecord(
@@ -131,6 +136,6 @@ def make_record(request_id: str, legs: lease.Legs, nanos: int) -> UsageRecord:
         usage_source="reported",
         usage=Usage(output_text=nanos),
         charge=Charge(nanos, "p", lines=lines),
-        wallet=legs[0][0],
-        budget=legs[1][0] if len(legs) > 1 else "",
+        wallet=wallet,
+        budget=budget,
     )

@@ -5,13 +5,11 @@ import fcntl
 import os
 import time
 
-from switchgear.kernel.charge import Charge, ChargeLine
 from switchgear.kernel.home import Home
 from switchgear.kernel.ids import new_id
-from switchgear.kernel.usage import Usage
 from switchgear.ledger.journal import frame, segment_name
 from switchgear.ledger.lease import LeaseBook
-from switchgear.ledger.record import UsageRecord, encode_record
+from switchgear.ledger.record import encode_record
 from switchgear.link.protocol import (
     Acquire,
     Acquired,
@@ -26,6 +24,7 @@ from switchgear.link.protocol import (
     Welcome,
 )
 from switchgear.link.unix import LinkClient
+from tests.sim.ledger_parts import usage_record
 
 
 class LedgerWorker:
@@ -142,22 +141,3 @@ class LedgerWorker:
             return Returned(self.totals((call.account,)))
         self.versions.append(call.snapshot.version)
         return Ok()
-
-
-def usage_record(request_id: str, nanos: int, wallet: str, budget: str = "") -> UsageRecord:
-    return UsageRecord(
-        request_id=request_id,
-        at_ms=1,
-        user_id="u",
-        key_id="k",
-        group="default",
-        dialect="openai",
-        operation="openai_chat",
-        model="m",
-        end_state="complete",
-        usage_source="reported",
-        usage=Usage(input_uncached=nanos),
-        wallet=wallet,
-        budget=budget,
-        charge=Charge(nanos, lines=(ChargeLine("input_uncached", nanos, 1_000_000),)),
-    )

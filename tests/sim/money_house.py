@@ -19,7 +19,7 @@ from switchgear.link.snapshot import Principal
 from switchgear.relay.funds import Funds
 from switchgear.store.db import Database
 from switchgear.store.ingest import cursor, ingest
-from tests.sim.ledger_worker import usage_record
+from tests.sim.ledger_parts import usage_record
 
 
 class Turns:

@@ -1,6 +1,8 @@
 """What tests of the wire format share: a request body read in the steps of the relay."""
 
-from switchgear.wire.openai_chat.peek import Call, Operation, read_call, read_fields, read_model
+from switchgear.wire.call import Call, Operation
+from switchgear.wire.fields import read_fields
+from switchgear.wire.openai_chat.peek import read_call, read_model
 
 
 def read_request(operation: Operation, body: bytes) -> Call:

@@ -29,7 +29,7 @@ STEP = """
 from alembic import op
 from sqlalchemy import Column, Integer
 revision = "test2"
-down_revision = "0001"
+down_revision = "{head}"
 def upgrade():
     op.create_table("extra", Column("id", Integer, primary_key=True))
     {then}
@@ -43,7 +43,7 @@ def later_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def make(then: str) -> None:
         folder = tmp_path / "migrations"
         shutil.copytree(migrate.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        (folder / "versions" / "test2_extra.py").write_text(STEP.format(then=then))
+        (folder / "versions" / "test2_extra.py").write_text(STEP.format(then=then, head=SCHEMA_HEAD))
         monkeypatch.setattr(migrate, "MIGRATIONS", folder)
         monkeypatch.setattr(db, "SCHEMA_HEAD", "test2")
 
@@ -89,6 +89,7 @@ def test_a_database_of_any_released_schema_opens_with_its_data(
     assert (principal.user_name, principal.slot) == ("acme", 1)
     (channel,) = database.read(lambda c: list_channels(c, vault))
     assert channel.config.keys == ("sk-upstream",)
+    assert channel.config.dialects == (() if dump.stem == "0001" else ("openai_chat",))
     assert [record.charge.nanos for record in database.read(list_usage)] == [30]
     assert database.read(config_version) == 1
     database.close()

@@ -15,8 +15,17 @@ base_url = "https://api.acme.example/openai/v1/"
 env = ["ACME_API_KEY", "ACME_KEY"]
 auth = { scheme = "header", header = "x-acme-key", prefix = "Key " }
 headers = { x-acme-version = "2" }
+dialects = ["anthropic_messages"]
+always = ["openai_chat"]
+other_base_paths = ["/v2"]
 [endpoints]
 openai_chat = "/chat/completions"
+anthropic_messages = "/messages"
+gemini_generate = "/models/{model}"
+[doors.anthropic_messages]
+base_path = "/claude/v1"
+auth = { scheme = "bearer" }
+headers = { x-of-door = "3" }
 [quirks]
 asks_usage = false
 [quirks.openai_chat]
@@ -38,7 +47,17 @@ def test_reads_every_key() -> None:
     )
     assert (vendor.auth_header, vendor.auth_prefix) == ("x-acme-key", "Key ")
     assert vendor.headers == (("x-acme-version", "2"),)
-    assert vendor.endpoints == {"openai_chat": "/chat/completions"}
+    assert vendor.endpoints == {
+        "openai_chat": "/chat/completions",
+        "anthropic_messages": "/messages",
+        "gemini_generate": "/models/{model}",
+    }
+    assert (vendor.dialects, vendor.always) == (("anthropic_messages",), ("openai_chat",))
+    assert vendor.speaks() == ("openai_chat", "anthropic_messages", "gemini_generate")
+    assert vendor.other_base_paths == ("/v2",)
+    door = vendor.doors["anthropic_messages"]
+    assert (door.base_path, door.auth) == ("/claude/v1", ("authorization", "Bearer "))
+    assert door.headers == (("x-of-door", "3"),)
     assert vendor.quirks["openai_chat"].drop == ("logprobs",)
     assert vendor.quirks["openai_chat"].rename == {"max_completion_tokens": "max_tokens"}
     assert vendor.env == ("ACME_API_KEY", "ACME_KEY")
@@ -50,6 +69,7 @@ def test_leaves_out_what_a_file_leaves_out() -> None:
     vendor = load_vendors({"a.toml": text})["a"]
     assert (vendor.auth_header, vendor.auth_prefix) == ("authorization", "Bearer ")
     assert (vendor.base_path, vendor.quirks, vendor.headers, vendor.asks_usage) == ("", {}, (), True)
+    assert (vendor.dialects, vendor.always, vendor.doors) == (("openai_chat",), (), {})
 
 
 @pytest.mark.parametrize(
@@ -67,11 +87,21 @@ def test_leaves_out_what_a_file_leaves_out() -> None:
         ('["logprobs"]', '[""]', ["not a key"]),
         ('"/chat/completions"', '"chat/completions"', ["endpoints.openai_chat", "not a path"]),
         ('"/chat/completions"', '"/chat?x=1"', ["not a path"]),
-        ('"/chat/completions"', '""', ["at least one endpoint"]),
+        ('"/models/{model}"', '"/models"', ["endpoints.gemini_generate", "{model}"]),
+        ('"/messages"', '"/messages/{model}"', ["endpoints.anthropic_messages", "not a path"]),
+        ('dialects = ["anth', 'dialects = ["oanth', ["dialects", "oanthropic_messages"]),
+        ('dialects = ["anthropic_messages"]', 'dialects = ["openai_responses"]', ["no endpoint"]),
+        ('always = ["openai_chat"]', 'always = ["openai_embeddings"]', ["always", "no endpoint"]),
+        ('["/v2"]', '["v2"]', ["other_base_paths", "not a path"]),
+        ("[doors.anthropic_messages]", "[doors.openai_responses]", ["doors.openai_responses", "no endpoint"]),
+        ("[doors.anthropic_messages]", "[doors.anthropic]", ["doors", "anthropic"]),
+        ('"/claude/v1"', '"claude"', ["doors.anthropic_messages.base_path", "not a path"]),
+        ("x-of-door", "x-acme-version", ["doors.anthropic_messages.headers", "already"]),
+        ("x-of-door", "authorization", ["doors.anthropic_messages.headers.authorization"]),
         ("https://", "http://", ["base_url", "https"]),
         ("https://api", "https://user:pw@api", ["base_url"]),
         ('scheme = "header"', 'scheme = "headers"', ["auth.scheme", "headers"]),
-        ('scheme = "header"', 'scheme = "bearer"', ["auth", "belong to scheme"]),
+        ('scheme = "header"', 'scheme = "none"', ["auth", "belong to scheme"]),
         ('header = "x-acme-key"', 'header = "X Key"', ["auth.header", "X Key"]),
         ("x-acme-version", "content-length", ["headers.content-length"]),
         ("x-acme-version", "x-acme-key", ["headers.x-acme-key"]),
@@ -90,6 +120,11 @@ def test_a_bad_file_is_refused_by_name_place_and_remedy(old: str, new: str, says
     assert str(caught.value).startswith("acme.toml: ")
     for words in says:
         assert words in str(caught.value)
+
+
+def test_a_vendor_without_any_endpoint_is_refused() -> None:
+    with pytest.raises(CatalogError, match="at least one endpoint"):
+        load('name = "acme"\ntitle = "A"\nbase_url = "https://a.example"\n[endpoints]\n')
 
 
 def test_a_broken_file_stops_the_load_and_does_not_vanish(tmp_path: Path) -> None:

@@ -94,10 +94,10 @@ def test_one_byte_feeding_is_linear() -> None:
     def seconds(size: int) -> float:
         reader = SseReader()
         chunks = [b"data: ", *([b"x", b"\r", b"x", b"\n"] * (size // 4))]
-        start = time.perf_counter()
+        start = time.process_time()
         for chunk in chunks:
             reader.feed(chunk)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     short = min(seconds(10_000) for _ in range(3))
     long = min(seconds(80_000) for _ in range(3))

@@ -15,6 +15,7 @@ from switchgear.catalog.schema import (
     PriceSource,
     Rates,
 )
+from switchgear.kernel.dialects import EMBEDDING_OPERATIONS
 from switchgear.kernel.limits import MODEL_NAME_CHARS_MAX
 from switchgear.kernel.money import MoneyError, rate_from_usd_per_mtok
 
@@ -70,7 +71,7 @@ def check_priced(models: Iterable[Model], prices: Mapping[str, Price]) -> tuple[
             missing.append(model.id)
             continue
         free = unpriced_units(price)
-        if free and set(model.endpoints) != {"openai_embeddings"}:
+        if free and not EMBEDDING_OPERATIONS.issuperset(model.endpoints):
             raise CatalogError(
                 "prices",
                 f'price of "{model.id}"',

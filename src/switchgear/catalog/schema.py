@@ -1,12 +1,10 @@
 """The shapes of the catalogue's files, and of a model once loaded."""
 
 import datetime
-from typing import Literal
 
 import msgspec
 
-Endpoint = Literal["openai_chat", "openai_completions", "openai_embeddings"]
-ENDPOINTS: tuple[Endpoint, ...] = ("openai_chat", "openai_completions", "openai_embeddings")
+from switchgear.kernel.dialects import OperationName
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -17,7 +15,9 @@ class Model(msgspec.Struct, frozen=True):
     vendor: str
     """The vendor whose channels serve it unless an operator says otherwise."""
     owned_by: str
-    endpoints: tuple[Endpoint, ...]
+    endpoints: tuple[OperationName, ...]
+    """Where it can be asked. Conversion carries a conversation from any dialect to any other, so the name of
+    one stands for all four here."""
     created: int = 0
     """Unix seconds of its release day; 0 = unknown."""
     context_tokens: int = 0
@@ -31,7 +31,7 @@ class Model(msgspec.Struct, frozen=True):
 class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One table ``[models."<id>"]`` of a model file; what it leaves out is taken from the file's head."""
 
-    endpoints: tuple[Endpoint, ...] = ()
+    endpoints: tuple[OperationName, ...] = ()
     owned_by: str = ""
     created: datetime.date | None = None
     context_tokens: int = 0
@@ -45,7 +45,7 @@ class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vendor: str
     owned_by: str
     models: dict[str, ModelEntry]
-    endpoints: tuple[Endpoint, ...] = ("openai_chat",)
+    endpoints: tuple[OperationName, ...] = ("openai_chat",)
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

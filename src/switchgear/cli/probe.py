@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+from urllib.parse import quote
 
 import msgspec
 
 from switchgear.cli.offers import credentials_of, models_of
 from switchgear.kernel.config import ChannelConfig
+from switchgear.kernel.dialects import DIALECTS, MODEL_SLOT
 from switchgear.kernel.home import Home
 from switchgear.kernel.limits import CONNECT_TIMEOUT_S, ERROR_BODY_BYTES_MAX, PROBE_TIMEOUT_S, PROBES_MAX
 from switchgear.link.protocol import LocalAddress, LocalEndpoint
@@ -18,10 +20,13 @@ from switchgear.store.channels import ChannelRow
 from switchgear.vendors.channel import BaseUrlError, resolve
 from switchgear.vendors.schema import Vendor
 from switchgear.vendors.shipped import Shipped
-from switchgear.wire.openai_chat.scrub import scrub
+from switchgear.wire.scrub import scrub
 
 _TIMEOUTS = Timeouts(CONNECT_TIMEOUT_S, PROBE_TIMEOUT_S, PROBE_TIMEOUT_S, PROBE_TIMEOUT_S)
 _ERROR_CHARS = 200
+_MESSAGES_TOKENS = 16
+"""The Messages dialect wants a cap in every request."""
+_VERBS = {"gemini_generate": ":generateContent", "gemini_embed": ":embedContent"}
 
 
 class Probe(msgspec.Struct, frozen=True):
@@ -88,23 +93,27 @@ async def _request(
         if not isinstance(answer, LocalAddress):
             return getattr(answer, "reason", "the embedded model did not start")
         base_url, secrets = answer.base_url, (answer.secret,)
-    place = resolve(vendor, base_url)
-    operation = next((name for name in _operations(channel, model, data) if name in place.endpoints), None)
+    place = resolve(vendor, base_url, channel.dialects, channel.operations)
+    operation = next((name for name in _operations(model, data) if name in place.endpoints), None)
     if operation is None:
-        return "the vendor has no endpoint for this model"
-    headers = [("content-type", "application/json"), *place.headers, *channel.headers]
-    if secrets and place.auth_header:
-        headers.append((place.auth_header, place.auth_prefix + secrets[0]))
+        return "the channel has no endpoint for this model"
+    fixed = (*place.headers, *place.headers_of.get(operation, ()), *channel.headers)
+    headers = [("content-type", "application/json"), *dict(fixed).items()]
+    auth_header, auth_prefix = place.auths.get(operation, (place.auth_header, place.auth_prefix))
+    if secrets and auth_header:
+        headers.append((auth_header, auth_prefix + secrets[0]))
     elif secrets:  # the embedded model asks for a secret of its own, whatever its vendor file says
         headers.append(("authorization", f"Bearer {secrets[0]}"))
     name = channel.model_map.get(model, _upstream_id(model, data))
-    return UpstreamRequest("POST", place.endpoints[operation], tuple(headers), _body(operation, name))
+    url = place.endpoints[operation].replace(MODEL_SLOT, quote(name, safe="/")) + _VERBS.get(operation, "")
+    return UpstreamRequest("POST", url, tuple(headers), _body(operation, name))
 
 
-def _operations(channel: ChannelConfig, model: str, data: Shipped) -> tuple[str, ...]:
+def _operations(model: str, data: Shipped) -> tuple[str, ...]:
+    """Where the model can be asked, its own operations first; a conversation has one in every dialect."""
     known = data.models.get(model)
-    endpoints: tuple[str, ...] = known.endpoints if known else ("openai_chat", "openai_embeddings")
-    return tuple(name for name in endpoints if not channel.operations or name in channel.operations)
+    listed: tuple[str, ...] = known.endpoints if known else ("openai_chat", "openai_embeddings")
+    return tuple(dict.fromkeys((*listed, *DIALECTS))) if set(listed) & set(DIALECTS) else listed
 
 
 def _upstream_id(model: str, data: Shipped) -> str:
@@ -118,7 +127,16 @@ def _body(operation: str, model: str) -> bytes:
         return msgspec.json.encode({"model": model, "input": "ping"})
     if operation == "openai_completions":
         return msgspec.json.encode({"model": model, "prompt": "ping", "max_tokens": 1})
-    return msgspec.json.encode({"model": model, "messages": [{"role": "user", "content": "Say ok."}]})
+    if operation == "gemini_embed":
+        return msgspec.json.encode({"content": {"parts": [{"text": "ping"}]}})
+    if operation == "gemini_generate":
+        return msgspec.json.encode({"contents": [{"role": "user", "parts": [{"text": "Say ok."}]}]})
+    if operation == "openai_responses":
+        return msgspec.json.encode({"model": model, "input": "Say ok.", "store": False})
+    body: dict[str, object] = {"model": model, "messages": [{"role": "user", "content": "Say ok."}]}
+    if operation == "anthropic_messages":
+        body["max_tokens"] = _MESSAGES_TOKENS
+    return msgspec.json.encode(body)
 
 
 def _told(body: bytes, channel: ChannelConfig) -> str:

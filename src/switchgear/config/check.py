@@ -7,8 +7,11 @@ import msgspec
 
 from switchgear.config.locate import Path
 from switchgear.config.parse import Parsed, Sheet, parse, read_file
-from switchgear.config.problem import ConfigProblem, by_line, closest
+from switchgear.config.problem import ConfigProblem, Severity, by_line, closest
 from switchgear.kernel.config import DEFAULT_GROUP, ChannelConfig, Config, GroupConfig
+from switchgear.kernel.dialects import DIALECT_OF
+from switchgear.vendors.channel import offered
+from switchgear.vendors.schema import Vendor
 from switchgear.vendors.shipped import Shipped
 
 
@@ -23,6 +26,8 @@ class Known(msgspec.Struct, frozen=True):
     """Vendors that need a base URL from the operator."""
     without_key: frozenset[str] = frozenset()
     """Vendors that ask for no credential."""
+    vendors: Mapping[str, Vendor] = {}
+    """By name, for what they speak."""
 
 
 def known_of(data: Shipped) -> Known:
@@ -34,6 +39,7 @@ def known_of(data: Shipped) -> Known:
         priced=frozenset(data.prices),
         without_url=without_url,
         without_key=frozenset(v.name for v in vendors if v.embedded or not v.auth_header),
+        vendors=data.vendors,
     )
 
 
@@ -61,6 +67,7 @@ def check(parsed: Parsed, file: str, environ: Mapping[str, str], known: Known) -
     _references(parsed, sheet)
     for index, channel in zip(parsed.rows.get("channels", ()), config.channels, strict=True):
         _place(channel, index, sheet, environ, known)
+        _spoken(channel, index, sheet, known)
         _served(channel, index, sheet, config, known)
     for index, price in zip(parsed.rows.get("prices", ()), config.prices, strict=True):
         if not price.rates:
@@ -137,6 +144,27 @@ def _place(
     wants_credential = channel.vendor in known.models and channel.vendor not in known.without_key
     if wants_credential and not channel.keys and channel.keys_env is None:
         sheet.note(path, "has neither keys nor keys_env, so it is left out", severity="warning")
+
+
+def _spoken(channel: ChannelConfig, index: int, sheet: Sheet, known: Known) -> None:
+    """Dialects that the vendor has a place for, and operations that are some of them."""
+    vendor = known.vendors.get(channel.vendor)
+    if vendor is None:
+        return
+    path = ("channels", index)
+    spoken = vendor.speaks()
+    for at, dialect in enumerate(channel.dialects):
+        if dialect not in spoken:
+            message = f'the vendor "{vendor.name}" has no place for "{dialect}"'
+            sheet.note((*path, "dialects", at), message, f"it speaks {', '.join(spoken)}")
+    offers = offered(vendor, channel.dialects)
+    severity: Severity = "warning" if set(channel.operations) & set(offers) else "error"
+    for at, operation in enumerate(channel.operations):
+        if operation not in offers:
+            dialect = DIALECT_OF[operation]
+            hint = f'add "{dialect}" to its dialects' if operation in vendor.endpoints else ""
+            message = f'"{operation}" is not among what the channel speaks'
+            sheet.note((*path, "operations", at), message, hint, severity)
 
 
 def _served(channel: ChannelConfig, index: int, sheet: Sheet, config: Config, known: Known) -> None:

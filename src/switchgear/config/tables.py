@@ -2,9 +2,10 @@
 
 import msgspec
 
-from switchgear.catalog.schema import ENDPOINTS, UNIT_OF_KEY
+from switchgear.catalog.schema import UNIT_OF_KEY
 from switchgear.config import read
 from switchgear.config.read import Reader
+from switchgear.kernel.dialects import DIALECTS, OPERATIONS
 from switchgear.kernel.limits import (
     CONCURRENCY_CAP_MAX,
     DRAIN_S,
@@ -214,11 +215,18 @@ CHANNELS = Table(
         ),
         Field("concurrency", "integer", _CALLS, "Calls in flight per worker; 0 = no cap.", "0"),
         Field(
+            "dialects",
+            "array of strings",
+            read.some(read.one_of(*DIALECTS)),
+            f"What the host speaks: {', '.join(DIALECTS)}. Names what is there, more or less than usual.",
+            "what the vendor speaks by default",
+        ),
+        Field(
             "operations",
             "array of strings",
-            read.array(read.one_of(*ENDPOINTS)),
-            f"Restricts what the vendor offers: {', '.join(ENDPOINTS)}.",
-            "all that the vendor offers",
+            read.array(read.one_of(*OPERATIONS)),
+            f"Of the operations of its dialects, the only ones to be used: {', '.join(OPERATIONS)}.",
+            "all of its dialects",
         ),
         Field("headers", "table of strings", read.headers, "Fixed request headers.", "none"),
         Field(

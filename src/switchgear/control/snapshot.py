@@ -10,7 +10,7 @@ from switchgear.kernel.config import ChannelConfig
 from switchgear.kernel.limits import LOCAL_CALLS_MAX
 from switchgear.link.snapshot import ChannelView, ModelView, Snapshot
 from switchgear.store.channels import ChannelRow
-from switchgear.vendors.channel import BaseUrlError, ResolvedVendor, resolve
+from switchgear.vendors.channel import BaseUrlError, ResolvedVendor, offered, resolve
 from switchgear.vendors.schema import Vendor
 from switchgear.vendors.shipped import Shipped
 
@@ -56,12 +56,15 @@ def _channel(row: ChannelRow, data: Shipped, environ: Mapping[str, str]) -> Chan
     if vendor is None:
         raise SnapshotError(f"channel {config.name!r}: there is no vendor {config.vendor!r}")
     try:
-        place = resolve(vendor, config.base_url or "")
+        place = resolve(vendor, config.base_url or "", config.dialects, config.operations)
     except BaseUrlError as fault:
         raise SnapshotError(f"channel {config.name!r}: {fault}") from None
     secrets = _secrets(config, environ)
     if place.auth_header and not secrets and not vendor.embedded:
         log.warning("a channel has no credential and is left out", extra={"channel": config.name})
+        return None
+    if not offered(vendor, config.dialects, config.operations):
+        log.warning("a channel has no operation and is left out", extra={"channel": config.name})
         return None
     return _view(row.id, config, vendor, place, secrets, _models(config, vendor, data))
 
@@ -74,10 +77,11 @@ def _view(
     secrets: tuple[str, ...],
     models: dict[str, str],
 ) -> ChannelView:
-    # The embedded model's address is known only while it runs: its endpoints are paths.
-    known = vendor.endpoints if vendor.embedded else place.endpoints
-    wanted = config.operations or tuple(known)
-    endpoints = {name: url for name, url in known.items() if name in wanted}
+    endpoints = place.endpoints
+    if vendor.embedded:  # its address is known only while it runs: its endpoints are paths
+        names = offered(vendor, config.dialects, config.operations)
+        endpoints = {name: vendor.endpoints[name] for name in names}
+    headers = {**dict(place.headers), **dict(config.headers)}
     return ChannelView(
         id=id,
         name=config.name,
@@ -90,7 +94,13 @@ def _view(
         groups=config.groups,
         priority=config.priority,
         weight=config.weight,
-        headers=tuple({**dict(place.headers), **dict(config.headers)}.items()),
+        headers=tuple(headers.items()),
+        auths=place.auths,
+        headers_of={
+            operation: left
+            for operation, fixed in place.headers_of.items()
+            if (left := tuple(header for header in fixed if header[0] not in headers))
+        },
         drop=place.drop,
         rename=place.rename,
         asks_usage=place.asks_usage,

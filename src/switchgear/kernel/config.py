@@ -90,8 +90,10 @@ class ChannelConfig(msgspec.Struct, frozen=True):
     ``total_s``."""
     concurrency: int = 0
     """Calls in flight per worker; 0 = no cap."""
+    dialects: tuple[str, ...] = ()
+    """What the host speaks (``kernel.dialects.DIALECTS``); empty: what its vendor speaks by default."""
     operations: tuple[str, ...] = ()
-    """Restricts what the vendor offers (``openai_chat``, …); empty: all."""
+    """Of the operations of these dialects, the only ones to be used; empty: all."""
     headers: tuple[tuple[str, str], ...] = ()
     """Fixed request headers."""
     finish_on_client_gone: bool = False

@@ -210,6 +210,22 @@ INVALID_TYPE = _row("invalid_type", 400, _INVALID, "invalid_type", "client", "a 
 INVALID_VALUE = _row(
     "invalid_value", 400, _INVALID, "invalid_value", "client", "a field has a value out of range"
 )
+UNSUPPORTED_PARAMETER = _row(
+    "unsupported_parameter",
+    400,
+    _INVALID,
+    "unsupported_parameter",
+    "client",
+    "a field that no upstream of the model can carry",
+)
+CONTEXT_TOO_LONG = _row(
+    "context_too_long",
+    400,
+    _INVALID,
+    "context_length_exceeded",
+    "client",
+    "the request has more tokens than the model takes",
+)
 PATH_UNKNOWN = _row("path_unknown", 404, _INVALID, "unknown_url", "client", "no such path")
 METHOD_NOT_ALLOWED = _row(
     "method_not_allowed", 405, _INVALID, "method_not_allowed", "client", "no such method here"

@@ -65,8 +65,6 @@ ATTEMPTS_MAX = 3
 RETRY_BUDGET_RATIO = 0.2
 """Retries in flight, as a part of requests in flight."""
 RETRY_BUDGET_FLOOR = 3
-RETRY_AFTER_WAIT_S_MAX = 0.0
-"""Candidates are changed, not waited for: a client waits better than a relay."""
 
 # Health.
 EJECT_AFTER_FAULTS = 5
@@ -255,10 +253,7 @@ DRIFT_INTERVAL_S = 30.0
 DRIFT_REST_FACTOR = 20
 """Beyond the interval, the look at all transfers rests for so many times as long as it took."""
 GAUGE_INTERVAL_S = 1.0
-EPOCH_GRACE_S = 0.05
-"""Between a lost link and the first try to bury its epoch."""
 EPOCH_RETRY_S = 0.5
-CONTROLLER_STOP_TIMEOUT_S = 10.0
 QUARANTINE_FILES_MAX = 16
 STORE_READERS = 3
 INGEST_READ_BYTES = 1 * MIB
@@ -278,3 +273,50 @@ UNREAD_BODY_BYTES_MAX = 128 * KIB
 """Of a body that nobody has asked for yet, as the key is still being checked."""
 PIPELINED_REQUESTS_MAX = 16
 """Requests that a client sent ahead on one connection."""
+
+QUERY_FIELDS_MAX = 64
+"""Fields of a query string that are looked at."""
+
+COUNT_AT_ONCE_MAX = 32
+"""Questions for a number of tokens that a worker answers at the same time; more wait."""
+
+COUNT_UPSTREAM_TIMEOUT_S = 5.0
+"""For an upstream that is asked how many tokens a request has; then we count ourselves."""
+# Files that a client names by URL.
+FETCH_BYTES_MAX = 20 * MIB
+"""One file."""
+FETCH_TOTAL_BYTES_MAX = 40 * MIB
+"""All files of one call."""
+FETCHES_MAX = 20
+"""Files of one call."""
+FETCHES_AT_ONCE = 4
+"""Of one call."""
+FETCHES_RUNNING_MAX = 32
+"""Of one worker; further ones wait, and the wait counts towards their time."""
+FETCH_TIMEOUT_S = 20.0
+"""One file, redirects included."""
+FETCH_ALL_TIMEOUT_S = 40.0
+"""All files of one call."""
+FETCH_CONNECT_TIMEOUT_S = 5.0
+FETCH_FIRST_BYTE_TIMEOUT_S = 10.0
+FETCH_IDLE_CHUNK_TIMEOUT_S = 5.0
+FETCH_REDIRECTS_MAX = 3
+FETCH_URL_CHARS_MAX = 8 * KIB
+FETCH_URL_SHOWN_CHARS_MAX = 200
+"""Of a URL that an error message names."""
+FETCH_RESOLVER_THREADS = 4
+"""Their own, so that names which nobody answers for can't hold up the names of upstreams."""
+
+# Conversion between dialects.
+ENVELOPE_BYTES_MAX = 1 * MIB
+"""An opaque reasoning token of a vendor, packed for a client of another dialect."""
+TOOL_ID_CHARS_MAX = 64
+SCHEMA_DEPTH_MAX = 24
+"""Nesting of a tool's or an answer's schema after its references are written out; what is deeper becomes a
+plain object."""
+SCHEMA_NODES_MAX = 10_000
+"""Nodes of such a schema; references can multiply them."""
+SCHEMA_BYTES_MAX = 512 * KIB
+"""Of such a schema, as it came and as it goes."""
+SCHEMA_NOTE_CHARS_MAX = 200
+"""Of one constraint that is told in the description, as the target has no field for it."""

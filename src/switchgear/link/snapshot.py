@@ -3,6 +3,7 @@
 import msgspec
 
 from switchgear.catalog.price import Price
+from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.principal import Principal
 
 __all__ = ["ChannelView", "ModelView", "Principal", "Snapshot"]
@@ -16,7 +17,8 @@ class ChannelView(msgspec.Struct, frozen=True):
     name: str
     vendor: str
     endpoints: dict[str, str]
-    """Operation (``openai_chat``, ``openai_completions``, ``openai_embeddings``) → absolute URL."""
+    """Operation of ``kernel.dialects`` → absolute URL. In the Gemini dialect it ends in ``{model}``: the
+    caller puts the upstream's name there and the verb behind it."""
     auth_header: str
     auth_prefix: str
     """``authorization`` and ``Bearer ``, for instance."""
@@ -28,6 +30,10 @@ class ChannelView(msgspec.Struct, frozen=True):
     weight: int = 1
     headers: tuple[tuple[str, str], ...] = ()
     """Fixed request headers of the vendor or channel."""
+    auths: dict[str, tuple[str, str]] = {}
+    """Operation → (header, prefix) that carry the secret, where they differ from the two above."""
+    headers_of: dict[str, tuple[tuple[str, str], ...]] = {}
+    """Operation → fixed request headers beside ``headers``; none of them is named there."""
     drop: dict[str, tuple[str, ...]] = {}
     """Operation → top-level request keys that this upstream refuses."""
     rename: dict[str, dict[str, str]] = {}
@@ -39,9 +45,10 @@ class ChannelView(msgspec.Struct, frozen=True):
     timeouts: dict[str, float] = {}
     """Overrides of ``connect_s``, ``first_byte_stream_s``, ``first_byte_json_s``, ``idle_chunk_s``,
     ``total_s``."""
+    facts: dict[str, ModelFacts] = {}
+    """Upstream model → what is known of it; only where something is."""
     local_model: str = ""
     """Set for the embedded channel: endpoints are asked of the controller when first used."""
-    allow_private: bool = True
     finish_on_client_gone: bool = False
     """Read on, for a bounded time, after the client left, to learn the exact usage."""
 

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from switchgear.kernel.limits import ADDRESSES_PER_HOST_MAX
@@ -11,6 +11,9 @@ from switchgear.net.lean_request import Origin
 from switchgear.net.transport import TransportFault
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
+Found = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
+"""A row of ``getaddrinfo``."""
+Resolve = Callable[[Origin], Awaitable[Sequence[Found]]]
 
 
 def default_ssl_context() -> ssl.SSLContext:
@@ -20,17 +23,29 @@ def default_ssl_context() -> ssl.SSLContext:
     return context
 
 
+async def resolve_any(origin: Origin) -> Sequence[Found]:
+    """The addresses of any host. Raises socket.gaierror."""
+    loop = asyncio.get_running_loop()
+    return await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+
+
 async def dial(
-    origin: Origin, factory: Callable[[], P], ssl_context: ssl.SSLContext | None, connect_s: float
+    origin: Origin,
+    factory: Callable[[], P],
+    ssl_context: ssl.SSLContext | None,
+    connect_s: float,
+    resolve: Resolve = resolve_any,
 ) -> P:
     """A connected protocol. ``connect_s`` covers name, TCP and TLS together.
 
-    Raises TransportFault ``connect``, ``connect_timeout`` or ``tls``, all ``not_sent``.
+    ``resolve`` is asked once, and only what it finds is connected to. Raises TransportFault ``connect``,
+    ``connect_timeout`` or ``tls``, all ``not_sent``, and what ``resolve`` raises of that kind.
     """
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(connect_s):
-            sock = await _connect_first(loop, origin, loop.time() + connect_s)
+            until = loop.time() + connect_s
+            sock = await _connect_first(loop, await resolve(origin), until)
             try:
                 _, protocol = await loop.create_connection(
                     factory,
@@ -55,9 +70,10 @@ async def dial(
         raise TransportFault("connect", "not_sent", fault.strerror or type(fault).__name__) from None
 
 
-async def _connect_first(loop: asyncio.AbstractEventLoop, origin: Origin, until: float) -> socket.socket:
+async def _connect_first(
+    loop: asyncio.AbstractEventLoop, found: Sequence[Found], until: float
+) -> socket.socket:
     """TCP to the first address that answers; each gets an equal share of the time that is left."""
-    found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(found))[:ADDRESSES_PER_HOST_MAX]
     last: OSError = OSError("the name has no address")
     for position, (family, kind, protocol, _, address) in enumerate(addresses):

@@ -266,11 +266,10 @@ class Connection(asyncio.BufferedProtocol):
         exchange = self.exchange
         if exchange is None:
             return
-        now = self._loop.time()
         due = exchange.total_at if exchange.waiter is None else self._due
-        if now < due:
+        if self._loop.time() < due:
             self.arm(due)
-        elif now >= exchange.total_at:
+        elif due == exchange.total_at:  # not by the clock: a loop that is late may wake after both deadlines
             self.fail("total_timeout")
         else:
             self.fail("idle_timeout" if exchange.answered else "first_byte_timeout")

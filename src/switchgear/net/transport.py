@@ -4,7 +4,7 @@ Implementations: ``transport_lean`` (our HTTP/1.1 pool on httptools), ``transpor
 Both pass ``tests/net/test_transport_conformance.py``.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 
 import msgspec
@@ -101,16 +101,6 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Cuts what is left and frees the pool."""
-
-
-def iterate(response: UpstreamResponse) -> AsyncIterator[bytes]:
-    """The body of a response as an async iterator."""
-
-    async def chunks() -> AsyncIterator[bytes]:
-        while chunk := await response.next_chunk():
-            yield chunk
-
-    return chunks()
 
 
 async def pump_chunks(response: UpstreamResponse, sink: Callable[[bytes], bool]) -> bool:

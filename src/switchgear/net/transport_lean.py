@@ -16,7 +16,7 @@ from switchgear.kernel.limits import (
     TRANSPORT_CLOSE_WAIT_S,
     UPSTREAM_READ_BYTES,
 )
-from switchgear.net.lean_connect import default_ssl_context, dial
+from switchgear.net.lean_connect import Resolve, default_ssl_context, dial, resolve_any
 from switchgear.net.lean_connection import Connection
 from switchgear.net.lean_request import Origin, RequestEncoder
 from switchgear.net.lean_response import LeanResponse
@@ -43,11 +43,13 @@ class LeanTransport:
         connections_per_origin_max: int = CONNECTIONS_PER_ORIGIN_MAX,
         idle_connection_s: float = IDLE_CONNECTION_S_MAX,
         idle_connections_per_origin_max: int = IDLE_CONNECTIONS_PER_ORIGIN_MAX,
+        resolve: Resolve = resolve_any,
     ) -> None:
         self._ssl_context = ssl_context
         self._connections_max = connections_per_origin_max
         self._idle_s = idle_connection_s
         self._idle_max = idle_connections_per_origin_max
+        self._resolve = resolve
         self._encoder = RequestEncoder()
         self._pools: dict[Origin, _Pool] = {}
         self._owner: dict[Connection, _Pool] = {}
@@ -143,7 +145,7 @@ class LeanTransport:
 
         pool.open += 1
         try:
-            connection = await dial(origin, factory, context, within_s)
+            connection = await dial(origin, factory, context, within_s, self._resolve)
             if connection.dead:
                 raise TransportFault("connect", "not_sent", "closed as soon as it was connected")
         except BaseException:

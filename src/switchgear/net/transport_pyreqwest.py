@@ -4,7 +4,6 @@ What it can't do is listed, and held true, in ``tests/net/test_transport_conform
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -23,7 +22,7 @@ from switchgear.kernel.limits import (
 from switchgear.net.lean_decode import BadEncoding, Inflater
 from switchgear.net.lean_request import RequestEncoder
 from switchgear.net.pyreqwest_faults import transport_fault
-from switchgear.net.transport import FaultStage, Timeouts, TransportFault, UpstreamRequest, pump_chunks
+from switchgear.net.transport import FaultKind, Timeouts, TransportFault, UpstreamRequest, pump_chunks
 
 _READ_AHEAD_BYTES = 0
 """The default reads 64 KiB ahead, and an upstream stream stays open, and paid for, after its reader has gone.
@@ -95,15 +94,18 @@ class PyreqwestResponse:
             self._transport.end(exchange)
 
     async def _next_raw(self) -> bytes:
+        idle_due = asyncio.get_running_loop().time() + self._idle_s
         try:
-            async with asyncio.timeout(min(self._idle_s, self._total_at - time.monotonic())):
+            async with asyncio.timeout_at(min(idle_due, self._total_at)):
                 while (chunk := await self._reader.read_chunk()) is not None:
                     # Its own buffer type costs several times as much when it is passed on.
                     if piece := bytes(chunk):
                         return piece
             return b""
         except TimeoutError:
-            fault = _late(self._total_at, "answered")
+            # By what was armed, not by the clock: a loop that is late may wake after both deadlines.
+            kind: FaultKind = "idle_timeout" if idle_due < self._total_at else "total_timeout"
+            fault = TransportFault(kind, "answered")
         except PyreqwestError as broken:
             fault = transport_fault(broken, "answered")
         self.close()
@@ -126,12 +128,13 @@ class PyreqwestTransport:
         """See Transport.open. The first-byte deadline begins when the connect deadline ends at the latest."""
         if self._closed:
             raise TransportFault("connect", "not_sent", "the transport is closed")
-        total_at = time.monotonic() + timeouts.total_s
+        total_at = asyncio.get_running_loop().time() + timeouts.total_s
+        head_s = timeouts.connect_s + timeouts.first_byte_s
         exchange = self._build(request, timeouts.connect_s)
         self._running.add(exchange)
         opened = False
         try:
-            async with asyncio.timeout(min(timeouts.connect_s + timeouts.first_byte_s, timeouts.total_s)):
+            async with asyncio.timeout(min(head_s, timeouts.total_s)):
                 response = PyreqwestResponse(self, exchange, await exchange.__aenter__(), timeouts, total_at)
             if response.status == 101:
                 raise TransportFault("protocol", "maybe_served", "an upgrade that was not asked for")
@@ -143,7 +146,8 @@ class PyreqwestTransport:
         except ConnectTimeoutError:
             raise TransportFault("connect_timeout", "not_sent") from None
         except TimeoutError:
-            raise _late(total_at, "maybe_served") from None
+            kind: FaultKind = "first_byte_timeout" if head_s < timeouts.total_s else "total_timeout"
+            raise TransportFault(kind, "maybe_served") from None
         except PyreqwestError as broken:
             raise transport_fault(broken, "maybe_served") from None
         finally:
@@ -208,9 +212,3 @@ class PyreqwestTransport:
 
 async def _exit(exchange: StreamRequest) -> None:
     await exchange.__aexit__(None, None, None)
-
-
-def _late(total_at: float, stage: FaultStage) -> TransportFault:
-    if time.monotonic() >= total_at:
-        return TransportFault("total_timeout", stage)
-    return TransportFault("idle_timeout" if stage == "answered" else "first_byte_timeout", stage)

@@ -28,8 +28,8 @@ from switchgear.relay.http import Inbound
 from switchgear.relay.limiter import RateTable, State
 from switchgear.relay.meter import Count, count_or_guess
 from switchgear.relay.replies import limit_headers
-from switchgear.wire.openai_chat.estimate_input import input_text, overhead_tokens
-from switchgear.wire.openai_chat.peek import Call
+from switchgear.wire.call import Call
+from switchgear.wire.dialect import Dialect
 
 
 class Caller(msgspec.Struct, frozen=True, gc=False):
@@ -131,7 +131,13 @@ _LIMITS: dict[str, tuple[ErrorRow, str]] = {
 
 
 async def reserve(
-    funds: Funds, reservation: str, caller: Caller, call: Call, terms: Terms, count: Count
+    funds: Funds,
+    reservation: str,
+    caller: Caller,
+    call: Call,
+    dialect: Dialect,
+    terms: Terms,
+    count: Count,
 ) -> Nanos:
     """Holds an upper estimate of the price on the wallet and the key's budget. Raises ApiError ``quota``."""
     model, cap = terms.model, call.output_tokens_cap or None
@@ -149,10 +155,10 @@ async def reserve(
         return bound
 
     async def refine() -> Nanos:
-        text_tokens = await count_or_guess(count, input_text(call), call.model)
+        text_tokens = await count_or_guess(count, dialect.input_text(call), call.model)
         return refined_nanos(
             terms.price,
-            text_tokens + overhead_tokens(call) + call.images * RESERVE_IMAGE_TOKENS,
+            text_tokens + dialect.overhead_tokens(call) + call.images * RESERVE_IMAGE_TOKENS,
             output_tokens_cap=cap,
             output_tokens_max=model.output_tokens_max,
             choices=call.choices,

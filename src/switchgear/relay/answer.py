@@ -22,22 +22,21 @@ from switchgear.relay.call import Books, Outcome, RunningCall
 from switchgear.relay.health import Health
 from switchgear.relay.heartbeat import Pulse
 from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
-from switchgear.relay.meter import Count, TokenTally, count_or_guess, is_plausible
+from switchgear.relay.meter import BYTES_PER_TOKEN, Count, TokenTally, count_or_guess, is_plausible
 from switchgear.relay.plan import Candidate
+from switchgear.relay.prepare import Prepared, dropped_header
 from switchgear.relay.redact import redact_error
 from switchgear.relay.replies import passed_back
 from switchgear.relay.stream import StreamEnd, pass_on
-from switchgear.wire.openai_chat.errors import render_error, render_stream_error, to_api_error
-from switchgear.wire.openai_chat.estimate_input import input_text, overhead_tokens
-from switchgear.wire.openai_chat.peek import Call
-from switchgear.wire.openai_chat.response import fit_embeddings, read_reply
-from switchgear.wire.openai_chat.stream import END_MARKER, StreamTap
+from switchgear.wire.bridge import Bridge, convert_reply
+from switchgear.wire.call import Call
+from switchgear.wire.dialect import Head, Tap
+from switchgear.wire.dialect import Reply as WholeReply
+from switchgear.wire.dialects import DIALECT_OF_OPERATION
+from switchgear.wire.faults import to_api_error
+from switchgear.wire.ir import Request, Seals
 
-_STREAM_HEADERS: Headers = [
-    ("content-type", "text/event-stream; charset=utf-8"),
-    ("cache-control", "no-cache"),
-    ("x-accel-buffering", "no"),
-]
+_STREAM_HEADERS: Headers = [("cache-control", "no-cache"), ("x-accel-buffering", "no")]
 NS = 1_000_000_000
 
 _END_STATES: dict[str, tuple[EndState, str]] = {
@@ -52,11 +51,13 @@ class Answerer:
     shown."""
 
     def __init__(
-        self, books: Books, count: Count, running: RunningCall, reply: Reply, headers: Headers
+        self, books: Books, count: Count, seals: Seals, running: RunningCall, reply: Reply, headers: Headers
     ) -> None:
-        self.operation = running.operation
+        self.dialect = DIALECT_OF_OPERATION[running.operation]
+        """The client's."""
         self._books = books
         self._count = count
+        self._seals = seals
         self._running = running
         self._reply = reply
         self._headers = headers
@@ -65,7 +66,7 @@ class Answerer:
         self._began_ns = 0
         self._exchange: Exchange | None = None
         self._pulse: Pulse | None = None
-        self._tap: StreamTap | None = None
+        self._tap: Tap | None = None
         self._tally: TokenTally | None = None
         self._task: asyncio.Task[None] | None = None
         self._body_until_ns = 0
@@ -104,7 +105,9 @@ class Answerer:
         self._exchange = self._tap = self._tally = None
         if call.stream and self._pulse is None:
             now_ns = self._books.clock.monotonic_ns
-            self._pulse = Pulse(self._reply, self._start_stream, self._client_left, now_ns)
+            self._pulse = Pulse(
+                self._reply, self._start_stream, self._client_left, now_ns, self.dialect.heartbeat
+            )
 
     def attempt_failed(self, fault: Fault) -> None:
         """The candidate being tried failed before anything of it was shown."""
@@ -171,7 +174,7 @@ class Answerer:
             health.faulted(candidate.channel.id, candidate.upstream_model, self._books.clock.monotonic_ns())
             raise transport_fault(fault) from None
         replied_ns = self._books.clock.monotonic_ns()
-        result = read_reply(self.operation, body)
+        result = self._read_reply(exchange.prepared, call, body)
         if result.error is not None:
             raise judge(result.error, candidate, health, self._books.clock)
         if result.empty:
@@ -181,23 +184,50 @@ class Answerer:
         source: UsageSource = "reported"
         if usage is None or not self._believable(usage):
             usage, source = await self._estimate(call, result.text), "estimated"
-        if self.operation == "openai_embeddings":
-            body = fit_embeddings(body, call.wants_base64)
+        body = result.body
         self._end("complete", 200, "", usage, source, len(body), replied_ns=replied_ns)
         headers = [
             *self._headers,
             *passed_back(response.headers, candidate.channel),
+            *dropped_header(exchange.prepared.dropped),
             ("content-type", "application/json"),
         ]
         self._reply.send_whole(200, headers, body)
 
+    def _read_reply(self, prepared: Prepared, call: Call, body: bytes) -> WholeReply:
+        if prepared.request is None:
+            return self.dialect.read_reply(call, body)
+        head = self._head(prepared.request, call)
+        return convert_reply(prepared.dialect, self.dialect, body, head, prepared.origin)
+
+    def _tap_for(self, prepared: Prepared, call: Call) -> Tap:
+        if prepared.request is None:
+            return self.dialect.tap(call)
+        writer = self.dialect.writer(self._head(prepared.request, call))
+        return Bridge(prepared.dialect.reader(), writer, prepared.origin)
+
+    def _head(self, request: Request, call: Call) -> Head:
+        return Head(
+            id=self._running.request_id,
+            model=call.model,
+            created_s=self._books.clock.now_ms() // 1000,
+            request=request,
+            seals=self._seals,
+            input_tokens=call.input_bytes // BYTES_PER_TOKEN,
+            include_usage=call.include_usage,
+            fields=call.fields,
+            array=call.in_path.array,
+        )
+
     async def _answer_stream(self, exchange: Exchange, call: Call, health: Health, pulse: Pulse) -> None:
         candidate = exchange.candidate
         channel, model = candidate.channel.id, candidate.upstream_model
-        self._tap = tap = StreamTap(self.operation, call.include_usage)
+        self._tap = tap = self._tap_for(exchange.prepared, call)
         self._tally = tally = TokenTally(self._count, call.model)
         end = await pass_on(exchange.response, tap, tally, pulse, self._books.clock)
-        if not end.committed:
+        # An answer may be so short that only its closing holds it: then nothing was shown yet, and all is
+        # well.
+        if not end.committed and not (end.state == "complete" and tap.has_content):
             if tap.fault is not None:
                 raise judge(tap.fault, candidate, health, self._books.clock)
             health.faulted(channel, model, self._books.clock.monotonic_ns())
@@ -205,8 +235,9 @@ class Answerer:
         usage, source = await self._usage_of_stream(tap)
         if end.state == "complete":
             health.succeeded(channel, model)
-            self._end("complete", 200, "", usage, source, pulse.delivered_bytes, end=end)
-            pulse.push(tap.closing + END_MARKER)
+            closing = tap.closing()
+            self._end("complete", 200, "", usage, source, pulse.delivered_bytes + len(closing), end=end)
+            pulse.push(closing)
             self._reply.finish()
             await self._close_politely(exchange)
             return
@@ -214,7 +245,7 @@ class Answerer:
         state, error_name = _END_STATES[end.state]
         self._end(state, 200, error_name, usage, source, pulse.delivered_bytes, end=end)
         shown = _shown_error(end, tap, candidate.channel)
-        pulse.push(render_stream_error(shown, self._running.request_id))
+        pulse.push(tap.error_frame(shown, self._running.request_id))
 
     async def _close_politely(self, exchange: Exchange) -> None:
         """Waits shortly for the connection's own end, so that it can be used again."""
@@ -223,7 +254,7 @@ class Answerer:
                 while await exchange.response.next_chunk():
                     pass
 
-    async def _usage_of_stream(self, tap: StreamTap) -> tuple[Usage, UsageSource]:
+    async def _usage_of_stream(self, tap: Tap) -> tuple[Usage, UsageSource]:
         usage = tap.usage
         if usage is not None and self._believable(usage):
             return usage, "reported"
@@ -240,18 +271,16 @@ class Answerer:
         return False
 
     async def _estimate(self, call: Call, text: Callable[[], str]) -> Usage:
-        output = (
-            0
-            if self.operation == "openai_embeddings"
-            else await count_or_guess(self._count, text(), call.model)
-        )
+        embeds = call.operation in ("openai_embeddings", "gemini_embed")
+        output = 0 if embeds else await count_or_guess(self._count, text(), call.model)
         return await self._estimate_input(call, output)
 
     async def _estimate_input(self, call: Call, output_tokens: int) -> Usage:
-        tokens = await count_or_guess(self._count, input_text(call), call.model) + overhead_tokens(call)
+        text, overhead = self.dialect.input_text(call), self.dialect.overhead_tokens(call)
+        tokens = await count_or_guess(self._count, text, call.model) + overhead
         return Usage(input_uncached=tokens, output_text=output_tokens)
 
-    async def _read_on(self, tap: StreamTap) -> None:
+    async def _read_on(self, tap: Tap) -> None:
         """Where the channel is set so: reads to the upstream's end, for a bounded time, to learn the exact
         usage."""
         exchange = self._exchange
@@ -265,18 +294,27 @@ class Answerer:
                         self._tally.add(tap.take_text())
 
     async def _end_with_error(self, error: ApiError, state: EndState) -> None:
-        status = 200 if self._reply.started else render_error(error, self._running.request_id)[0]
+        status = 200 if self._reply.started else self._rendered(error)[0]
         self._end(state, status, error.row.name, Usage(), "none", 0)
         await self._show_error(error)
 
     async def _show_error(self, error: ApiError) -> None:
         """In the caller's dialect: as a status while that can still be sent, in-band after."""
         if not self._reply.started:
-            status, headers, body = render_error(error, self._running.request_id)
+            status, headers, body = self._rendered(error)
             self._reply.send_whole(status, self._headers + headers, body)
         elif self._pulse is not None:
+            request_id = self._running.request_id
+            tap = self._tap if self._delivered_bytes else None
             with contextlib.suppress(ClientGone):
-                self._pulse.push(render_stream_error(error, self._running.request_id))
+                self._pulse.push(
+                    tap.error_frame(error, request_id)
+                    if tap is not None
+                    else self.dialect.render_stream_error(error, request_id)
+                )
+
+    def _rendered(self, error: ApiError) -> tuple[int, Headers, bytes]:
+        return self.dialect.render_error(error, self._running.request_id)
 
     def _end(
         self,
@@ -306,6 +344,7 @@ class Answerer:
                 upstream_sent_ns=exchange.sent_ns if exchange else 0,
                 replied_ns=end.first_chunk_ns if end else replied_ns,
                 first_byte_ns=end.first_byte_ns if end else 0,
+                dropped=exchange.prepared.dropped if exchange else (),
             )
         )
 
@@ -318,8 +357,13 @@ class Answerer:
 
     def _start_stream(self) -> None:
         exchange = self._exchange
-        upstream = passed_back(exchange.response.headers, exchange.candidate.channel) if exchange else []
-        self._reply.start_stream(200, self._headers + upstream + _STREAM_HEADERS)
+        upstream: Headers = []
+        if exchange is not None:
+            upstream = passed_back(exchange.response.headers, exchange.candidate.channel)
+            upstream += dropped_header(exchange.prepared.dropped)
+        array = self._call is not None and self._call.in_path.array
+        kind = ("content-type", "application/json" if array else self.dialect.stream_type)
+        self._reply.start_stream(200, [*self._headers, *upstream, kind, *_STREAM_HEADERS])
 
     def _client_left(self) -> None:
         if self._task is not None and not self._running.ended:
@@ -340,7 +384,7 @@ def _uncommitted(end: StreamEnd, status: int) -> Fault:
     return Fault("truncated", upstream_sentence(UPSTREAM_CUT), status, try_next=True)
 
 
-def _shown_error(end: StreamEnd, tap: StreamTap, channel: ChannelView) -> ApiError:
+def _shown_error(end: StreamEnd, tap: Tap, channel: ChannelView) -> ApiError:
     if end.state == "error" and tap.fault is not None:
         return to_api_error(redact_error(tap.fault, channel))
     if end.state == "error":

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qsl
 
 from switchgear.kernel.errors import (
     METHOD_NOT_ALLOWED,
@@ -13,18 +14,22 @@ from switchgear.kernel.errors import (
     ApiError,
 )
 from switchgear.kernel.ids import new_id
+from switchgear.kernel.limits import QUERY_FIELDS_MAX
 from switchgear.link.protocol import CheckAdmin, MetricsPage, Ok, Text, WorkerCall
 from switchgear.link.snapshot import ModelView
 from switchgear.relay.addresses import parse_address
 from switchgear.relay.admit import identify, may_use
+from switchgear.relay.counting import TokenCounter
 from switchgear.relay.directory import Directory
 from switchgear.relay.http import Headers, Inbound, Reply
 from switchgear.relay.http1.exchange import Exchange
-from switchgear.relay.pipeline import Pipeline, Tools
+from switchgear.relay.pipeline import Pipeline
 from switchgear.relay.replies import base_headers, preflight_headers
-from switchgear.relay.routes import Route, find_route
-from switchgear.wire.openai_chat.errors import render_error
-from switchgear.wire.openai_chat.models import render_model, render_models
+from switchgear.relay.routes import Route, dialect_of_path, find_route
+from switchgear.relay.tools import Tools
+from switchgear.wire.dialect import Dialect
+from switchgear.wire.dialects import DIALECT_OF
+from switchgear.wire.model_card import ModelCard
 
 Ask = Callable[[WorkerCall], Awaitable[object]]
 
@@ -40,12 +45,13 @@ class App:
         self._pipeline = pipeline
         self._ask = ask
         self._why_not_ready = why_not_ready
+        self._counter = TokenCounter(tools)
 
     async def handle(self, exchange: Exchange) -> None:
         """Answers one request."""
-        route = find_route(exchange.path)
+        route = find_route(exchange.path, exchange.query)
         if route is not None and route.relayed and exchange.method == "POST":
-            await self._pipeline.serve(exchange, exchange, route.relayed)
+            await self._pipeline.serve(exchange, exchange, route.relayed, route.in_path)
         else:
             await self._answer(exchange, exchange, route)
 
@@ -55,15 +61,21 @@ class App:
             allowed = preflight_headers(request_id, request.header("access-control-request-headers"))
             reply.send_whole(204, allowed, b"")
             return
-        headers = base_headers(request_id)
+        dialect = _dialect_for(request, route)
+        headers = base_headers(request_id, dialect.name)
         try:
-            status, more, body = await self._own_answer(request, route)
+            status, more, body = await self._own_answer(request, route, dialect)
         except ApiError as error:
-            status, more, body = render_error(error, request_id)
+            status, more, body = dialect.render_error(error, request_id)
             self._tools.books.meters.refused(error.row.name)
         reply.send_whole(status, headers + more, body)
 
-    async def _own_answer(self, request: Inbound, route: Route | None) -> tuple[int, Headers, bytes]:
+    async def _own_answer(
+        self, request: Inbound, route: Route | None, dialect: Dialect
+    ) -> tuple[int, Headers, bytes]:
+        if request.header("upgrade"):
+            # Clients that try a WebSocket first go on with plain HTTP after this, and at once.
+            raise ApiError(PATH_UNKNOWN, f"There is no WebSocket at {request.path[:256]}.")
         if route is None:
             raise ApiError(PATH_UNKNOWN, f"Unknown request URL: {request.method} {request.path[:256]}.")
         if request.method not in route.methods:
@@ -74,9 +86,11 @@ class App:
             )
         match route.page:
             case "models":
-                return 200, _JSON, await self._models(request)
+                return 200, _JSON, await self._models(request, dialect)
             case "model":
-                return 200, _JSON, await self._model(request, route.model)
+                return 200, _JSON, await self._model(request, route.model, dialect)
+            case "count" if route.counts:
+                return 200, _JSON, await self._counter.count(request, route.counts, route.in_path)
             case "readyz":
                 reason = self._why_not_ready()
                 return (503, _TEXT, reason.encode() + b"\n") if reason else (200, _TEXT, b"ready\n")
@@ -87,15 +101,16 @@ class App:
             case _:
                 return 200, _TEXT, b"switchgear\n"
 
-    async def _models(self, request: Inbound) -> bytes:
+    async def _models(self, request: Inbound, dialect: Dialect) -> bytes:
         view = self._tools.view()
         caller = await identify(request, self._directory, view.trusted, self._tools.books.clock)
         shown = [
             model for model in view.snapshot.models.values() if may_use(caller.known, view.snapshot, model.id)
         ]
-        return render_models([_facts(model) for model in sorted(shown, key=lambda model: model.id)])
+        cards = [_card(model) for model in sorted(shown, key=lambda model: model.id)]
+        return dialect.render_models(cards, dict(parse_qsl(request.query, max_num_fields=QUERY_FIELDS_MAX)))
 
-    async def _model(self, request: Inbound, name: str) -> bytes:
+    async def _model(self, request: Inbound, name: str, dialect: Dialect) -> bytes:
         view = self._tools.view()
         caller = await identify(request, self._directory, view.trusted, self._tools.books.clock)
         model = view.snapshot.models.get(name)
@@ -105,7 +120,7 @@ class App:
                 f"The model '{name[:256]}' does not exist or is not served here.",
                 param="model",
             )
-        return render_model(_facts(model))
+        return dialect.render_model(_card(model))
 
     async def _metrics(self, request: Inbound) -> bytes:
         """For this machine without a login; from elsewhere with the admin's."""
@@ -137,8 +152,21 @@ class App:
         return self._tools.directory
 
 
-def _facts(model: ModelView) -> tuple[str, int, str]:
-    return model.id, model.created, model.owned_by
+def _card(model: ModelView) -> ModelCard:
+    return ModelCard(model.id, model.created, model.owned_by, model.context_tokens, model.output_tokens_max)
+
+
+def _dialect_for(request: Inbound, route: Route | None) -> Dialect:
+    """The dialect of an answer of our own. The model lists of three dialects share one path, so there the
+    headers tell whose is wanted."""
+    if route is None:
+        return DIALECT_OF[dialect_of_path(request.path)]
+    if route.page not in ("models", "model") or route.dialect != "openai_chat":
+        return DIALECT_OF[route.dialect]
+    agent = request.header("user-agent") or ""
+    if request.header("x-goog-api-key") or "key=" in request.query or agent.startswith("google-genai-sdk"):
+        return DIALECT_OF["gemini_generate"]
+    return DIALECT_OF["anthropic_messages" if request.header("anthropic-version") else "openai_chat"]
 
 
 def _is_local(request: Inbound) -> bool:

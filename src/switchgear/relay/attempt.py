@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Protocol
+from urllib.parse import quote
 
 import msgspec
 
@@ -29,14 +30,23 @@ from switchgear.link.snapshot import ChannelView
 from switchgear.net.transport import Timeouts, Transport, TransportFault, UpstreamRequest, UpstreamResponse
 from switchgear.relay.health import Health
 from switchgear.relay.plan import Candidate
+from switchgear.relay.prepare import Prepared
 from switchgear.relay.redact import redact, redact_error
-from switchgear.wire.openai_chat.errors import UpstreamError, read_upstream_error, to_api_error
-from switchgear.wire.openai_chat.peek import Call
-from switchgear.wire.openai_chat.request import render_request
+from switchgear.wire.call import Call, Operation
+from switchgear.wire.faults import UpstreamError, read_upstream_error, to_api_error
 
 HOPS_HEADER = "x-switchgear-hops"
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-ds-trace-id", "x-tt-logid")
-_PASSED_ON = ("openai-beta", "traceparent", "tracestate")
+_PASSED_ON = ("traceparent", "tracestate")
+_PASSED_ON_WITH: dict[Operation, tuple[str, ...]] = {
+    "openai_chat": ("openai-beta",),
+    "openai_responses": ("openai-beta",),
+    "anthropic_messages": ("anthropic-version", "anthropic-beta"),
+    "anthropic_count_tokens": ("anthropic-version", "anthropic-beta"),
+}
+"""Headers that belong to a body which passes through as it is."""
+_TAKES_BETAS = frozenset({"anthropic", "compatible"})
+"""Vendors that know the flags of the Messages API; others answer 400 to one that they don't."""
 
 _TRANSPORT_ERRORS: dict[str, ErrorRow] = {
     "connect": UPSTREAM_CONNECTION,
@@ -73,8 +83,18 @@ class Exchange(msgspec.Struct, frozen=True):
 
     response: UpstreamResponse
     candidate: Candidate
+    prepared: Prepared
     sent_ns: int
     upstream_request_id: str
+
+
+class PassedOn(msgspec.Struct, frozen=True):
+    """The client's headers that upstreams see."""
+
+    always: tuple[tuple[str, str], ...]
+    """The hop counter, which breaks loops, among them."""
+    with_body: tuple[tuple[str, str], ...] = ()
+    """Only beside the client's own body."""
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -99,15 +119,16 @@ async def open_exchange(
     transport: Transport,
     locator: Locator,
     candidate: Candidate,
-    operation: str,
+    prepared: Prepared,
     call: Call,
-    passed_on: tuple[tuple[str, str], ...],
+    passed_on: PassedOn,
     health: Health,
     clock: Clock,
 ) -> Exchange:
     """Sends the call to one candidate. Raises Fault; books the fault on the candidate's health."""
+    operation = prepared.operation
     try:
-        request = _request(candidate, await locator.locate(candidate, operation), operation, call, passed_on)
+        request = _request(candidate, await locator.locate(candidate, operation), prepared, call, passed_on)
         sent_ns = clock.monotonic_ns()
         try:
             response = await transport.open(request, timeouts_of(candidate.channel, stream=call.stream))
@@ -117,12 +138,11 @@ async def open_exchange(
             # The embedded model died since it was last used, or over this call, which nobody else was asked
             # to answer: it is started again, once.
             locator.forget(candidate)
-            request = _request(
-                candidate, await locator.locate(candidate, operation), operation, call, passed_on
-            )
+            address = await locator.locate(candidate, operation)
+            request = _request(candidate, address, prepared, call, passed_on)
             response = await transport.open(request, timeouts_of(candidate.channel, stream=call.stream))
         if response.status == 200:
-            return Exchange(response, candidate, sent_ns, _upstream_id(response, candidate.channel))
+            return Exchange(response, candidate, prepared, sent_ns, _upstream_id(response, candidate.channel))
         error_body = await _error_body(response)
     except ApiError as error:
         health.faulted(candidate.channel.id, candidate.upstream_model, clock.monotonic_ns())
@@ -205,37 +225,50 @@ def timeouts_of(channel: ChannelView, *, stream: bool) -> Timeouts:
     )
 
 
-def passed_on_headers(header: Callable[[str], str | None], hops: int) -> tuple[tuple[str, str], ...]:
-    """The client's headers that upstreams see, and the hop counter that breaks loops."""
-    kept = [(HOPS_HEADER, str(hops + 1))]
-    for name in _PASSED_ON:
-        value = header(name)
-        if value:
-            kept.append((name, value))
-    return tuple(kept)
+def passed_on_headers(header: Callable[[str], str | None], hops: int, operation: Operation) -> PassedOn:
+    """What of a request's headers goes on."""
+    always = [(HOPS_HEADER, str(hops + 1))]
+    always += [(name, value) for name in _PASSED_ON if (value := header(name))]
+    with_body = [(name, value) for name in _PASSED_ON_WITH.get(operation, ()) if (value := header(name))]
+    return PassedOn(tuple(always), tuple(with_body))
 
 
 def _request(
-    candidate: Candidate, address: Address, operation: str, call: Call, passed_on: tuple[tuple[str, str], ...]
+    candidate: Candidate, address: Address, prepared: Prepared, call: Call, passed_on: PassedOn
 ) -> UpstreamRequest:
     channel = candidate.channel
-    body = render_request(
-        call,
-        candidate.upstream_model,
-        asks_usage=channel.asks_usage,
-        drop=channel.drop.get(operation, ()),
-        rename=channel.rename.get(operation, {}),
-    )
+    extra = prepared.headers
+    if prepared.request is None and (channel.vendor in _TAKES_BETAS or call.dialect != "anthropic_messages"):
+        extra = passed_on.with_body
     headers = (
         ("content-type", "application/json"),
         ("accept", "text/event-stream" if call.stream else "application/json"),
         ("accept-encoding", "identity"),
         ("user-agent", f"switchgear/{__version__}"),
-        *channel.headers,
-        *passed_on,
+        *(tuple({**dict(channel.headers), **dict(extra)}.items()) if extra else channel.headers),
+        *passed_on.always,
         *address.auth,
     )
-    return UpstreamRequest("POST", address.url, headers, body)
+    return UpstreamRequest("POST", _url(address.url, prepared, candidate, call), headers, prepared.body)
+
+
+_VERBS: dict[Operation, str] = {
+    "gemini_generate": ":generateContent",
+    "gemini_count_tokens": ":countTokens",
+    "gemini_embed": ":batchEmbedContents",
+}
+
+
+def _url(url: str, prepared: Prepared, candidate: Candidate, call: Call) -> str:
+    """Dialects that name the model and what to do with it in the path leave a place for it in the URL."""
+    if "{model}" not in url:
+        return url
+    verb = _VERBS.get(prepared.operation, "")
+    if prepared.operation == "gemini_generate" and call.stream:
+        verb = ":streamGenerateContent?alt=sse"
+    elif prepared.operation == call.operation == "gemini_embed" and not call.in_path.batch:
+        verb = ":embedContent"
+    return url.replace("{model}", quote(candidate.upstream_model, safe="/-._~")) + verb
 
 
 async def _error_body(response: UpstreamResponse) -> bytes:

@@ -18,7 +18,8 @@ from switchgear.relay.journal import Journal, JournalBroken
 from switchgear.relay.limiter import Permit, RateTable
 from switchgear.relay.metrics import Meters
 from switchgear.relay.requestlog import RequestLog
-from switchgear.wire.openai_chat.peek import Call, Operation
+from switchgear.wire.call import Call, Operation
+from switchgear.wire.dialects import DIALECT_OF_OPERATION
 
 
 class Books(msgspec.Struct, frozen=True):
@@ -48,6 +49,8 @@ class Outcome(msgspec.Struct, frozen=True):
     replied_ns: int = 0
     """The upstream's answer was whole, or its first byte had come."""
     first_byte_ns: int = 0
+    dropped: tuple[str, ...] = ()
+    """Fields of the request that the upstream did not get."""
 
 
 class RunningCall:
@@ -74,6 +77,7 @@ class RunningCall:
         self._books = books
         self._caller = caller
         self.operation = operation
+        """As it turned out: a body may be of another dialect than its path."""
         self._call: Call | None = None
         self._ended = False
         self.request_id = request_id
@@ -142,7 +146,7 @@ class RunningCall:
             user_id=principal.user_id,
             key_id=principal.key_id,
             group=principal.group,
-            dialect="openai_chat",
+            dialect=DIALECT_OF_OPERATION[self.operation].name,
             operation=self.operation,
             model=self.model,
             end_state=outcome.end_state,
@@ -161,6 +165,7 @@ class RunningCall:
             timings=_timings(outcome, self.arrived_ns, now_ns),
             client_ip=self._caller.client_ip,
             upstream_request_id=outcome.upstream_request_id,
+            dropped=outcome.dropped,
         )
 
 

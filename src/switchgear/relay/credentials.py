@@ -3,6 +3,7 @@
 from urllib.parse import parse_qsl
 
 from switchgear.kernel.errors import NO_KEY, ApiError
+from switchgear.kernel.limits import QUERY_FIELDS_MAX
 from switchgear.relay.http import Inbound
 
 _SUBPROTOCOL_PREFIX = "openai-insecure-api-key."
@@ -40,7 +41,9 @@ def _bearer(value: str | None) -> str | None:
 def _from_query(query: str) -> str | None:
     if "key=" not in query:
         return None
-    return next((value for name, value in parse_qsl(query, max_num_fields=64) if name == "key"), None)
+    return next(
+        (value for name, value in parse_qsl(query, max_num_fields=QUERY_FIELDS_MAX) if name == "key"), None
+    )
 
 
 def _from_subprotocol(value: str | None) -> str | None:

@@ -1,7 +1,7 @@
 """Keeps a silent stream alive, and lets go of a client that takes nothing.
 
-While an upstream is silent, a comment line goes to the client every HEARTBEAT_INTERVAL_S; it is not content,
-so another candidate may still be tried after it.
+While an upstream is silent, a sign of life goes to the client every HEARTBEAT_INTERVAL_S, in the form that
+its dialect allows; it is not content, so another candidate may still be tried after it.
 """
 
 from collections.abc import Callable
@@ -9,14 +9,14 @@ from collections.abc import Callable
 from switchgear.kernel.limits import CLIENT_STALL_TIMEOUT_S, HEARTBEAT_INTERVAL_S
 from switchgear.relay.http import ClientGone, Reply
 
-COMMENT = b": keep-alive\n\n"
 NS = 1_000_000_000
 
 
 class Pulse:
-    """One stream's sender: starts the reply late, pushes pieces, and comments in between."""
+    """One stream's sender: starts the reply late, pushes pieces, and gives signs of life in between."""
 
     __slots__ = (
+        "_heartbeat",
         "_last_ns",
         "_leave",
         "_now_ns",
@@ -32,17 +32,19 @@ class Pulse:
         start: Callable[[], None],
         leave: Callable[[], None],
         now_ns: Callable[[], int],
+        heartbeat: bytes,
     ) -> None:
-        """``start`` sends status and headers; ``leave`` is called when the client takes nothing any more;
-        ``now_ns`` is monotonic."""
+        """``heartbeat`` is the sign of life, empty where there can be none; ``start`` sends status and
+        headers; ``leave`` is called when the client takes nothing any more; ``now_ns`` is monotonic."""
         self._reply = reply
         self._start = start
         self._leave = leave
         self._now_ns = now_ns
+        self._heartbeat = heartbeat
         self._last_ns = now_ns()
         self._stuck_since_ns = 0
         self.delivered_bytes = 0
-        """Of content; comments do not count."""
+        """Of content; signs of life do not count."""
 
     def push(self, data: bytes) -> bool:
         """Sends a piece of content; False: wait for ``room`` before the next. Raises ClientGone."""
@@ -58,18 +60,19 @@ class Pulse:
         await self._reply.room()
 
     def look(self, now_ns: int) -> None:
-        """To be called now and then: comments when the stream is silent, leaves when the client is stuck."""
+        """To be called now and then: says something when the stream is silent, leaves when the client is
+        stuck."""
         if self._reply.is_full:
             self._stuck_since_ns = self._stuck_since_ns or now_ns
             if now_ns - self._stuck_since_ns >= CLIENT_STALL_TIMEOUT_S * NS:
                 self._leave()
             return
         self._stuck_since_ns = 0
-        if now_ns - self._last_ns >= HEARTBEAT_INTERVAL_S * NS:
+        if self._heartbeat and now_ns - self._last_ns >= HEARTBEAT_INTERVAL_S * NS:
             self._last_ns = now_ns
             try:
                 if not self._reply.started:
                     self._start()
-                self._reply.push(COMMENT)
+                self._reply.push(self._heartbeat)
             except ClientGone:
                 self._leave()

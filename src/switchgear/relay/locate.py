@@ -31,7 +31,8 @@ class Locator:
         if candidate.secret < 0:
             return Address(url)
         secret = channel.secrets[candidate.secret]
-        return Address(url, ((channel.auth_header, channel.auth_prefix + secret),))
+        header, prefix = channel.auths.get(operation) or (channel.auth_header, channel.auth_prefix)
+        return Address(url, ((header, prefix + secret),))
 
     def forget(self, candidate: Candidate) -> None:
         """The embedded model did not answer at its address: ask again next time."""

@@ -6,9 +6,6 @@ path ends in exactly one outcome.
 
 import asyncio
 import random
-from collections.abc import Callable
-
-import msgspec
 
 from switchgear.kernel.errors import (
     BODY_TIMEOUT,
@@ -34,37 +31,30 @@ from switchgear.kernel.limits import (
     RETRY_BUDGET_FLOOR,
     RETRY_BUDGET_RATIO,
 )
-from switchgear.net.transport import Transport
 from switchgear.relay.admit import Caller, identify, reserve, take_permit, terms_for
 from switchgear.relay.answer import Answerer
-from switchgear.relay.attempt import HOPS_HEADER, Exchange, Fault, Locator, open_exchange, passed_on_headers
+from switchgear.relay.attempt import (
+    HOPS_HEADER,
+    Exchange,
+    Fault,
+    PassedOn,
+    open_exchange,
+    passed_on_headers,
+)
 from switchgear.relay.body import blame_media_type, decode_body
-from switchgear.relay.call import Books, RunningCall
-from switchgear.relay.directory import Directory
-from switchgear.relay.health import Health
+from switchgear.relay.call import RunningCall
 from switchgear.relay.http import ClientGone, Inbound, Reply
 from switchgear.relay.journal import JournalBroken
 from switchgear.relay.limiter import State
-from switchgear.relay.meter import Count
 from switchgear.relay.plan import Candidate, plan, why_not
+from switchgear.relay.prepare import Preparation, Prepared
 from switchgear.relay.replies import base_headers, limit_headers
 from switchgear.relay.requestlog import Refusal
+from switchgear.relay.tools import Tools
 from switchgear.relay.view import View
-from switchgear.wire.openai_chat.errors import render_error
-from switchgear.wire.openai_chat.peek import Call, Operation, read_call, read_fields, read_model
-
-
-class Tools(msgspec.Struct, frozen=True):
-    """What a worker lends to each call."""
-
-    books: Books
-    directory: Directory
-    health: Health
-    transport: Transport
-    locator: Locator
-    count: Count
-    view: Callable[[], View]
-    """The configuration as it stands; a call takes it once."""
+from switchgear.wire.call import Call, InPath, Operation
+from switchgear.wire.dialects import DIALECT_OF_OPERATION
+from switchgear.wire.fields import is_responses_body, read_fields
 
 
 class Pipeline:
@@ -79,7 +69,7 @@ class Pipeline:
         self._calls: dict[asyncio.Task[None], Answerer] = {}
         self._stopping = False
 
-    async def serve(self, request: Inbound, reply: Reply, operation: Operation) -> None:
+    async def serve(self, request: Inbound, reply: Reply, operation: Operation, in_path: InPath) -> None:
         """Answers one request, whatever happens."""
         books = self._tools.books
         arrived_ns = books.clock.monotonic_ns()
@@ -87,30 +77,38 @@ class Pipeline:
         self._running += 1
         books.meters.in_flight = self._running
         try:
-            await self._serve(request, reply, operation, request_id, arrived_ns)
+            await self._serve(request, reply, operation, in_path, request_id, arrived_ns)
         finally:
             self._running -= 1
             books.meters.in_flight = self._running
 
     async def _serve(
-        self, request: Inbound, reply: Reply, operation: Operation, request_id: str, arrived_ns: int
+        self,
+        request: Inbound,
+        reply: Reply,
+        operation: Operation,
+        in_path: InPath,
+        request_id: str,
+        arrived_ns: int,
     ) -> None:
         try:
             self._check_open()
             view = self._tools.view()
             caller = await identify(request, self._tools.directory, view.trusted, self._tools.books.clock)
         except ApiError as error:
-            self._refuse_stranger(request, reply, request_id, error)
+            self._refuse_stranger(request, reply, operation, request_id, error)
             return
         running = RunningCall(self._tools.books, request_id, operation, caller, arrived_ns)
-        answerer = Answerer(self._tools.books, self._tools.count, running, reply, base_headers(request_id))
+        tools = self._tools
+        headers = base_headers(request_id, DIALECT_OF_OPERATION[operation].name)
+        answerer = Answerer(tools.books, tools.count, tools.seals, running, reply, headers)
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a call is served in a task")
         answerer.watch(task)
         self._calls[task] = answerer
         try:
-            await self._relay(request, running, answerer, caller, view)
+            await self._relay(request, running, answerer, caller, view, in_path)
         except ApiError as error:
             await answerer.refuse(error)
         except (ClientGone, asyncio.CancelledError):
@@ -162,9 +160,12 @@ class Pipeline:
                 STORE_AWAY, "Calls can't be recorded right now. Please try again.", retry_after_s=5
             )
 
-    def _refuse_stranger(self, request: Inbound, reply: Reply, request_id: str, error: ApiError) -> None:
-        status, headers, body = render_error(error, request_id)
-        reply.send_whole(status, base_headers(request_id) + headers, body)
+    def _refuse_stranger(
+        self, request: Inbound, reply: Reply, operation: Operation, request_id: str, error: ApiError
+    ) -> None:
+        dialect = DIALECT_OF_OPERATION[operation]
+        status, headers, body = dialect.render_error(error, request_id)
+        reply.send_whole(status, base_headers(request_id, dialect.name) + headers, body)
         books = self._tools.books
         books.meters.refused(error.row.name)
         books.log.add(
@@ -180,8 +181,15 @@ class Pipeline:
         )
 
     async def _relay(
-        self, request: Inbound, running: RunningCall, answerer: Answerer, caller: Caller, view: View
+        self,
+        request: Inbound,
+        running: RunningCall,
+        answerer: Answerer,
+        caller: Caller,
+        view: View,
+        in_path: InPath,
     ) -> None:
+        tools = self._tools
         hops = _hops(request)
         body = await answerer.read_body(request)
         if coding := request.header("content-encoding"):
@@ -190,20 +198,27 @@ class Pipeline:
             fields = read_fields(body)
         except ApiError as error:
             raise blame_media_type(error, request.header("content-type")) from None
-        running.model = model = read_model(fields)
+        if is_responses_body(running.operation, fields):
+            running.operation = "openai_responses"
+            answerer.dialect = DIALECT_OF_OPERATION[running.operation]
+        dialect = answerer.dialect
+        running.model = model = dialect.read_model(fields, in_path)
         running.terms = terms = terms_for(view.snapshot, caller, model)
-        call = read_call(answerer.operation, fields, model)
+        call = dialect.read_call(running.operation, fields, model, in_path)
         running.asked_for(call)
-        state: State = take_permit(self._tools.books.limiter, caller, call, self._tools.books.clock)
+        state: State = take_permit(tools.books.limiter, caller, call, tools.books.clock)
         running.permit = state.permit
         answerer.add_headers(limit_headers(state))
-        await reserve(self._tools.books.funds, running.request_id, caller, call, terms, self._tools.count)
+        candidates = self._plan(view, caller.principal.group, call)
+        preparation = Preparation(call, dialect, tools.seals, tools.fetch)
+        first, prepared = await preparation.first_fit(candidates)
+        await reserve(tools.books.funds, running.request_id, caller, call, dialect, terms, tools.count)
         running.reserved = True
-        candidates = self._plan(view, caller.principal.group, call, answerer.operation)
-        passed_on = passed_on_headers(request.header, hops)
-        await self._try_in_turn(candidates, call, answerer, passed_on)
+        passed_on = passed_on_headers(request.header, hops, call.operation)
+        await self._try_in_turn(candidates[first:], preparation, prepared, call, answerer, passed_on)
 
-    def _plan(self, view: View, group: str, call: Call, operation: str) -> tuple[Candidate, ...]:
+    def _plan(self, view: View, group: str, call: Call) -> tuple[Candidate, ...]:
+        operation = call.operation
         self._turn += 1
         made = plan(
             view.routes.tiers(group, call.model, operation),
@@ -238,9 +253,11 @@ class Pipeline:
     async def _try_in_turn(
         self,
         candidates: tuple[Candidate, ...],
+        preparation: Preparation,
+        prepared: Prepared,
         call: Call,
         answerer: Answerer,
-        passed_on: tuple[tuple[str, str], ...],
+        passed_on: PassedOn,
     ) -> None:
         """Tries candidates until one answers; the last fault is the client's answer."""
         last: Fault | None = None
@@ -250,7 +267,9 @@ class Pipeline:
                 break
             self._retrying += retry
             try:
-                await self._try(candidate, call, answerer, passed_on)
+                if retry:
+                    prepared = await _prepared_again(preparation, candidate)
+                await self._try(candidate, prepared, call, answerer, passed_on)
                 return
             except Fault as fault:
                 last = fault.with_traceback(None)  # which would hold this frame, and this frame it
@@ -265,9 +284,10 @@ class Pipeline:
     async def _try(
         self,
         candidate: Candidate,
+        prepared: Prepared,
         call: Call,
         answerer: Answerer,
-        passed_on: tuple[tuple[str, str], ...],
+        passed_on: PassedOn,
     ) -> None:
         """One candidate, from opening to the end of its answer. Raises Fault while nothing of it was
         shown."""
@@ -282,7 +302,7 @@ class Pipeline:
                 tools.transport,
                 tools.locator,
                 candidate,
-                answerer.operation,
+                prepared,
                 call,
                 passed_on,
                 tools.health,
@@ -300,6 +320,14 @@ class Pipeline:
 
     def _may_retry(self) -> bool:
         return self._retrying < max(RETRY_BUDGET_FLOOR, int(self._running * RETRY_BUDGET_RATIO))
+
+
+async def _prepared_again(preparation: Preparation, candidate: Candidate) -> Prepared:
+    """The request for a further candidate. Raises Fault when that one can't carry it."""
+    try:
+        return await preparation.prepare(candidate)
+    except ApiError as error:
+        raise Fault("unfit", error, 0, try_next=True) from None
 
 
 def _hops(request: Inbound) -> int:

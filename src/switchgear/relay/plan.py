@@ -9,8 +9,29 @@ import msgspec
 
 from switchgear.link.snapshot import ChannelView, Snapshot
 from switchgear.relay.health import Fitness
+from switchgear.wire.call import Operation
 
 LeftOut = Literal["group", "model", "endpoint", "out", "cooling", "dead", "full"]
+
+WAYS: dict[Operation, tuple[Operation, ...]] = {
+    "openai_chat": ("openai_chat", "openai_responses", "anthropic_messages", "gemini_generate"),
+    "openai_responses": ("openai_responses", "openai_chat", "anthropic_messages", "gemini_generate"),
+    "anthropic_messages": ("anthropic_messages", "openai_responses", "gemini_generate", "openai_chat"),
+    "gemini_generate": ("gemini_generate", "openai_responses", "anthropic_messages", "openai_chat"),
+    "openai_completions": (
+        "openai_completions",
+        "openai_chat",
+        "openai_responses",
+        "anthropic_messages",
+        "gemini_generate",
+    ),
+    "openai_embeddings": ("openai_embeddings", "gemini_embed"),
+    "gemini_embed": ("gemini_embed", "openai_embeddings"),
+    "anthropic_count_tokens": ("anthropic_count_tokens",),
+    "gemini_count_tokens": ("gemini_count_tokens",),
+}
+"""Operation of a client → the operations of an upstream that can answer it: its own first, then those that
+carry most of it."""
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
@@ -20,6 +41,8 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
     secret: int
     """Index in ``channel.secrets``; -1 for a channel without any."""
     upstream_model: str
+    operations: tuple[Operation, ...]
+    """By which it can answer, the best first."""
     probe: bool = False
     """It was out; this call finds out whether it is back."""
 
@@ -48,33 +71,52 @@ class Routes:
         self.snapshot = snapshot
         self._tiers: dict[tuple[str, str, str], tuple[tuple[Option, ...], ...]] = {}
 
-    def tiers(self, group: str, model: str, operation: str) -> tuple[tuple[Option, ...], ...]:
-        """Channels that serve the call, highest priority first, one tuple for each priority."""
+    def tiers(self, group: str, model: str, operation: Operation) -> tuple[tuple[Option, ...], ...]:
+        """Channels that serve the call, highest priority first; within a priority those that speak the
+        client's own dialect come before the others."""
         key = (group, model, operation)
         found = self._tiers.get(key)
         if found is None:
-            serving = [c for c in self.snapshot.channels if why_not(c, group, model, operation) is None]
-            priorities = sorted({c.priority for c in serving}, reverse=True)
-            found = tuple(
-                tuple(_option(c, model) for c in serving if c.priority == priority) for priority in priorities
+            found = _tiers(
+                [
+                    _option(channel, model, operation)
+                    for channel in self.snapshot.channels
+                    if why_not(channel, group, model, operation) is None
+                ],
+                operation,
             )
             if model in self.snapshot.models:  # a made-up name must not fill the table
                 self._tiers[key] = found
         return found
 
 
-def _option(channel: ChannelView, model: str) -> Option:
+def _tiers(options: list[Option], operation: Operation) -> tuple[tuple[Option, ...], ...]:
+    ranked: dict[tuple[int, bool], list[Option]] = {}
+    for option in options:
+        converts = option.candidates[0].operations[0] != operation
+        ranked.setdefault((-option.channel.priority, converts), []).append(option)
+    return tuple(tuple(ranked[rank]) for rank in sorted(ranked))
+
+
+def _option(channel: ChannelView, model: str, operation: Operation) -> Option:
     secrets = range(len(channel.secrets)) if channel.secrets else (-1,)
-    return Option(channel, tuple(Candidate(channel, secret, channel.models[model]) for secret in secrets))
+    upstream_model = channel.models[model]
+    ways = ways_of(channel, upstream_model, operation)
+    return Option(channel, tuple(Candidate(channel, secret, upstream_model, ways) for secret in secrets))
 
 
-def why_not(channel: ChannelView, group: str, model: str, operation: str) -> LeftOut | None:
+def ways_of(channel: ChannelView, upstream_model: str, operation: Operation) -> tuple[Operation, ...]:
+    """The operations by which a channel can answer, the best first."""
+    return tuple(way for way in WAYS[operation] if way in channel.endpoints)
+
+
+def why_not(channel: ChannelView, group: str, model: str, operation: Operation) -> LeftOut | None:
     """Why a channel can't serve a call at all; None when it can."""
     if group not in channel.groups:
         return "group"
     if model not in channel.models:
         return "model"
-    if operation not in channel.endpoints:
+    if not ways_of(channel, channel.models[model], operation):
         return "endpoint"
     return None
 

@@ -1,11 +1,11 @@
 """Takes a channel's own secrets out of what its upstream says, by value: they may look like anything.
 
-``wire.openai_chat.scrub`` knows credentials by their form; this knows the ones that were sent.
+``wire.scrub`` knows credentials by their form; this knows the ones that were sent.
 """
 
 from switchgear.kernel.limits import SECRET_CHARS_MIN
 from switchgear.link.snapshot import ChannelView
-from switchgear.wire.openai_chat.errors import UpstreamError
+from switchgear.wire.faults import UpstreamError
 
 _STARS = "***"
 

@@ -1,5 +1,6 @@
 """Headers of our own answers: request id, limits, cross-origin rules."""
 
+from switchgear.kernel.dialects import DialectName
 from switchgear.link.snapshot import ChannelView
 from switchgear.relay.http import Headers
 from switchgear.relay.limiter import State, Window
@@ -23,9 +24,12 @@ _ALLOWED = (
 _PASSED_BACK = ("openai-processing-ms", "openai-version")
 
 
-def base_headers(request_id: str) -> Headers:
+def base_headers(request_id: str, dialect: DialectName) -> Headers:
     """What every answer carries."""
-    return [("x-request-id", request_id), _ORIGIN, _EXPOSE, ("server", "switchgear")]
+    headers = [("x-request-id", request_id), _ORIGIN, _EXPOSE, ("server", "switchgear")]
+    if dialect == "anthropic_messages":
+        headers.append(("request-id", f"req_{request_id}"))
+    return headers
 
 
 def preflight_headers(request_id: str, asked: str | None) -> Headers:

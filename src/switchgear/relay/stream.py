@@ -14,7 +14,7 @@ from switchgear.net.transport import TransportFault, UpstreamResponse
 from switchgear.relay.attempt import is_stall
 from switchgear.relay.heartbeat import Pulse
 from switchgear.relay.meter import TokenTally
-from switchgear.wire.openai_chat.stream import StreamTap
+from switchgear.wire.dialect import Tap
 
 StreamState = Literal["complete", "cut", "stalled", "error"]
 
@@ -39,7 +39,7 @@ class Passage:
 
     __slots__ = ("_clock", "_pulse", "_tally", "_tap", "_waiting", "first_byte_ns", "first_chunk_ns")
 
-    def __init__(self, tap: StreamTap, tally: TokenTally, pulse: Pulse, clock: Clock) -> None:
+    def __init__(self, tap: Tap, tally: TokenTally, pulse: Pulse, clock: Clock) -> None:
         self._tap = tap
         self._tally = tally
         self._pulse = pulse
@@ -80,7 +80,7 @@ class Passage:
 
 
 async def pass_on(
-    response: UpstreamResponse, tap: StreamTap, tally: TokenTally, pulse: Pulse, clock: Clock
+    response: UpstreamResponse, tap: Tap, tally: TokenTally, pulse: Pulse, clock: Clock
 ) -> StreamEnd:
     """Forwards content until the upstream's end, a fault, or its end marker, which is not forwarded.
 

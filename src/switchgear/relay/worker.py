@@ -32,10 +32,12 @@ from switchgear.link.protocol import (
 )
 from switchgear.link.snapshot import Principal
 from switchgear.link.unix import LinkClient
+from switchgear.net.fetch import Fetcher
 from switchgear.net.transport import Transport
 from switchgear.relay.app import App
 from switchgear.relay.call import Books
 from switchgear.relay.directory import Directory
+from switchgear.relay.files import Files
 from switchgear.relay.funds import Funds
 from switchgear.relay.health import Health
 from switchgear.relay.http1.server import HttpServer
@@ -43,8 +45,10 @@ from switchgear.relay.journal import Journal
 from switchgear.relay.limiter import RateTable
 from switchgear.relay.locate import Locator
 from switchgear.relay.metrics import Meters
-from switchgear.relay.pipeline import Pipeline, Tools
+from switchgear.relay.pipeline import Pipeline
 from switchgear.relay.requestlog import RequestLog
+from switchgear.relay.seals import EnvelopeSeals
+from switchgear.relay.tools import Tools
 from switchgear.relay.view import View
 
 STATS_INTERVAL_S = 1.0
@@ -75,6 +79,7 @@ class Worker:
         self._meters = Meters()
         self._log = RequestLog(2, wanted=log.isEnabledFor(logging.INFO))
         self._transport = transport
+        self._files = Files(Fetcher())
         self._hinted = 0
         self._draining = False
         self._refused = asyncio.Event()
@@ -86,6 +91,8 @@ class Worker:
             transport,
             Locator(self._link.call),
             self._count,
+            EnvelopeSeals(lambda: self._directory.pepper),
+            self._files,
             self._current,
         )
         self._pipeline = Pipeline(tools)
@@ -133,6 +140,7 @@ class Worker:
         self._funds.give_back_all()
         self._link.notify(self._meters.stats())
         await self._transport.close()
+        await self._files.close()
         await self._link.close()
         self._journal.close()
         self._limiter.close()

@@ -74,6 +74,7 @@ def _wanted(channel: ChannelConfig) -> dict[str, Any]:
         "weight": channel.weight,
         "timeouts": channel.timeouts,
         "concurrency": channel.concurrency,
+        "dialects": list(channel.dialects),
         "operations": list(channel.operations),
         "finish_on_client_gone": channel.finish_on_client_gone,
     }
@@ -139,6 +140,7 @@ def _channel(row: Any, secrets: dict[tuple[str, int], str]) -> ChannelRow:
         enabled=row["enabled"],
         timeouts=row["timeouts"],
         concurrency=row["concurrency"],
+        dialects=tuple(row["dialects"]),
         operations=tuple(row["operations"]),
         headers=() if headers is None else _HEADERS.decode(headers),
         finish_on_client_gone=row["finish_on_client_gone"],

@@ -87,6 +87,7 @@ channels = Table(
     Column("timeouts", JSON, nullable=False),
     Column("concurrency", Integer, nullable=False),
     Column("operations", JSON, nullable=False),
+    Column("dialects", JSON, nullable=False, server_default="[]"),
     Column("finish_on_client_gone", Boolean, nullable=False),
 )
 

@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from switchgear.catalog.document import CatalogError, read_document
+from switchgear.catalog.document import CatalogError, read_document, suggestion
+from switchgear.kernel.dialects import DIALECT_OF, MODEL_SLOT, DialectName
 from switchgear.vendors.quirks import by_operation
-from switchgear.vendors.schema import Auth, Vendor, VendorFile
+from switchgear.vendors.schema import Auth, Door, Vendor, VendorFile
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _ENV_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -31,12 +32,14 @@ def _vendor(file: str, entry: VendorFile) -> Vendor:
         raise CatalogError(file, "name", f'"{entry.name}" is not a lower-case word')
     if file != f"{entry.name}.toml":
         raise CatalogError(file, "name", f'the file of vendor "{entry.name}" is called {entry.name}.toml')
-    header, prefix = _auth(file, entry.auth)
+    header, prefix = _auth(file, "auth", entry.auth)
     endpoints = _endpoints(file, entry)
     for name in entry.env:
         if not _ENV_NAME.fullmatch(name):
             raise CatalogError(file, "env", f'"{name}" is not the name of an environment variable')
-    quirks = by_operation(file, entry.quirks, endpoints)
+    for path in entry.other_base_paths:
+        if not _PATH.fullmatch(path):
+            raise CatalogError(file, "other_base_paths", f'"{path}" is not a path such as "/v1"')
     return Vendor(
         name=entry.name,
         title=entry.title,
@@ -47,8 +50,12 @@ def _vendor(file: str, entry: VendorFile) -> Vendor:
         auth_header=header,
         auth_prefix=prefix,
         endpoints=endpoints,
-        headers=_headers(file, entry.headers, header),
-        quirks=quirks,
+        dialects=_dialects(file, entry, endpoints),
+        always=entry.always,
+        doors=_doors(file, entry, endpoints, header),
+        other_base_paths=entry.other_base_paths,
+        headers=_headers(file, "headers", entry.headers, header),
+        quirks=by_operation(file, entry.quirks, endpoints),
         asks_usage=entry.quirks.asks_usage,
     )
 
@@ -59,13 +66,51 @@ def _endpoints(file: str, entry: VendorFile) -> dict[str, str]:
         path: str = getattr(entry.endpoints, operation)
         if not path:
             continue
-        if not _PATH.fullmatch(path):
-            problem = f'"{path}" is not a path such as "/chat/completions"'
-            raise CatalogError(file, f"endpoints.{operation}", problem)
+        place = f"endpoints.{operation}"
+        fixed = path
+        if DIALECT_OF[operation] == "gemini_generate":
+            fixed = path.removesuffix(f"/{MODEL_SLOT}")
+            if fixed == path:
+                raise CatalogError(file, place, f'"{path}" does not end with "/{MODEL_SLOT}"')
+        if not _PATH.fullmatch(fixed):
+            raise CatalogError(file, place, f'"{path}" is not a path such as "/chat/completions"')
         endpoints[operation] = path
     if not endpoints:
         raise CatalogError(file, "endpoints", "a vendor needs at least one endpoint")
     return endpoints
+
+
+def _dialects(file: str, entry: VendorFile, endpoints: Mapping[str, str]) -> tuple[DialectName, ...]:
+    """The default dialects; all that have an endpoint when the file names none."""
+    for place, names in (("dialects", entry.dialects), ("always", entry.always)):
+        for name in names:
+            if name not in endpoints:
+                raise CatalogError(file, place, f'"{name}" has no endpoint{suggestion(name, endpoints)}')
+    return entry.dialects or tuple(dict.fromkeys(DIALECT_OF[operation] for operation in endpoints))
+
+
+def _doors(
+    file: str, entry: VendorFile, endpoints: Mapping[str, str], auth_header: str
+) -> dict[DialectName, Door]:
+    spoken = {DIALECT_OF[operation] for operation in endpoints}
+    doors: dict[DialectName, Door] = {}
+    for dialect, door in entry.doors.items():
+        place = f"doors.{dialect}"
+        if dialect not in spoken:
+            raise CatalogError(file, place, "the dialect has no endpoint; add one or remove the door")
+        if door.base_path is not None and not _PATH.fullmatch(door.base_path):
+            raise CatalogError(file, f"{place}.base_path", f'"{door.base_path}" is not a path such as "/v1"')
+        for name in door.headers:
+            if name in entry.headers:
+                raise CatalogError(file, f"{place}.headers.{name}", "the vendor sends it already; keep one")
+        auth = _auth(file, f"{place}.auth", door.auth) if door.auth is not None else None
+        own_header = auth[0] if auth is not None else auth_header
+        doors[dialect] = Door(
+            base_path=door.base_path,
+            auth=auth,
+            headers=_headers(file, f"{place}.headers", door.headers, own_header),
+        )
+    return doors
 
 
 def _base_path(file: str, entry: VendorFile) -> str:
@@ -82,21 +127,23 @@ def _base_path(file: str, entry: VendorFile) -> str:
     return url.path.rstrip("/")
 
 
-def _auth(file: str, auth: Auth) -> tuple[str, str]:
+def _auth(file: str, place: str, auth: Auth) -> tuple[str, str]:
     """(header, prefix) that carry the channel's secret; both empty when there is none."""
     if auth.scheme == "header":
         if not _HEADER_NAME.fullmatch(auth.header):
-            raise CatalogError(file, "auth.header", f'"{auth.header}" is not a header name in lower case')
+            raise CatalogError(file, f"{place}.header", f'"{auth.header}" is not a header name in lower case')
         return auth.header, auth.prefix
     if auth.header or auth.prefix:
-        raise CatalogError(file, "auth", f'header and prefix belong to scheme "header", not "{auth.scheme}"')
+        raise CatalogError(file, place, f'header and prefix belong to scheme "header", not "{auth.scheme}"')
     return ("authorization", "Bearer ") if auth.scheme == "bearer" else ("", "")
 
 
-def _headers(file: str, headers: Mapping[str, str], auth_header: str) -> tuple[tuple[str, str], ...]:
+def _headers(
+    file: str, place: str, headers: Mapping[str, str], auth_header: str
+) -> tuple[tuple[str, str], ...]:
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name) or name in _FRAMING_HEADERS or name == auth_header:
-            raise CatalogError(file, f"headers.{name}", "not a lower-case header that a vendor file may set")
+            raise CatalogError(file, f"{place}.{name}", "not a lower-case header that a vendor file may set")
         if not value.isascii() or not value.isprintable():
-            raise CatalogError(file, f"headers.{name}", "a header value is printable ASCII")
+            raise CatalogError(file, f"{place}.{name}", "a header value is printable ASCII")
     return tuple(headers.items())

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 import msgspec
 
 from switchgear.catalog.document import CatalogError
+from switchgear.kernel.dialects import OPERATIONS
 
-PROTECTED_KEYS = frozenset({"model", "messages", "prompt", "input", "stream"})
+PROTECTED_KEYS = frozenset({"model", "messages", "prompt", "input", "contents", "stream"})
 """Without these a request is another request; ``model`` and ``stream`` are managed by the relay itself."""
 RENAME_ONCE = "a rename never leads to a key that is itself dropped or renamed"
 
@@ -31,12 +32,18 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     openai_chat: OperationQuirks = OperationQuirks()
     openai_completions: OperationQuirks = OperationQuirks()
     openai_embeddings: OperationQuirks = OperationQuirks()
+    openai_responses: OperationQuirks = OperationQuirks()
+    anthropic_messages: OperationQuirks = OperationQuirks()
+    anthropic_count_tokens: OperationQuirks = OperationQuirks()
+    gemini_generate: OperationQuirks = OperationQuirks()
+    gemini_count_tokens: OperationQuirks = OperationQuirks()
+    gemini_embed: OperationQuirks = OperationQuirks()
 
 
 def by_operation(file: str, quirks: Quirks, endpoints: Mapping[str, str]) -> dict[str, OperationQuirks]:
     """Operation → its quirks, without the empty ones. Raises CatalogError on one that can do no good."""
     found: dict[str, OperationQuirks] = {}
-    for operation in ("openai_chat", "openai_completions", "openai_embeddings"):
+    for operation in OPERATIONS:
         entry: OperationQuirks = getattr(quirks, operation)
         if not entry.drop and not entry.rename:
             continue

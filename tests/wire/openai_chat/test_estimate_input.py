@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.sim.requests import read_request
 
+from switchgear.wire.call import Call, Operation
 from switchgear.wire.openai_chat.estimate_input import input_text, overhead_tokens
-from switchgear.wire.openai_chat.peek import Call, Operation
 
 
 def call_of(operation: Operation, **found: Any) -> Call:

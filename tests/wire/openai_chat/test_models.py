@@ -2,11 +2,12 @@
 
 import json
 
+from switchgear.wire.model_card import ModelCard
 from switchgear.wire.openai_chat.models import render_model, render_models
 
 
 def test_list_keeps_the_order() -> None:
-    assert json.loads(render_models([("b/x", 5, "acme"), ("a", 0, "z")])) == {
+    assert json.loads(render_models([ModelCard("b/x", 5, "acme"), ModelCard("a", 0, "z")])) == {
         "object": "list",
         "data": [
             {"id": "b/x", "object": "model", "created": 5, "owned_by": "acme"},
@@ -17,7 +18,7 @@ def test_list_keeps_the_order() -> None:
 
 
 def test_one() -> None:
-    assert json.loads(render_model(("a", 7, "z"))) == {
+    assert json.loads(render_model(ModelCard("a", 7, "z"))) == {
         "id": "a",
         "object": "model",
         "created": 7,

@@ -11,7 +11,7 @@ from tests.sim.requests import read_request
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import CHOICES_MAX, JSON_DEPTH_MAX, MODEL_NAME_CHARS_MAX
 from switchgear.kernel.usage import TOKENS_MAX
-from switchgear.wire.openai_chat.peek import Call, Operation
+from switchgear.wire.call import Call, Operation
 
 CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 TEXT: dict[str, Any] = {"model": "m", "prompt": "hi"}

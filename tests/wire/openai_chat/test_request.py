@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.sim.requests import read_request
 
-from switchgear.wire.openai_chat.request import render_request
+from switchgear.wire.dialect import Edits
+from switchgear.wire.openai_chat.request import pass_request
 
 GOLDEN = Path(__file__).parent / "golden" / "requests"
 CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -19,7 +20,7 @@ CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "
 def render(found: dict[str, Any], *, asks_usage: bool = True, **settings: Any) -> dict[str, Any]:
     call = read_request("openai_chat", json.dumps(found).encode())
     before = dict(call.fields)
-    body = render_request(call, "up", asks_usage=asks_usage, **settings)
+    body = pass_request(call, "up", Edits(asks_usage, **settings))
     assert call.fields == before, "a call is rendered again for the next candidate"
     rendered: dict[str, Any] = json.loads(body)
     return rendered
@@ -30,13 +31,8 @@ def test_golden(path: Path) -> None:
     """``sent`` and ``expected`` are the bodies as text, so that spelling and order are seen."""
     case = json.loads(path.read_text())
     call = read_request(case["operation"], case["sent"].encode())
-    body = render_request(
-        call,
-        case["upstream_model"],
-        asks_usage=case["asks_usage"],
-        drop=tuple(case.get("drop", ())),
-        rename=case.get("rename", {}),
-    ).decode()
+    edits = Edits(case["asks_usage"], tuple(case.get("drop", ())), case.get("rename", {}))
+    body = pass_request(call, case["upstream_model"], edits).decode()
     if os.environ.get("RECORD_GOLDEN"):
         case["expected"] = body
         path.write_text(json.dumps(case, indent=1, ensure_ascii=False) + "\n")
@@ -107,7 +103,7 @@ def test_every_value_outside_the_edits_is_byte_equal(extra: dict[str, Any], stre
         "encoding_format": "float",
     }
     call = read_request("openai_chat", json.dumps(found).encode())
-    again = read_request("openai_chat", render_request(call, "up", asks_usage=True))
+    again = read_request("openai_chat", pass_request(call, "up", Edits()))
     assert [key for key in again.fields if key != "stream_options"] == list(call.fields)
     for key, value in call.fields.items():
         if key != "model":

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchgear.kernel.usage import Usage
-from switchgear.wire.openai_chat.peek import Operation
+from switchgear.wire.call import Operation
 from switchgear.wire.openai_chat.response import fit_embeddings, read_reply
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from switchgear.kernel.limits import CHOICES_MAX, KIB
 from switchgear.kernel.usage import Usage
-from switchgear.wire.openai_chat.peek import Operation
+from switchgear.wire.call import Operation
 from switchgear.wire.openai_chat.stream import END_MARKER, StreamTap
 
 STREAMS = Path(__file__).parent / "golden" / "streams"
@@ -44,7 +44,7 @@ def run(name: str, chunks: list[bytes], show_usage: bool = True) -> dict[str, An
     end = tap.finish()
     return {
         "out": out,
-        "closing": tap.closing,
+        "closing": tap.closing().removesuffix(END_MARKER),
         "end": end,
         "ended": tap.ended,
         "finished": tap.finished,
@@ -323,9 +323,9 @@ def test_many_tiny_frames_cost_linear_time() -> None:
     def seconds(count: int) -> float:
         tap = StreamTap("openai_chat", True)
         body = b": k\n\n" * count
-        start = time.perf_counter()
+        start = time.process_time()
         assert tap.feed(body[:-1]) == body[:-5]
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     short = min(seconds(10_000) for _ in range(3))
     assert seconds(100_000) < short * 10 * 4

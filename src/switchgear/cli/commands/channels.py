@@ -26,7 +26,18 @@ def list_(data: Data = DATA_DEFAULT, json: Json = False) -> None:
         for row in rows:
             print_json(row)
         return
-    header = ("name", "vendor", "enabled", "base_url", "credential", "models", "groups", "priority", "weight")
+    header = (
+        "name",
+        "vendor",
+        "dialects",
+        "enabled",
+        "base_url",
+        "credential",
+        "models",
+        "groups",
+        "priority",
+        "weight",
+    )
     print_table(
         header,
         [
@@ -84,6 +95,7 @@ def _row(row: ChannelRow) -> dict[str, object]:
         "name": channel.name,
         "id": row.id,
         "vendor": channel.vendor,
+        "dialects": channel.dialects or (vendor.dialects if vendor else ()),
         "enabled": row.enabled,
         "base_url": channel.base_url or (vendor.base_url if vendor else ""),
         "credential": keys,

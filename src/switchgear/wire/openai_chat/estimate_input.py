@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.usage import TOKENS_MAX
-from switchgear.wire.openai_chat.peek import Call
+from switchgear.wire.call import Call
 from switchgear.wire.splice import NULL
 
 TOKENS_PER_MESSAGE = 3

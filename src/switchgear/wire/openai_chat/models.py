@@ -5,22 +5,20 @@ from typing import Any
 
 import msgspec
 
+from switchgear.wire.model_card import ModelCard
+
 _encode = msgspec.json.Encoder().encode
 
-Model = tuple[str, int, str]
-"""(id, created in Unix seconds, owned_by)."""
 
-
-def render_models(models: Iterable[Model]) -> bytes:
+def render_models(cards: Iterable[ModelCard]) -> bytes:
     """The body of ``GET /v1/models``, in the order given."""
-    return _encode({"object": "list", "data": [_model_object(model) for model in models]})
+    return _encode({"object": "list", "data": [_model_object(card) for card in cards]})
 
 
-def render_model(model: Model) -> bytes:
+def render_model(card: ModelCard) -> bytes:
     """The body of ``GET /v1/models/{id}``."""
-    return _encode(_model_object(model))
+    return _encode(_model_object(card))
 
 
-def _model_object(model: Model) -> dict[str, Any]:
-    model_id, created, owned_by = model
-    return {"id": model_id, "object": "model", "created": created, "owned_by": owned_by}
+def _model_object(card: ModelCard) -> dict[str, Any]:
+    return {"id": card.id, "object": "model", "created": card.created, "owned_by": card.owned_by}

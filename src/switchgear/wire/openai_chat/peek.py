@@ -1,17 +1,16 @@
 """What a request wants, read without decoding what the relay has no need of."""
 
 import math
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import Raw
 
-from switchgear.kernel.errors import BAD_JSON, INVALID_TYPE, INVALID_VALUE, MISSING_PARAMETER, ApiError
+from switchgear.kernel.errors import INVALID_TYPE, INVALID_VALUE, MISSING_PARAMETER, ApiError
 from switchgear.kernel.limits import CHOICES_MAX, MODEL_NAME_CHARS_MAX
 from switchgear.kernel.usage import TOKENS_MAX
+from switchgear.wire.call import Call, Operation
 from switchgear.wire.splice import NULL, BadJson, read_object
-
-Operation = Literal["openai_chat", "openai_completions", "openai_embeddings"]
 
 _TRUE = Raw(b"true")
 _FALSE = Raw(b"false")
@@ -31,36 +30,6 @@ _decode_any = msgspec.json.Decoder().decode
 _decode_list = msgspec.json.Decoder(list[Raw]).decode
 
 
-class Call(msgspec.Struct, frozen=True):
-    """A request as routing, admission and the estimate need it; ``fields`` holds all of it by value."""
-
-    operation: Operation
-    fields: dict[str, Raw]
-    model: str
-    stream: bool
-    include_usage: bool
-    """The client asked for the usage chunk."""
-    output_tokens_cap: int
-    """0 = the client names none."""
-    choices: int
-    """Outputs to be generated and billed: choices × prompts."""
-    input_bytes: int
-    images: int
-    """At most so many; exact for ordinary bodies."""
-    wants_base64: bool
-
-
-def read_fields(body: bytes) -> dict[str, Raw]:
-    """The fields of a request, those of a literal ``extra_body`` among them. Raises ApiError BAD_JSON."""
-    try:
-        fields = read_object(body)
-        return _merge_extra_body(fields) if "extra_body" in fields else fields
-    except BadJson as error:
-        raise ApiError(
-            BAD_JSON, f"We could not parse the JSON body of your request: {error.message}."
-        ) from None
-
-
 def read_call(operation: Operation, fields: dict[str, Raw], model: str) -> Call:
     """What else a request says, once it is known that its model may be used.
 
@@ -69,6 +38,7 @@ def read_call(operation: Operation, fields: dict[str, Raw], model: str) -> Call:
     prompts = _check_input(operation, fields)
     stream = _read_bool(fields, "stream") if operation != "openai_embeddings" else False
     return Call(
+        "openai_chat",
         operation,
         fields,
         model,
@@ -83,21 +53,6 @@ def read_call(operation: Operation, fields: dict[str, Raw], model: str) -> Call:
 
 
 _BASE64 = Raw(b'"base64"')
-
-
-def _merge_extra_body(fields: dict[str, Raw]) -> dict[str, Raw]:
-    """People copy the SDK's ``extra_body`` into raw JSON; its keys belong to the top level, where they don't
-    override what stands there. ``google`` stays inside, as its readers look for it there."""
-    if fields["extra_body"] == NULL or not bytes(fields["extra_body"]).startswith(b"{"):
-        return fields
-    extra = read_object(bytes(fields["extra_body"]))
-    merged = {key: value for key, value in fields.items() if key != "extra_body"}
-    for key, value in extra.items():
-        if key == "google":
-            merged["extra_body"] = Raw(b'{"google":' + bytes(value) + b"}")
-        elif key not in merged or merged[key] == NULL:
-            merged[key] = value
-    return merged
 
 
 def read_model(fields: dict[str, Raw]) -> str:

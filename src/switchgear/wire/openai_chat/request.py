@@ -1,44 +1,32 @@
 """The request as one upstream gets it: what the client sent, with named edits at the top level."""
 
-from collections.abc import Mapping
-
 import msgspec
 from msgspec import Raw
 
-from switchgear.wire.openai_chat.peek import Call
+from switchgear.wire.call import Call
+from switchgear.wire.dialect import Edits
+from switchgear.wire.edits import edited
 from switchgear.wire.splice import NULL, BadJson, read_object, write_object
 
 _TRUE = Raw(b"true")
-_NO_RENAME: dict[str, str] = {}
 _encode = msgspec.json.Encoder().encode
 
 
-def render_request(
-    call: Call,
-    upstream_model: str,
-    *,
-    asks_usage: bool,
-    drop: tuple[str, ...] = (),
-    rename: Mapping[str, str] = _NO_RENAME,
-) -> bytes:
+def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
     """The body for an upstream that knows the model as ``upstream_model``.
 
-    ``drop`` and ``rename`` name top-level keys as clients write them; where a client sent the new name too,
-    that one stays. ``asks_usage``: the upstream understands ``stream_options.include_usage``.
+    ``edits.drop`` and ``edits.rename`` name top-level keys as clients write them; where a client sent the new
+    name too, that one stays.
     """
     fields = {key: value for key, value in call.fields.items() if value != NULL}
     fields["model"] = Raw(_encode(upstream_model))
     if call.stream and call.operation != "openai_embeddings":
-        _set_include_usage(fields, asks_usage)
+        _set_include_usage(fields, edits.asks_usage)
     else:
         fields.pop("stream_options", None)
     if "parallel_tool_calls" in fields and not _has_tools(fields):
         del fields["parallel_tool_calls"]
-    for key in drop:
-        fields.pop(key, None)
-    if rename:
-        fields = _renamed(fields, rename)
-    return write_object(fields)
+    return write_object(edited(fields, edits))
 
 
 def _set_include_usage(fields: dict[str, Raw], asks_usage: bool) -> None:
@@ -61,14 +49,3 @@ def _set_include_usage(fields: dict[str, Raw], asks_usage: bool) -> None:
 def _has_tools(fields: dict[str, Raw]) -> bool:
     tools = fields.get("tools")
     return tools is not None and bool(bytes(tools)[1:-1].strip())
-
-
-def _renamed(fields: dict[str, Raw], rename: Mapping[str, str]) -> dict[str, Raw]:
-    renamed: dict[str, Raw] = {}
-    for key, value in fields.items():
-        new = rename.get(key, key)
-        if new == key:
-            renamed[key] = value
-        elif new not in fields:
-            renamed[new] = value
-    return renamed

@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.usage import Usage
-from switchgear.wire.openai_chat.errors import UpstreamError, has_error, upstream_error_of
+from switchgear.wire.call import Operation
+from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
 from switchgear.wire.openai_chat.frames import ABSENT, Chunk, chunk_of, decode_chunk, gather_text
-from switchgear.wire.openai_chat.peek import Operation
 from switchgear.wire.openai_chat.usage import read_usage
 from switchgear.wire.splice import (
     NULL,
@@ -51,7 +51,7 @@ _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_embeddings = msgspec.json.Decoder(_EmbeddingList).decode
 
 
-class Reply(msgspec.Struct, frozen=True):
+class WholeReply(msgspec.Struct, frozen=True):
     """A reply of status 200. With ``error`` it is no answer and nothing else counts."""
 
     body: bytes
@@ -69,7 +69,7 @@ class Reply(msgspec.Struct, frozen=True):
         return "".join(texts)
 
 
-def read_reply(operation: Operation, body: bytes) -> Reply:
+def read_reply(operation: Operation, body: bytes) -> WholeReply:
     """Never raises: what is not an answer comes back as ``error``."""
     try:
         envelope = _decode_envelope(body)
@@ -80,20 +80,22 @@ def read_reply(operation: Operation, body: bytes) -> Reply:
     if empty or not _is_empty(envelope.error) or envelope.base_resp is not ABSENT:
         return _read_odd(operation, body)
     usage = None if envelope.usage is ABSENT else read_usage(envelope.usage)
-    return Reply(body, usage)
+    return WholeReply(body, usage)
 
 
-def _read_odd(operation: Operation, body: bytes) -> Reply:
+def _read_odd(operation: Operation, body: bytes) -> WholeReply:
     """A reply without an answer, or one that could be an error: looked at as a whole."""
     try:
         found: Any = _decode_any(repair_surrogates(body))
     except (ValueError, RecursionError):
-        return Reply(body, error=UpstreamError("transient", 200, "the answer is not JSON", "server_error"))
+        return WholeReply(
+            body, error=UpstreamError("transient", 200, "the answer is not JSON", "server_error")
+        )
     if has_error(found):
-        return Reply(body, error=upstream_error_of(200, found))
+        return WholeReply(body, error=upstream_error_of(200, found))
     key = "data" if operation == "openai_embeddings" else "choices"
     usage = found.get("usage")
-    return Reply(body, None if usage is None else read_usage(_encode(usage)), empty=not found.get(key))
+    return WholeReply(body, None if usage is None else read_usage(_encode(usage)), empty=not found.get(key))
 
 
 def _read_chunk(body: bytes) -> Chunk | None:

@@ -9,9 +9,12 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Raw
 
+from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX, TEXT_PIECES_MAX
 from switchgear.kernel.usage import Usage
-from switchgear.wire.openai_chat.errors import UpstreamError, has_error, upstream_error_of
+from switchgear.wire.call import Operation
+from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
+from switchgear.wire.openai_chat.errors import render_stream_error
 from switchgear.wire.openai_chat.frames import (
     ABSENT,
     Choice,
@@ -21,7 +24,6 @@ from switchgear.wire.openai_chat.frames import (
     gather_text,
     says_something,
 )
-from switchgear.wire.openai_chat.peek import Operation
 from switchgear.wire.openai_chat.usage import merge_max, read_usage
 from switchgear.wire.splice import (
     NULL,
@@ -92,9 +94,15 @@ class StreamTap:
         """Every choice that was seen has a finish reason."""
         return bool(self._finished_choices) and all(self._finished_choices.values())
 
-    @property
     def closing(self) -> bytes:
-        """The usage frame to send before the end marker; empty unless the client asked and usage came."""
+        """The usage frame, if the client asked and usage came, and the end marker."""
+        return self._usage_frame() + END_MARKER
+
+    def error_frame(self, err: ApiError, request_id: str) -> bytes:
+        """What ends a stream that broke; no end marker follows it."""
+        return render_stream_error(err, request_id)
+
+    def _usage_frame(self) -> bytes:
         if not self._show_usage:
             return b""
         if self._closing or self._head is None:

@@ -1,0 +1,100 @@
+"""Counting input tokens for clients that ask before they call: free, and no call in any limit.
+
+An upstream of the same dialect that counts is asked, as nobody knows its tokens better; otherwise, and
+whenever that fails, we count ourselves, so a client always gets a number.
+"""
+
+import asyncio
+
+from switchgear.kernel.errors import BODY_TIMEOUT, ApiError
+from switchgear.kernel.limits import (
+    BODY_BYTES_MAX,
+    BODY_READ_TIMEOUT_S,
+    COUNT_AT_ONCE_MAX,
+    COUNT_UPSTREAM_TIMEOUT_S,
+    ERROR_BODY_BYTES_MAX,
+)
+from switchgear.net.transport import TransportFault
+from switchgear.relay.admit import identify, terms_for
+from switchgear.relay.attempt import Fault, open_exchange, passed_on_headers
+from switchgear.relay.body import decode_body
+from switchgear.relay.http import Inbound
+from switchgear.relay.meter import count_or_guess
+from switchgear.relay.plan import Candidate, plan
+from switchgear.relay.prepare import Preparation
+from switchgear.relay.tools import Tools
+from switchgear.relay.view import View
+from switchgear.wire.call import Call, InPath, Operation
+from switchgear.wire.dialect import Dialect
+from switchgear.wire.dialects import DIALECT_OF_OPERATION
+from switchgear.wire.fields import read_fields
+
+
+class TokenCounter:
+    """Answers questions for the number of input tokens."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._room = asyncio.Semaphore(COUNT_AT_ONCE_MAX)
+
+    async def count(self, request: Inbound, operation: Operation, in_path: InPath) -> bytes:
+        """The answer's body, in the operation's dialect. Raises ApiError."""
+        tools, dialect = self._tools, DIALECT_OF_OPERATION[operation]
+        view = tools.view()
+        caller = await identify(request, tools.directory, view.trusted, tools.books.clock)
+        async with self._room:
+            fields = read_fields(await _body(request))
+            model = dialect.read_model(fields, in_path)
+            terms_for(view.snapshot, caller, model)
+            call = dialect.read_call(operation, fields, model, in_path)
+            for candidate in self._candidates(view, caller.principal.group, call):
+                if (answer := await self._ask(candidate, call, dialect, request)) is not None:
+                    return answer
+            text = dialect.input_text(call)
+            tokens = await count_or_guess(tools.count, text, model) + dialect.overhead_tokens(call)
+            return dialect.render_count(tokens)
+
+    def _candidates(self, view: View, group: str, call: Call) -> tuple[Candidate, ...]:
+        """The one that would be tried first, if any channel counts in this dialect."""
+        tools = self._tools
+        tiers = view.routes.tiers(group, call.model, call.operation)
+        now_ns = tools.books.clock.monotonic_ns()
+        return plan(tiers, tools.health, now_ns, lambda _: 0, 0, lambda: 0.0).candidates[:1]
+
+    async def _ask(
+        self, candidate: Candidate, call: Call, dialect: Dialect, request: Inbound
+    ) -> bytes | None:
+        """What the upstream says; None when it says nothing of use."""
+        tools = self._tools
+        preparation = Preparation(call, dialect, tools.seals, tools.fetch)
+        passed_on = passed_on_headers(request.header, 0, call.operation)
+        try:
+            async with asyncio.timeout(COUNT_UPSTREAM_TIMEOUT_S):
+                exchange = await open_exchange(
+                    tools.transport,
+                    tools.locator,
+                    candidate,
+                    await preparation.prepare(candidate),
+                    call,
+                    passed_on,
+                    tools.health,
+                    tools.books.clock,
+                )
+                try:
+                    return await exchange.response.read(ERROR_BODY_BYTES_MAX)
+                finally:
+                    exchange.response.close()
+        except (Fault, TransportFault, TimeoutError):
+            return None
+
+
+async def _body(request: Inbound) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_READ_TIMEOUT_S):
+            body = await request.read_body(BODY_BYTES_MAX)
+    except TimeoutError:
+        late = f"The request body did not arrive within {BODY_READ_TIMEOUT_S:g} seconds."
+        raise ApiError(BODY_TIMEOUT, late) from None
+    if coding := request.header("content-encoding"):
+        body = await decode_body(body, coding, BODY_BYTES_MAX)
+    return body

@@ -1,0 +1,151 @@
+"""What goes to one candidate: the client's request as it is, or said again in the upstream's dialect.
+
+A channel may speak several dialects. The client's own is taken where it can be; else the one that loses
+least, in the order of ``plan.WAYS``. What none can carry is refused before any money is held.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+
+from switchgear.kernel.errors import ApiError
+from switchgear.kernel.facts import ModelFacts
+from switchgear.relay.plan import Candidate
+from switchgear.wire.call import Call, Operation
+from switchgear.wire.dialect import Dialect, Edits, Headers
+from switchgear.wire.dialects import DIALECT_OF_OPERATION
+from switchgear.wire.edits import edited
+from switchgear.wire.ir import RemoteFile, Request, Seals, Upstream
+from switchgear.wire.loss import concepts, refusal, weigh
+from switchgear.wire.origin import origin_of
+from switchgear.wire.splice import write_object
+
+Fetch = Callable[[tuple[str, ...]], Awaitable[Mapping[str, RemoteFile]]]
+"""Fetches files by URL, through the guard. Raises ApiError."""
+
+_NO_FACTS = ModelFacts()
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A request as one candidate gets it."""
+
+    operation: Operation
+    """The upstream's."""
+    body: bytes
+    request: Request | None = None
+    """The neutral form; None when the client's body passes through."""
+    origin: str = ""
+    """Whose opaque tokens the answer brings."""
+    headers: tuple[tuple[str, str], ...] = ()
+    dropped: tuple[str, ...] = ()
+    """Fields of the client's that the upstream does not get."""
+
+    @property
+    def dialect(self) -> Dialect:
+        return DIALECT_OF_OPERATION[self.operation]
+
+
+class Preparation:
+    """One call on its way to its candidates: read into the neutral form once, if at all."""
+
+    def __init__(self, call: Call, client: Dialect, seals: Seals, fetch: Fetch) -> None:
+        self._call = call
+        self._client = client
+        self._seals = seals
+        self._fetch = fetch
+        self._request: Request | None = None
+        self._concepts: dict[str, str] = {}
+        self._files: dict[str, RemoteFile] = {}
+
+    async def first_fit(self, candidates: tuple[Candidate, ...]) -> tuple[int, Prepared]:
+        """The first candidate that can carry the request, by its place, and what goes to it. Raises the first
+        one's ApiError when none can."""
+        reason: ApiError | None = None
+        for place, candidate in enumerate(candidates):
+            try:
+                return place, await self.prepare(candidate)
+            except ApiError as error:
+                reason = reason or error
+        if reason is None:
+            raise ValueError("a plan without candidates")
+        raise reason
+
+    async def prepare(self, candidate: Candidate) -> Prepared:
+        """The request for a candidate. Raises ApiError for what it can't carry."""
+        operation = candidate.operations[0]
+        if operation == self._call.operation:
+            edits = _edits(candidate, operation)
+            body = self._client.pass_request(self._call, candidate.upstream_model, edits)
+            return Prepared(operation, body)
+        request = self._read()
+        operation, dropped = self._choose(candidate.operations)
+        dialect = DIALECT_OF_OPERATION[operation]
+        channel = candidate.channel
+        upstream = Upstream(
+            candidate.upstream_model,
+            channel.vendor,
+            origin_of(dialect.name, channel.vendor, candidate.upstream_model, channel.id),
+            channel.facts.get(candidate.upstream_model, _NO_FACTS),
+            channel.asks_usage,
+        )
+        if urls := dialect.remote_files(request, upstream):
+            upstream = msgspec.structs.replace(upstream, files=await self._files_of(urls))
+        written = dialect.write_request(request, upstream)
+        return Prepared(
+            operation,
+            write_object(edited(written.body, _edits(candidate, operation))),
+            request,
+            upstream.origin,
+            written.headers,
+            self._named((*dropped, *written.dropped)),
+        )
+
+    def _read(self) -> Request:
+        if self._request is None:
+            self._request = self._client.read_request(self._call, self._seals)
+            self._concepts = concepts(self._request)
+        return self._request
+
+    def _choose(self, operations: tuple[Operation, ...]) -> tuple[Operation, tuple[str, ...]]:
+        """The operation that carries the request with the least loss. Raises ApiError when none does."""
+        refused: str | None = None
+        best: tuple[int, Operation, tuple[str, ...]] | None = None
+        for operation in operations:
+            dropped, refusals = weigh(self._concepts, DIALECT_OF_OPERATION[operation].carries)
+            if refusals:
+                refused = refused or refusals[0]
+            elif best is None or len(dropped) < best[0]:
+                best = (len(dropped), operation, dropped)
+        if best is None:
+            concept = refused or ""
+            raise refusal(concept, self._client.fields.get(concept, concept), self._concepts.get(concept, ""))
+        return best[1], best[2]
+
+    def _named(self, dropped: tuple[str, ...]) -> tuple[str, ...]:
+        """Concepts as the client knows them; of its unknown fields, each by its name."""
+        names: dict[str, None] = {}
+        for concept in dropped:
+            if concept == "extras" and self._request is not None:
+                names.update(dict.fromkeys(self._request.extras))
+            else:
+                names[self._client.fields.get(concept, concept)] = None
+        return tuple(names)
+
+    async def _files_of(self, urls: tuple[str, ...]) -> Mapping[str, RemoteFile]:
+        missing = tuple(url for url in urls if url not in self._files)
+        if missing:
+            self._files.update(await self._fetch(missing))
+        return self._files
+
+
+def dropped_header(dropped: tuple[str, ...]) -> Headers:
+    """Tells the client which of its fields the upstream did not get."""
+    if not dropped:
+        return []
+    names = ",".join(name for name in dropped if name.isascii() and name.isprintable())
+    return [("x-switchgear-dropped", names[:1024])]
+
+
+def _edits(candidate: Candidate, operation: Operation) -> Edits:
+    channel = candidate.channel
+    return Edits(channel.asks_usage, channel.drop.get(operation, ()), channel.rename.get(operation, {}))

@@ -1,0 +1,30 @@
+"""What a worker lends to whatever serves one of its requests."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from switchgear.net.transport import Transport
+from switchgear.relay.attempt import Locator
+from switchgear.relay.call import Books
+from switchgear.relay.directory import Directory
+from switchgear.relay.health import Health
+from switchgear.relay.meter import Count
+from switchgear.relay.prepare import Fetch
+from switchgear.relay.view import View
+from switchgear.wire.ir import Seals
+
+
+class Tools(msgspec.Struct, frozen=True):
+    """What a worker lends to each call."""
+
+    books: Books
+    directory: Directory
+    health: Health
+    transport: Transport
+    locator: Locator
+    count: Count
+    seals: Seals
+    fetch: Fetch
+    view: Callable[[], View]
+    """The configuration as it stands; a call takes it once."""

@@ -1,0 +1,56 @@
+"""What routing, admission and the estimate need to know of a request, in whatever dialect it came."""
+
+from typing import Literal
+
+import msgspec
+from msgspec import Raw
+
+from switchgear.kernel.dialects import DialectName
+
+Operation = Literal[
+    "openai_chat",
+    "openai_completions",
+    "openai_embeddings",
+    "openai_responses",
+    "anthropic_messages",
+    "anthropic_count_tokens",
+    "gemini_generate",
+    "gemini_count_tokens",
+    "gemini_embed",
+]
+
+
+class InPath(msgspec.Struct, frozen=True, gc=False):
+    """What a request says outside its body, in dialects that put it into the path."""
+
+    model: str = ""
+    stream: bool = False
+    array: bool = False
+    """The stream is wanted as one JSON array, not as server-sent events."""
+    batch: bool = False
+    """Several embeddings in one call."""
+
+
+NOTHING_IN_PATH = InPath()
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A request as it was understood; ``fields`` holds all of its body by value."""
+
+    dialect: DialectName
+    operation: Operation
+    fields: dict[str, Raw]
+    model: str
+    stream: bool = False
+    include_usage: bool = False
+    """The client asked for the usage chunk, where the dialect lets it ask."""
+    output_tokens_cap: int = 0
+    """0 = the client names none."""
+    choices: int = 1
+    """Outputs to be generated and billed: choices × prompts."""
+    input_bytes: int = 0
+    images: int = 0
+    """At most so many; exact for ordinary bodies."""
+    wants_base64: bool = False
+    """Embeddings."""
+    in_path: InPath = NOTHING_IN_PATH

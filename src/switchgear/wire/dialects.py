@@ -1,0 +1,14 @@
+"""The table of dialects, and which of them speaks an operation."""
+
+from switchgear.kernel.dialects import OPERATIONS_OF, DialectName
+from switchgear.wire.dialect import Dialect
+from switchgear.wire.openai_chat.dialect import OpenAIChat
+
+DIALECT_OF: dict[DialectName, Dialect] = {"openai_chat": OpenAIChat()}  # type: ignore[dict-item]
+
+DIALECT_OF_OPERATION: dict[str, Dialect] = {
+    operation: DIALECT_OF[name]
+    for name, operations in OPERATIONS_OF.items()
+    if name in DIALECT_OF
+    for operation in operations
+}
