@@ -1,7 +1,7 @@
 """What a script of ``tests.e2e.sdks`` should find, whatever upstream its model has.
 
-The answers come from ``tests.sim.script``, which says the same in every dialect; what differs here is only how
-a client's own dialect names things.
+The answers come from ``tests.sim.script``, which says the same in every dialect; what differs here is only
+how a client's own dialect names things.
 """
 
 import json

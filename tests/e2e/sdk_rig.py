@@ -1,4 +1,4 @@
-"""A server before a simulated upstream of four dialects, one channel for each, and scripts that drive SDKs at it.
+"""A server before a simulated upstream of four dialects, a channel for each, and scripts that drive SDKs.
 
 Every model of a channel has a twin for each script, which may be put out of service by faults.
 """

@@ -1,5 +1,6 @@
-"""The official Python SDKs, current majors and the ones before, against a server whose models answer in each of
-four dialects. Without it a conversion that an SDK cannot read, or that loses something, would be met by users."""
+"""The official Python SDKs, current majors and the ones before, against a server whose models answer in each
+of four dialects. Without it a conversion that an SDK cannot read, or that loses something, would be met by
+users."""
 
 import json
 from collections.abc import Iterator
