@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from tests.e2e import settings
 from tests.e2e.harness import ROOT, Server
+from tests.e2e.sdks import asked
 
 UPSTREAMS = {
     "chat": ("openai_chat", "gpt-5.2"),
@@ -31,8 +32,10 @@ class Script(NamedTuple):
 
     name: str
     dialect: str
-    """What it speaks: a key of ``UPSTREAMS``."""
+    """What it speaks: a key of ``UPSTREAMS``, or ``vercel`` for an SDK that hides it."""
     command: Sequence[str]
+    more: Sequence[str] = ()
+    """Arguments after the spec."""
 
 
 class Rig(NamedTuple):
@@ -41,13 +44,14 @@ class Rig(NamedTuple):
     """By what is the matter with them: ``good``, ``wrong``, ``narrow`` (may call no model here), ``slow``."""
 
     def spec(self, script: str) -> str:
-        """The argument of a script."""
-        models = {channel: model(channel) for channel in UPSTREAMS}
+        """The argument of a script. The questions are for those that cannot import them."""
+        models = [model(channel) for channel in UPSTREAMS]
         spec = {
             "origin": self.server.origin,
             "keys": self.keys,
-            "models": list(models.values()),
-            "faulty": {name: twin(name, script) for name in models.values()},
+            "models": models,
+            "faulty": {name: twin(name, script) for name in models},
+            "asked": {name: value for name, value in vars(asked).items() if name.isupper()},
         }
         return json.dumps(spec)
 
@@ -107,7 +111,7 @@ def run_all(rig: Rig, scripts: Sequence[Script]) -> dict[str, Any]:
     """What each script printed, by its name; all run at the same time."""
     started = {
         script.name: subprocess.Popen(
-            [*script.command, rig.spec(script.name)],
+            [*script.command, rig.spec(script.name), *script.more],
             env=clean_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
