@@ -14,7 +14,9 @@ from switchgear.config.server import ENV_PREFIX
 from switchgear.config.tables import SERVER, TABLES, Field, Table
 from switchgear.control import metrics as controller_metrics
 from switchgear.kernel import errors, limits
+from switchgear.kernel import facts as facts_module
 from switchgear.kernel.dialects import DIALECTS
+from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.money import usd_from_nanos
 from switchgear.kernel.usage import UNITS
 from switchgear.ledger.policy import POLICY
@@ -35,6 +37,7 @@ def pages() -> dict[str, str]:
         "settings.md": settings_page(),
         "commands.md": commands_page(),
         "vendors.md": vendors_page(),
+        "models.md": models_page(),
         "prices.md": prices_page(),
         "stream-end.md": stream_end_page(),
         "metrics.md": metrics_page(),
@@ -211,6 +214,75 @@ def vendors_page() -> str:
         "*on request* are there too, but have to be named.",
         table(header, rows),
     )
+
+
+def models_page() -> str:
+    data = shipped()
+    listed = [
+        (
+            f"`{model.id}`",
+            model.vendor,
+            ", ".join(model.endpoints),
+            model.context_tokens or "",
+            model.output_tokens_max or "",
+            shown_facts(data.facts_of(model.vendor, model.upstream_id or model.id)),
+        )
+        for model in sorted(data.models.values(), key=lambda model: (model.vendor, model.id))
+    ]
+    families = [
+        (f"`{family.pattern}`", family.vendor or "any", shown_values(family.facts.items()))
+        for family in data.families
+    ]
+    return page(
+        "Models",
+        "What is known of the models that ship with the package. The operations are those of the model's own "
+        "vendor. The facts say how its reasoning is switched and what it refuses; what is not said is as the "
+        "dialect has it.",
+        table(("model", "vendor", "operations", "context", "output at most", "facts"), listed),
+        "## Families\n\nThe facts come from these patterns, matched against the name at the upstream; "
+        "so they hold for dated names and for models of your own servers too. A later row stands above an "
+        "earlier one, key by key; rows of a vendor hold for its own channels only.",
+        table(("name", "at vendor", "facts"), families),
+        "## Facts",
+        table(("fact", "usual", "meaning"), fact_rows()),
+    )
+
+
+def shown_facts(facts: ModelFacts) -> str:
+    """Those that differ from the usual, without the token figures that have columns of their own."""
+    usual = ModelFacts()
+    named = [name for name in facts.__struct_fields__ if name not in ("output_tokens_max", "context_tokens")]
+    return shown_values(
+        (name, value) for name in named if (value := getattr(facts, name)) != getattr(usual, name)
+    )
+
+
+def shown_values(pairs: Iterable[tuple[str, object]]) -> str:
+    return ", ".join(f"{name} = {shown_value(value)}" for name, value in pairs)
+
+
+def shown_value(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " ".join(map(str, value)) or "none" if isinstance(value, list | tuple) else str(value)
+
+
+def fact_rows() -> list[tuple[str, str, str]]:
+    """(name, default, docstring) of each field of ``ModelFacts``."""
+    tree = ast.parse(Path(facts_module.__file__).read_text(encoding="utf-8"))
+    body = next(
+        node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "ModelFacts"
+    )
+    usual = ModelFacts()
+    rows = []
+    for at, node in enumerate(body):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            name = node.target.id
+            after = body[at + 1] if at + 1 < len(body) else None
+            is_text = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+            text = " ".join(str(after.value.value).split()) if is_text else ""
+            rows.append((f"`{name}`", shown_value(getattr(usual, name)) or "not known", text))
+    return rows
 
 
 def prices_page() -> str:

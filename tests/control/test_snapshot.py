@@ -1,6 +1,7 @@
 """What workers are told to serve. Without these a secret could be lost on the way, a model could be free for
 lack of a price, or one wrong channel could take the rest with it unnoticed."""
 
+import msgspec
 import pytest
 
 from switchgear.catalog.price import Price, with_id
@@ -9,6 +10,7 @@ from switchgear.control.local_settings import MODEL_ALIAS
 from switchgear.control.snapshot import SnapshotError, compile_snapshot
 from switchgear.kernel.config import ChannelConfig
 from switchgear.kernel.limits import LOCAL_CALLS_MAX
+from switchgear.link.snapshot import ChannelView
 from switchgear.store.channels import ChannelRow
 from switchgear.vendors.shipped import Shipped, shipped
 
@@ -100,6 +102,27 @@ def test_a_channel_without_any_operation_is_left_out_with_a_word(caplog):
     given = channel("none", "anthropic", models=("m",), operations=("openai_chat",))
     assert compiled(given, channel("b")).channels[0].name == "b"
     assert "no operation" in caplog.text
+
+
+def test_a_channel_tells_what_is_known_of_its_upstream_models():
+    """Of the model that is really asked, whatever clients call it; of an unknown one nothing is told."""
+    rows = [
+        ChannelRow(
+            "id",
+            channel(
+                vendor="compatible",
+                base_url="http://h",
+                models=("mine", "claude-opus-4-7", "unheard-of"),
+                model_map={"mine": "gpt-5.1-codex"},
+            ),
+        )
+    ]
+    view = compile_snapshot(1, {}, rows, (), shipped(), {}).channels[0]
+    assert set(view.facts) == {"gpt-5.1-codex", "claude-opus-4-7"}
+    assert view.facts["gpt-5.1-codex"].responses_only
+    assert view.facts["claude-opus-4-7"].thinking == "adaptive"
+    again = msgspec.msgpack.decode(msgspec.msgpack.encode(view), type=ChannelView)
+    assert again == view
 
 
 def test_the_embedded_channel_has_no_address_of_its_own():

@@ -12,6 +12,7 @@ import pytest
 from switchgear.cli.app import COMMANDS
 from switchgear.config.tables import TABLES
 from switchgear.kernel.errors import TABLE
+from switchgear.kernel.facts import ModelFacts
 from switchgear.vendors.shipped import shipped
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +45,8 @@ def test_nothing_is_missing(make_docs: ModuleType) -> None:
         ("errors.md", TABLE),
         ("settings.md", fields),
         ("vendors.md", shipped().vendors),
+        ("models.md", [*shipped().models, *ModelFacts.__struct_fields__]),
+        ("models.md", [family.pattern for family in shipped().families]),
         ("prices.md", shipped().models),
         ("metrics.md", [name for name, _, _ in make_docs.metrics()]),
         ("bounds.md", [name for name, _, _ in make_docs.bounds()]),

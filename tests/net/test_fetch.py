@@ -3,14 +3,24 @@
 import asyncio
 import gzip
 import ipaddress
+import socket
+import threading
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.sim.calls import OK, call
 from tests.sim.certificates import Authority
 from tests.sim.raw_server import Peer, RawServer, Script, replying
 
 from switchgear.net.fetch import Fetched, Fetcher, FetchError, FetchLimits
-from switchgear.net.guard import Address
+from switchgear.net.fetch_url import check_fetch_url, shown
+from switchgear.net.guard import Address, UrlRefused
+from switchgear.net.lean_request import parse_origin
+from switchgear.net.resolve_public import is_elsewhere, is_own
+from switchgear.net.transport_lean import LeanTransport
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 100
 QUICK = FetchLimits(bytes_max=1000, total_bytes_max=2500, files_max=5, first_byte_timeout_s=1, timeout_s=3)
@@ -142,6 +152,38 @@ async def test_a_name_that_changes_between_two_looks_is_looked_up_once(
         assert server.connections == 1
 
 
+async def test_names_that_nobody_answers_for_hold_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    free, look_up = threading.Event(), socket.getaddrinfo
+
+    def slow(host: str, *rest: object, **more: object) -> object:
+        if host == "slow.example":
+            free.wait(30)
+        return look_up(host, *rest, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("socket.getaddrinfo", slow)
+    fetcher, upstreams = Fetcher(limits=FetchLimits(connect_timeout_s=10)), LeanTransport()
+    async with RawServer(replying(OK)) as server:
+        lost = [asyncio.create_task(fetcher.fetch("http://slow.example/")) for _ in range(40)]
+        await asyncio.sleep(0)
+        try:
+            assert await call(upstreams, f"http://localhost:{server.port}/") == b"hi"
+            assert not any(task.done() for task in lost)
+        finally:
+            free.set()
+            for task in lost:
+                task.cancel()
+            await asyncio.gather(*lost, return_exceptions=True)
+            await fetcher.close()
+            await upstreams.close()
+
+
+def test_this_machines_own_addresses_are_not_elsewhere() -> None:
+    assert is_own(ipaddress.ip_address("127.0.0.1"))
+    assert not is_own(ipaddress.ip_address("8.8.8.8"))
+    assert is_elsewhere(ipaddress.ip_address("8.8.8.8"))
+    assert not is_elsewhere(ipaddress.ip_address("10.0.0.1"))
+
+
 # Redirects.
 
 
@@ -151,6 +193,12 @@ async def test_redirects_are_followed(fetcher: Fetcher, status: int) -> None:
     async with RawServer(by_path(pages)) as server:
         pages["/c?d"] = redirect(f"//127.0.0.1:{server.port}/e")
         assert (await fetcher.fetch(f"{server.url}/a/b")).data == PNG
+
+
+async def test_a_redirect_in_letters_beyond_ascii(fetcher: Fetcher) -> None:
+    pages = {"/": redirect("/é"), "/%C3%A9": reply()}
+    async with RawServer(by_path(pages)) as server:
+        assert (await fetcher.fetch(server.url)).data == PNG
 
 
 async def test_a_redirect_inwards_is_not_followed_and_not_told(fetcher: Fetcher) -> None:
@@ -208,6 +256,9 @@ async def test_redirects_to_other_things_are_refused(fetcher: Fetcher, location:
         "file:///etc/passwd",
         "gopher://127.0.0.1/",
         "http://user:hunter2@127.0.0.1/",
+        "http://user:hunter2/@127.0.0.1/",
+        "http://user:hunter2?@127.0.0.1/",
+        "http://user:hunter2#@127.0.0.1/",
         "http://@127.0.0.1/",
         "http://",
         "http:///a",
@@ -230,6 +281,22 @@ async def test_urls_that_are_no_plain_http_are_refused(fetcher: Fetcher, url: st
     assert "hunter2" not in str(fault)
     assert len(str(fault)) < 400
     assert str(fault).isprintable()
+
+
+@given(st.text("ahtp:/@[]%.?#\\1\u0661é。 &=;", max_size=30))
+def test_a_url_that_passes_has_one_meaning(text: str) -> None:
+    url = "http://" + text
+    assert shown(url).isprintable()
+    try:
+        checked = check_fetch_url(url)
+    except UrlRefused:
+        return
+    assert checked.isascii()
+    assert check_fetch_url(checked) == checked
+    host = urlsplit(checked).hostname
+    assert parse_origin(checked).host == host
+    assert checked.startswith((f"http://{host}/", f"http://{host}:", f"http://[{host}]"))
+    assert shown(checked).startswith(("http://[", f"http://{host}"))
 
 
 async def test_an_error_shows_the_url_without_its_query(fetcher: Fetcher) -> None:

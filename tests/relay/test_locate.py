@@ -31,11 +31,13 @@ async def nobody(call: object, timeout_s: float) -> object:
 async def test_each_dialect_gets_the_secret_in_its_own_header(
     operation: str, header: tuple[str, str]
 ) -> None:
-    address = await Locator(nobody).locate(Candidate(CHANNEL, 1, "m"), operation)
+    address = await Locator(nobody).locate(Candidate(CHANNEL, 1, "m", ("openai_chat",)), operation)
     assert address.url == CHANNEL.endpoints[operation]
     assert address.auth == (header,)
 
 
 async def test_a_channel_without_a_secret_sends_none() -> None:
-    address = await Locator(nobody).locate(Candidate(CHANNEL, -1, "m"), "anthropic_messages")
+    address = await Locator(nobody).locate(
+        Candidate(CHANNEL, -1, "m", ("openai_chat",)), "anthropic_messages"
+    )
     assert address.auth == ()

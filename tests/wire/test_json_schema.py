@@ -16,10 +16,12 @@ from switchgear.wire.json_schema import SchemaTooLarge, gemini_schema
 Json = dict[str, Any]
 
 ALLOWED = frozenset(
-    "type format title description nullable default items minItems maxItems enum properties required "
-    "minProperties maxProperties minimum maximum minLength maxLength pattern example anyOf "
-    "propertyOrdering".split()
-)
+    (
+        "type", "format", "title", "description", "nullable", "default", "items", "minItems", "maxItems",
+        "enum", "properties", "required", "minProperties", "maxProperties", "minimum", "maximum",
+        "minLength", "maxLength", "pattern", "example", "anyOf", "propertyOrdering",
+    )
+)  # fmt: skip
 FORMATS = {"string": {"enum", "date-time"}, "number": {"float", "double"}, "integer": {"int32", "int64"}}
 
 
@@ -69,11 +71,20 @@ def of(schema: object, **root: object) -> Json:
         ({"type": "string", "const": "x"}, {"type": "string", "enum": ["x"]}),
         (
             {"const": 3},
-            {"type": "string", "enum": ["3"], "description": "(stands for a value that is no text)"},
+            {"type": "string", "enum": ["3"], "description": "(some values stand for what is no text)"},
         ),
         (
             {"type": "integer", "enum": [1, 2, 2], "description": "How many."},
             {"type": "string", "enum": ["1", "2"], "description": "How many. (stands for: integer)"},
+        ),
+        (
+            {"type": ["string", "integer", "null"], "enum": ["a", 1, None]},
+            {
+                "type": "string",
+                "enum": ["a", "1"],
+                "nullable": True,
+                "description": "(some values stand for what is no text)",
+            },
         ),
         ({"enum": ["a", None]}, {"type": "string", "enum": ["a"], "nullable": True}),
         ({"enum": ["", "a"]}, {"type": "string", "enum": ["a"], "description": "(may be empty)"}),

@@ -1,6 +1,7 @@
 """The shapes of the catalogue's files, and of a model once loaded."""
 
 import datetime
+from typing import Any
 
 import msgspec
 
@@ -46,6 +47,10 @@ class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     owned_by: str
     models: dict[str, ModelEntry]
     endpoints: tuple[OperationName, ...] = ("openai_chat",)
+    families: dict[str, dict[str, Any]] = {}
+    """Pattern of upstream names → facts that hold wherever such a model is served; see ``catalog.facts``."""
+    hosted: dict[str, dict[str, Any]] = {}
+    """The same for what holds at this vendor only."""
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

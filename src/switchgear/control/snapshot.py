@@ -7,6 +7,7 @@ from switchgear.catalog.price import Price
 from switchgear.catalog.schema import Model
 from switchgear.control.local_settings import MODEL_ALIAS
 from switchgear.kernel.config import ChannelConfig
+from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.limits import LOCAL_CALLS_MAX
 from switchgear.link.snapshot import ChannelView, ModelView, Snapshot
 from switchgear.store.channels import ChannelRow
@@ -15,6 +16,8 @@ from switchgear.vendors.schema import Vendor
 from switchgear.vendors.shipped import Shipped
 
 log = logging.getLogger(__name__)
+
+_NOTHING_KNOWN = ModelFacts()
 
 
 class SnapshotError(Exception):
@@ -34,7 +37,9 @@ def compile_snapshot(
 
     Raises SnapshotError.
     """
-    views = [view for row in channels if row.enabled and (view := _channel(row, data, environ)) is not None]
+    facts = _Facts(data)
+    enabled = [row for row in channels if row.enabled]
+    views = [view for row in enabled if (view := _channel(row, data, facts, environ)) is not None]
     models: dict[str, ModelView] = {}
     for view in views:
         for name in view.models:
@@ -50,7 +55,26 @@ def compile_snapshot(
     )
 
 
-def _channel(row: ChannelRow, data: Shipped, environ: Mapping[str, str]) -> ChannelView | None:
+class _Facts:
+    """What is known of models, each looked up once however many channels serve it."""
+
+    def __init__(self, data: Shipped) -> None:
+        self._data = data
+        self._known: dict[tuple[str, str], ModelFacts] = {}
+
+    def of(self, vendor: str, models: Iterable[str]) -> dict[str, ModelFacts]:
+        """Upstream name → facts, without those of which nothing is known."""
+        found: dict[str, ModelFacts] = {}
+        for model in models:
+            facts = self._known.get((vendor, model))
+            if facts is None:
+                facts = self._known[vendor, model] = self._data.facts_of(vendor, model)
+            if facts != _NOTHING_KNOWN:
+                found[model] = facts
+        return found
+
+
+def _channel(row: ChannelRow, data: Shipped, facts: _Facts, environ: Mapping[str, str]) -> ChannelView | None:
     config = row.config
     vendor = data.vendors.get(config.vendor)
     if vendor is None:
@@ -66,7 +90,8 @@ def _channel(row: ChannelRow, data: Shipped, environ: Mapping[str, str]) -> Chan
     if not offered(vendor, config.dialects, config.operations):
         log.warning("a channel has no operation and is left out", extra={"channel": config.name})
         return None
-    return _view(row.id, config, vendor, place, secrets, _models(config, vendor, data))
+    models = _models(config, vendor, data)
+    return _view(row.id, config, vendor, place, secrets, models, facts.of(vendor.name, models.values()))
 
 
 def _view(
@@ -76,6 +101,7 @@ def _view(
     place: ResolvedVendor,
     secrets: tuple[str, ...],
     models: dict[str, str],
+    facts: dict[str, ModelFacts],
 ) -> ChannelView:
     endpoints = place.endpoints
     if vendor.embedded:  # its address is known only while it runs: its endpoints are paths
@@ -91,6 +117,7 @@ def _view(
         auth_prefix=place.auth_prefix,
         secrets=secrets,
         models=models,
+        facts=facts,
         groups=config.groups,
         priority=config.priority,
         weight=config.weight,

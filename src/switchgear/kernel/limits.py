@@ -320,3 +320,8 @@ SCHEMA_BYTES_MAX = 512 * KIB
 """Of such a schema, as it came and as it goes."""
 SCHEMA_NOTE_CHARS_MAX = 200
 """Of one constraint that is told in the description, as the target has no field for it."""
+
+TOOL_CALLS_MAX = 512
+"""Tool calls in one answer; an upstream that makes more is broken."""
+SUFFIX_BUDGET_TOKENS_MAX = 1_000_000
+"""A budget for reasoning behind a model's name (``-thinking-8192``); with a larger one it is another name."""

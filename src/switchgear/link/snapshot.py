@@ -46,9 +46,10 @@ class ChannelView(msgspec.Struct, frozen=True):
     """Overrides of ``connect_s``, ``first_byte_stream_s``, ``first_byte_json_s``, ``idle_chunk_s``,
     ``total_s``."""
     facts: dict[str, ModelFacts] = {}
-    """Upstream model → what is known of it; only where something is."""
+    """Model as the upstream names it → what is known of it there; left out where nothing is."""
     local_model: str = ""
     """Set for the embedded channel: endpoints are asked of the controller when first used."""
+    allow_private: bool = True
     finish_on_client_gone: bool = False
     """Read on, for a bounded time, after the client left, to learn the exact usage."""
 

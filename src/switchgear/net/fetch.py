@@ -28,8 +28,8 @@ from switchgear.kernel.limits import (
     FETCHES_RUNNING_MAX,
 )
 from switchgear.net.fetch_url import check_fetch_url, redirect_target, shown
-from switchgear.net.guard import Address, UrlRefused, is_public
-from switchgear.net.resolve_public import NotPublic, PublicResolver
+from switchgear.net.guard import Address, UrlRefused
+from switchgear.net.resolve_public import NotPublic, PublicResolver, is_elsewhere
 from switchgear.net.transport import Timeouts, TransportFault, UpstreamRequest, UpstreamResponse
 from switchgear.net.transport_lean import LeanTransport
 from switchgear.wire.images import media_type_of, sniff
@@ -95,7 +95,7 @@ class Fetcher:
 
     def __init__(
         self,
-        allow: Callable[[Address], bool] = is_public,
+        allow: Callable[[Address], bool] = is_elsewhere,
         ssl_context: ssl.SSLContext | None = None,
         limits: FetchLimits = FetchLimits(),
     ) -> None:
@@ -162,7 +162,7 @@ class Fetcher:
                     raise FetchError("status", shown(url), why)
             finally:
                 response.close()
-            place = redirect_target(place, location)
+            place = redirect_target(place, _as_written(location))
         raise FetchError("redirects", shown(url), f"it leads on more than {FETCH_REDIRECTS_MAX} times")
 
     def _timeouts(self) -> Timeouts:
@@ -197,6 +197,14 @@ class Fetcher:
         if allowance.left < 0:
             why = f"the request's files have more than {self._limits.total_bytes_max} bytes together"
             raise FetchError("too_large", shown(url), why)
+
+
+def _as_written(location: str) -> str:
+    """Headers are read as Latin-1; servers that send letters beyond ASCII mean UTF-8."""
+    try:
+        return location.encode("latin-1").decode()
+    except UnicodeError:
+        return location
 
 
 def _media_type(data: bytes, claimed: str, url: str) -> str:

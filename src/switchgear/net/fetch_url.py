@@ -9,6 +9,7 @@ from switchgear.net.guard import UrlRefused
 
 _HOST = re.compile(r"[0-9A-Za-z._-]{1,253}")
 _ADDRESS = re.compile(r"[0-9A-Fa-f:.]+")
+_SHOWN_HOST = re.compile(r"(?:[^:]*|\[[0-9A-Fa-f:.]*\])(?::[0-9]{0,5})?")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _KEPT = "%/:@!$&'()*+,;=~-._"
 """Stays as it is in a path; everything else is percent-coded."""
@@ -62,7 +63,10 @@ def shown(url: str) -> str:
     if not mark:
         return bare.partition(":")[0][:16] + ":…" if ":" in bare else "…"
     host, slash, path = rest.partition("/")
-    text = f"{scheme[:16]}://{host.rpartition('@')[2]}{slash}{path}"
+    host = host.rpartition("@")[2]
+    if not _SHOWN_HOST.fullmatch(host):
+        return f"{scheme[:16]}://…"  # what looks like a port may be a password's beginning
+    text = f"{scheme[:16]}://{host}{slash}{path}"
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     return text if len(text) <= FETCH_URL_SHOWN_CHARS_MAX else text[: FETCH_URL_SHOWN_CHARS_MAX - 1] + "…"
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from switchgear.kernel.limits import FETCH_RESOLVER_THREADS
-from switchgear.net.guard import Address, is_metadata
+from switchgear.net.guard import Address, is_metadata, is_public
 from switchgear.net.lean_connect import Found
 from switchgear.net.lean_request import Origin
 from switchgear.net.transport import TransportFault
@@ -52,6 +52,23 @@ class PublicResolver:
         except ValueError:
             return False
         return self._allow(address) and not is_metadata(address)
+
+
+def is_elsewhere(address: Address) -> bool:
+    """Whether the address is public and another machine's: this one's own, reached from inside, would pass by
+    its firewall."""
+    return is_public(address) and not is_own(address)
+
+
+def is_own(address: Address) -> bool:
+    """Whether the address is this machine's: then it is also the one that its kernel would send from."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((str(address), 9))  # sends nothing
+            return ipaddress.ip_address(str(probe.getsockname()[0]).partition("%")[0]) == address
+    except OSError:
+        return False  # no way leads there
 
 
 def _addresses(host: str, port: int) -> Sequence[Found]:

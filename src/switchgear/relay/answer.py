@@ -217,6 +217,7 @@ class Answerer:
             include_usage=call.include_usage,
             fields=call.fields,
             array=call.in_path.array,
+            completion=call.operation == "openai_completions",
         )
 
     async def _answer_stream(self, exchange: Exchange, call: Call, health: Health, pulse: Pulse) -> None:

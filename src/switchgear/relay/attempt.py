@@ -45,8 +45,6 @@ _PASSED_ON_WITH: dict[Operation, tuple[str, ...]] = {
     "anthropic_count_tokens": ("anthropic-version", "anthropic-beta"),
 }
 """Headers that belong to a body which passes through as it is."""
-_TAKES_BETAS = frozenset({"anthropic", "compatible"})
-"""Vendors that know the flags of the Messages API; others answer 400 to one that they don't."""
 
 _TRANSPORT_ERRORS: dict[str, ErrorRow] = {
     "connect": UPSTREAM_CONNECTION,
@@ -237,9 +235,11 @@ def _request(
     candidate: Candidate, address: Address, prepared: Prepared, call: Call, passed_on: PassedOn
 ) -> UpstreamRequest:
     channel = candidate.channel
-    extra = prepared.headers
-    if prepared.request is None and (channel.vendor in _TAKES_BETAS or call.dialect != "anthropic_messages"):
-        extra = passed_on.with_body
+    extra = channel.headers_of.get(prepared.operation, ())
+    if prepared.request is not None:
+        extra += prepared.headers
+    else:
+        extra += passed_on.with_body
     headers = (
         ("content-type", "application/json"),
         ("accept", "text/event-stream" if call.stream else "application/json"),

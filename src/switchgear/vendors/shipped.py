@@ -8,9 +8,11 @@ from pathlib import Path
 import msgspec
 
 from switchgear.catalog.document import CatalogError, suggestion
+from switchgear.catalog.facts import Family, facts_for, load_families
 from switchgear.catalog.loader import check_priced, load_models, load_prices
 from switchgear.catalog.price import Price
 from switchgear.catalog.schema import Model
+from switchgear.kernel.facts import ModelFacts
 from switchgear.vendors.loader import load_vendors
 from switchgear.vendors.schema import Vendor
 
@@ -26,6 +28,12 @@ class Shipped(msgspec.Struct, frozen=True):
     vendors: dict[str, Vendor]
     unpriced: tuple[str, ...]
     """Models that are listed but refused until an operator prices them."""
+    families: tuple[Family, ...] = ()
+    """What is known of models by their upstream names; see ``catalog.facts``."""
+
+    def facts_of(self, vendor: str, upstream_model: str) -> ModelFacts:
+        """What is known of a model at a vendor's place."""
+        return facts_for(vendor, upstream_model, self.families, self.models)
 
     def models_of(self, vendor: str) -> list[Model]:
         """The models that a channel of the vendor serves by default, by id."""
@@ -44,7 +52,8 @@ def load_folders(catalogue: Traversable | Path, vendors: Traversable | Path) -> 
     Raises CatalogError and OSError.
     """
     loaded = load_vendors(_texts(vendors))
-    models = load_models(_texts(catalogue / "models"))
+    model_texts = _texts(catalogue / "models")
+    models = load_models(model_texts)
     prices = load_prices(_texts(catalogue / "prices", PRICE_ORDER))
     for model in models.values():
         vendor = loaded.get(model.vendor)
@@ -54,7 +63,8 @@ def load_folders(catalogue: Traversable | Path, vendors: Traversable | Path) -> 
             raise CatalogError("models", place, problem)
         if not set(model.endpoints) & set(vendor.endpoints):
             raise CatalogError("models", place, f'vendor "{vendor.name}" serves none of its endpoints')
-    return Shipped(models, prices, loaded, check_priced(models.values(), prices))
+    unpriced = check_priced(models.values(), prices)
+    return Shipped(models, prices, loaded, unpriced, load_families(model_texts))
 
 
 def _texts(folder: Traversable | Path, order: tuple[str, ...] = ()) -> dict[str, str]:

@@ -1,23 +1,11 @@
 """What routing, admission and the estimate need to know of a request, in whatever dialect it came."""
 
-from typing import Literal
-
 import msgspec
 from msgspec import Raw
 
-from switchgear.kernel.dialects import DialectName
+from switchgear.kernel.dialects import DialectName, OperationName
 
-Operation = Literal[
-    "openai_chat",
-    "openai_completions",
-    "openai_embeddings",
-    "openai_responses",
-    "anthropic_messages",
-    "anthropic_count_tokens",
-    "gemini_generate",
-    "gemini_count_tokens",
-    "gemini_embed",
-]
+Operation = OperationName
 
 
 class InPath(msgspec.Struct, frozen=True, gc=False):

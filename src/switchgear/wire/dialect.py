@@ -102,6 +102,8 @@ class Head(msgspec.Struct, frozen=True):
     """The client's body as it came."""
     array: bool = False
     """A stream is wanted as one JSON array."""
+    completion: bool = False
+    """A plain completion was asked for, not a chat."""
 
 
 class Reader(Protocol):

@@ -4,7 +4,7 @@ from switchgear.kernel.dialects import OPERATIONS_OF, DialectName
 from switchgear.wire.dialect import Dialect
 from switchgear.wire.openai_chat.dialect import OpenAIChat
 
-DIALECT_OF: dict[DialectName, Dialect] = {"openai_chat": OpenAIChat()}  # type: ignore[dict-item]
+DIALECT_OF: dict[DialectName, Dialect] = {"openai_chat": OpenAIChat()}
 
 DIALECT_OF_OPERATION: dict[str, Dialect] = {
     operation: DIALECT_OF[name]

@@ -3,16 +3,23 @@
 Gemini refuses a whole request for one keyword that it does not know. So references are written out, what has
 an equivalent is said in its words, and what has none is told in the description, where the model reads it.
 How: ``json_schema_flat`` makes each node free of references and ``allOf``; here a flat node becomes a node
-of the subset.
+of the subset, with ``json_schema_values`` for what says something about single values.
 """
 
 from collections.abc import Sequence
-from typing import TypeGuard
 
 import msgspec
 
 from switchgear.kernel.limits import SCHEMA_BYTES_MAX, SCHEMA_DEPTH_MAX, SCHEMA_NOTE_CHARS_MAX
 from switchgear.wire.json_schema_flat import Flattener, Json, SchemaTooLarge
+from switchgear.wire.json_schema_values import (
+    enum_of,
+    enumerated,
+    guessed_type,
+    is_count,
+    set_bounds,
+    types_of,
+)
 
 __all__ = ["SchemaTooLarge", "gemini_schema"]
 
@@ -21,18 +28,11 @@ _FORMATS = {
     "number": frozenset(("float", "double")),
     "integer": frozenset(("int32", "int64")),
 }
-_TYPES = frozenset(("string", "number", "integer", "boolean", "array", "object"))
 _COUNTS = {
     "string": ("minLength", "maxLength"),
     "array": ("minItems", "maxItems"),
     "object": ("minProperties", "maxProperties"),
 }
-_SIGNS_OF = (
-    ("object", ("properties", "required", "additionalProperties", "minProperties", "patternProperties")),
-    ("array", ("items", "prefixItems", "minItems", "maxItems", "uniqueItems", "contains")),
-    ("number", ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")),
-)
-"""What a schema without a type speaks of."""
 _TOLD = (
     "multipleOf",
     "uniqueItems",
@@ -89,15 +89,15 @@ class _Converter:
         branches = _branches(node)
         if branches is not None:
             return self._any_of(node, branches, inner, depth)
-        kinds, nullable = _types(node)
-        if len(kinds) > 1:
+        kinds, nullable = types_of(node)
+        if len(kinds) > 1 and enum_of(node) is None:
             return self._any_of(
                 {key: value for key, value in node.items() if key not in ("type", "nullable")},
                 [*({"type": kind} for kind in kinds), *([{"type": "null"}] if nullable else [])],
                 inner,
                 depth,
             )
-        kind = kinds[0] if kinds else _guessed(node, "string" if depth else "object")
+        kind = kinds[0] if kinds else guessed_type(node, "string" if depth else "object")
         made = self._single(node, kind, nullable, inner, depth)
         self._spend(_own_size(made))
         return made
@@ -129,9 +129,9 @@ class _Converter:
 
     def _single(self, node: Json, kind: str, nullable: bool, refs: tuple[str, ...], depth: int) -> Json:
         notes: list[str] = []
-        values = _enum(node)
+        values = enum_of(node)
         if values is not None:
-            made, nullable = _enumerated(node, values, nullable, notes)
+            made, nullable = enumerated(node, values, nullable, notes)
             if made:
                 return self._finished(made, node, nullable, notes)
         made = {"type": kind}
@@ -140,11 +140,11 @@ class _Converter:
         elif kind == "array":
             made["items"] = self._items(node, refs, depth)
         elif kind in ("number", "integer"):
-            _bounds(made, node, kind, notes)
+            set_bounds(made, node, kind, notes)
         elif kind == "string" and isinstance(node.get("pattern"), str):
             made["pattern"] = node["pattern"]
         for key in _COUNTS.get(kind, ()):
-            if _is_count(node.get(key)):
+            if is_count(node.get(key)):
                 made[key] = node[key]
         form = node.get("format")
         if isinstance(form, str):
@@ -220,71 +220,6 @@ def _branches(node: Json) -> Sequence[object] | None:
     return None
 
 
-def _types(node: Json) -> tuple[list[str], bool]:
-    """The types named, and whether null is one of them."""
-    named = node.get("type")
-    names = named if isinstance(named, list) else [named]
-    lower = [name.lower() for name in names if isinstance(name, str)]
-    kinds = list(dict.fromkeys(name for name in lower if name in _TYPES))
-    if "number" in kinds and "integer" in kinds:
-        kinds.remove("integer")
-    return kinds, "null" in lower or node.get("nullable") is True
-
-
-def _guessed(node: Json, otherwise: str) -> str:
-    for kind, signs in _SIGNS_OF:
-        if any(sign in node for sign in signs):
-            return kind
-    return otherwise
-
-
-def _enum(node: Json) -> list[object] | None:
-    if "const" in node:
-        return [node["const"]]
-    values = node.get("enum")
-    return values if isinstance(values, list) else None
-
-
-def _enumerated(node: Json, values: list[object], nullable: bool, notes: list[str]) -> tuple[Json, bool]:
-    """Enums are strings here. ``({}, nullable)`` where nothing but null is in it, or nothing at all."""
-    known = [value for value in values if value is not None]
-    nullable = nullable or len(known) < len(values)
-    texts = list(dict.fromkeys(text for text in map(_text, known) if text))
-    if not texts:
-        return {}, nullable
-    if "" in known:
-        notes.append("may be empty")  # no value of an enum may be
-    if any(not isinstance(value, str) for value in known):
-        named = node.get("type")
-        notes.append(
-            f"stands for: {named}" if isinstance(named, str) else "stands for a value that is no text"
-        )
-    return {"type": "string", "enum": texts}, nullable
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def _bounds(made: Json, node: Json, kind: str, notes: list[str]) -> None:
-    """``exclusiveMinimum`` is a number, or in old schemas a mark beside ``minimum``."""
-    for key, exclusive, step in (("minimum", "exclusiveMinimum", 1), ("maximum", "exclusiveMaximum", -1)):
-        bound, beyond = node.get(key), node.get(exclusive)
-        if beyond is True and _is_number(bound):
-            bound, beyond = None, bound
-        if not _is_number(beyond):
-            if _is_number(bound):
-                made[key] = bound
-            continue
-        inner = beyond
-        if kind == "integer" and isinstance(beyond, int):
-            inner = beyond + step
-        else:
-            notes.append(f"{exclusive}: {beyond}")
-        tighter = max if step > 0 else min
-        made[key] = tighter(bound, inner) if _is_number(bound) else inner
-
-
 def _with_front(node: Json, description: object) -> Json:
     """The description of a choice is told in each of its branches."""
     if not isinstance(description, str) or not description:
@@ -322,11 +257,3 @@ def _own_size(made: Json) -> int:
     """Characters of the node's own texts and of its properties' names."""
     texts = [made.get("description", ""), made.get("title", ""), made.get("pattern", "")]
     return sum(map(len, (*texts, *made.get("enum", ()), *made.get("properties", ()))))
-
-
-def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

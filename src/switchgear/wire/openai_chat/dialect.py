@@ -8,17 +8,26 @@ from msgspec import Raw
 from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
 from switchgear.wire.call import Call, InPath, Operation
-from switchgear.wire.dialect import Edits, Headers
+from switchgear.wire.dialect import Edits, Head, Headers, Reader, Writer
+from switchgear.wire.events import Event
+from switchgear.wire.ir import Request, Seals, Upstream, Written
 from switchgear.wire.model_card import ModelCard
-from switchgear.wire.openai_chat import errors, estimate_input, models, peek, request
+from switchgear.wire.openai_chat import errors, estimate_input, models, peek, request, request_in
+from switchgear.wire.openai_chat.completion_out import CompletionWriter, write_completion
+from switchgear.wire.openai_chat.reader import ChatReader, read_events
+from switchgear.wire.openai_chat.request_out import CARRIES, FIELDS, write_request
 from switchgear.wire.openai_chat.response import WholeReply, fit_embeddings, read_reply
 from switchgear.wire.openai_chat.stream import StreamTap
+from switchgear.wire.openai_chat.whole_out import write_reply
+from switchgear.wire.openai_chat.writer import ChatWriter
 
 
 class OpenAIChat:
     """See ``wire.dialect.Dialect``."""
 
     name: DialectName = "openai_chat"
+    carries = CARRIES
+    fields = FIELDS
     heartbeat = b": keep-alive\n\n"
     stream_type = "text/event-stream; charset=utf-8"
 
@@ -30,6 +39,15 @@ class OpenAIChat:
 
     def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> bytes:
         return request.pass_request(call, upstream_model, edits)
+
+    def read_request(self, call: Call, seals: Seals) -> Request:
+        return request_in.read_request(call, seals)
+
+    def remote_files(self, request: Request, upstream: Upstream) -> tuple[str, ...]:
+        return ()
+
+    def write_request(self, request: Request, upstream: Upstream) -> Written:
+        return write_request(request, upstream)
 
     def input_text(self, call: Call) -> str:
         return estimate_input.input_text(call)
@@ -46,11 +64,26 @@ class OpenAIChat:
     def tap(self, call: Call) -> StreamTap:
         return StreamTap(call.operation, call.include_usage)
 
+    def read_events(self, body: bytes) -> list[Event]:
+        return read_events(body)
+
+    def reader(self) -> Reader:
+        return ChatReader()
+
+    def write_reply(self, events: list[Event], head: Head) -> bytes:
+        return write_completion(events, head) if head.completion else write_reply(events, head)
+
+    def writer(self, head: Head) -> Writer:
+        return CompletionWriter(head) if head.completion else ChatWriter(head)
+
     def render_models(self, cards: Sequence[ModelCard], query: Mapping[str, str]) -> bytes:
         return models.render_models(cards)
 
     def render_model(self, card: ModelCard) -> bytes:
         return models.render_model(card)
+
+    def render_count(self, tokens: int) -> bytes:
+        return models.render_count(tokens)
 
     def render_error(self, err: ApiError, request_id: str) -> tuple[int, Headers, bytes]:
         return errors.render_error(err, request_id)

@@ -20,5 +20,11 @@ def render_model(card: ModelCard) -> bytes:
     return _encode(_model_object(card))
 
 
+def render_count(tokens: int) -> bytes:
+    """Input tokens of a request. This dialect has no such question; the answer has the form of its
+    family's."""
+    return _encode({"object": "response.input_tokens", "input_tokens": tokens})
+
+
 def _model_object(card: ModelCard) -> dict[str, Any]:
     return {"id": card.id, "object": "model", "created": card.created, "owned_by": card.owned_by}

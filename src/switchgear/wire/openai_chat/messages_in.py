@@ -1,0 +1,293 @@
+"""Messages as turns: what clients really send, read without loss."""
+
+from typing import Any
+
+import msgspec
+
+from switchgear.kernel.errors import INVALID_VALUE, MISSING_PARAMETER, ApiError
+from switchgear.wire.images import parse_data_url
+from switchgear.wire.ir import (
+    Audio,
+    CacheTtl,
+    File,
+    Image,
+    Opaque,
+    Part,
+    Reasoning,
+    Refusal,
+    Seals,
+    Text,
+    ToolCall,
+    ToolResult,
+    Turn,
+    Video,
+)
+from switchgear.wire.openai_chat.values import wrong_type
+from switchgear.wire.origin import ANTHROPIC, GOOGLE
+
+CLAUDE_FORMAT = "anthropic-claude-v1"
+"""Of ``reasoning_details``: the signature is Anthropic's own spelling. Any other is one of our envelopes."""
+
+_encode = msgspec.json.Encoder().encode
+_AUDIO_TYPES = {"wav": "audio/wav", "mp3": "audio/mp3"}
+
+
+def read_turns(messages: Any, seals: Seals) -> tuple[Turn, ...]:
+    """Raises ApiError that names the message and the part."""
+    if not isinstance(messages, list):
+        raise wrong_type("messages", "an array of messages")
+    calls: dict[str, str] = {}
+    return tuple(_turn(message, f"messages.{index}", seals, calls) for index, message in enumerate(messages))
+
+
+def _turn(message: Any, place: str, seals: Seals, calls: dict[str, str]) -> Turn:
+    if not isinstance(message, dict):
+        raise wrong_type(place, "an object")
+    role, name = message.get("role"), message.get("name")
+    name = name if isinstance(name, str) else ""
+    if role in ("system", "developer", "user"):
+        return Turn(role, tuple(_parts(message.get("content"), f"{place}.content")), name)
+    if role == "assistant":
+        return Turn("assistant", tuple(_assistant(message, place, seals, calls)), name)
+    if role == "tool":
+        return Turn("user", (_result(message, place, calls),))
+    if role == "function":
+        inner = tuple(_inner(_parts(message.get("content"), f"{place}.content")))
+        return Turn("user", (ToolResult("", inner, name=name),))
+    if role is None:
+        raise ApiError(
+            MISSING_PARAMETER, f"Missing required parameter: '{place}.role'.", param=f"{place}.role"
+        )
+    raise ApiError(
+        INVALID_VALUE,
+        f"Invalid value for '{place}.role': expected system, developer, user, assistant or tool.",
+        param=f"{place}.role",
+    )
+
+
+def _result(message: dict[str, Any], place: str, calls: dict[str, str]) -> ToolResult:
+    call_id = message.get("tool_call_id")
+    if not isinstance(call_id, str):
+        raise wrong_type(f"{place}.tool_call_id", "a string")
+    inner = tuple(_inner(_parts(message.get("content"), f"{place}.content")))
+    kind = "custom" if calls.get(call_id) == "custom" else "function"
+    return ToolResult(call_id, inner, kind=kind, cache=_cache(message))  # type: ignore[arg-type]
+
+
+def _inner(parts: list[Part]) -> list[Text | Image | File | Audio]:
+    return [part for part in parts if isinstance(part, Text | Image | File | Audio)]
+
+
+def _assistant(message: dict[str, Any], place: str, seals: Seals, calls: dict[str, str]) -> list[Part]:
+    parts = _reasoning(message, seals)
+    signed = _google_signature(message, seals)
+    content = _parts(message.get("content"), f"{place}.content")
+    if signed is not None and content and isinstance(content[-1], Text):
+        content[-1] = msgspec.structs.replace(content[-1], opaque=signed)
+    parts += content
+    if isinstance(refusal := message.get("refusal"), str) and refusal:
+        parts.append(Refusal(refusal))
+    if isinstance(audio := message.get("audio"), dict) and isinstance(audio.get("id"), str):
+        transcript = audio.get("transcript")
+        parts.append(
+            Audio(answer_id=audio["id"], transcript=transcript if isinstance(transcript, str) else "")
+        )
+    for index, call in enumerate(message.get("tool_calls") or ()):
+        parts.append(_tool_call(call, f"{place}.tool_calls.{index}", seals, calls))
+    if isinstance(legacy := message.get("function_call"), dict):
+        parts.append(ToolCall("", _text(legacy.get("name")), _arguments(legacy.get("arguments"))))
+    return parts
+
+
+def _tool_call(call: Any, place: str, seals: Seals, calls: dict[str, str]) -> ToolCall:
+    if not isinstance(call, dict):
+        raise wrong_type(place, "an object")
+    id = _text(call.get("id"))
+    custom = call.get("custom")
+    if isinstance(custom, dict):
+        calls[id] = "custom"
+        return ToolCall(id, _text(custom.get("name")), _text(custom.get("input")), "custom")
+    function = call.get("function")
+    if not isinstance(function, dict):
+        raise wrong_type(f"{place}.function", "an object")
+    return ToolCall(
+        id,
+        _text(function.get("name")),
+        _arguments(function.get("arguments")),
+        opaque=_google_signature(call, seals),
+    )
+
+
+def _arguments(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else _encode(value).decode()
+
+
+def _reasoning(message: dict[str, Any], seals: Seals) -> list[Part]:
+    """Of three spellings. A signature may stand apart from its text, which is then the message's own."""
+    plain = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
+    details = message.get("reasoning_details")
+    if not isinstance(details, list):
+        return [Reasoning(plain)] if plain else []
+    parts: list[Part] = []
+    for detail in details:
+        if not isinstance(detail, dict):
+            continue
+        text = _text(detail.get("text")) or _text(detail.get("summary"))
+        opaque = _opaque_of(detail, seals)
+        last = parts[-1] if parts else None
+        vouches = opaque is not None and opaque.kind == "signature" and not text
+        if vouches and isinstance(last, Reasoning) and last.opaque is None:
+            parts[-1] = msgspec.structs.replace(last, opaque=opaque)
+        elif text or opaque is not None:
+            parts.append(Reasoning(text, opaque))
+    return _with_text(parts, plain)
+
+
+def _with_text(parts: list[Part], plain: str) -> list[Part]:
+    """A signature vouches for one text only: where the two spellings differ, somebody edited, and it is
+    void."""
+    if not plain:
+        return parts
+    reasonings = [part for part in parts if isinstance(part, Reasoning)]
+    said = "".join(part.text for part in reasonings)
+    if said == plain:
+        return parts
+    if said:
+        return [Reasoning(plain)]
+    at = next((i for i, part in enumerate(reasonings) if _is_signature(part)), None)
+    if at is None:
+        return [Reasoning(plain), *parts]
+    parts[at] = msgspec.structs.replace(reasonings[at], text=plain)
+    return parts
+
+
+def _is_signature(part: Reasoning) -> bool:
+    return part.opaque is not None and part.opaque.kind == "signature"
+
+
+def _opaque_of(detail: dict[str, Any], seals: Seals) -> Opaque | None:
+    """Anthropic's signatures come as they are, everybody else's sealed."""
+    if isinstance(signature := detail.get("signature"), str) and signature:
+        if detail.get("format") == CLAUDE_FORMAT:
+            return seals.open(signature) or Opaque(ANTHROPIC, "signature", signature)
+        return seals.open(signature)
+    if isinstance(data := detail.get("data"), str) and data:
+        if detail.get("format") == CLAUDE_FORMAT:
+            return seals.open(data) or Opaque(ANTHROPIC, "redacted", data)
+        return seals.open(data)
+    return None
+
+
+def _google_signature(holder: dict[str, Any], seals: Seals) -> Opaque | None:
+    extra = holder.get("extra_content")
+    google = extra.get("google") if isinstance(extra, dict) else None
+    signature = google.get("thought_signature") if isinstance(google, dict) else None
+    if not isinstance(signature, str) or not signature:
+        return None
+    return seals.open(signature) or Opaque(GOOGLE, "signature", signature)
+
+
+def _parts(content: Any, place: str) -> list[Part]:
+    if content is None:
+        return []
+    if isinstance(content, str):
+        return [Text(content)] if content else []
+    if not isinstance(content, list):
+        raise wrong_type(place, "a string or an array of parts")
+    return [
+        part for index, item in enumerate(content) if (part := _part(item, f"{place}.{index}")) is not None
+    ]
+
+
+def _part(item: Any, place: str) -> Part | None:
+    if isinstance(item, str):
+        return Text(item) if item else None
+    if not isinstance(item, dict):
+        raise wrong_type(place, "an object")
+    kind = item.get("type")
+    match kind:
+        case "text" | "input_text" | "output_text":
+            text = item.get("text")
+            if not isinstance(text, str):
+                raise wrong_type(f"{place}.text", "a string")
+            return Text(text, _cache(item)) if text else None
+        case "refusal":
+            return Refusal(_text(item.get("refusal")))
+        case "image_url" | "input_image":
+            return _image(item, place)
+        case "input_audio":
+            return _audio(item, place)
+        case "file" | "input_file":
+            return _file(item, place)
+        case "video_url" | "video":
+            return _video(item)
+    raise ApiError(
+        INVALID_VALUE,
+        f"Invalid value for '{place}.type': {str(kind)[:64]!r} is not a kind of content.",
+        param=f"{place}.type",
+    )
+
+
+def _image(item: dict[str, Any], place: str) -> Image:
+    image = item.get("image_url")
+    holder = image if isinstance(image, dict) else {}
+    url = image if isinstance(image, str) else holder.get("url")
+    if not isinstance(url, str) or not url:
+        raise wrong_type(f"{place}.image_url.url", "a string")
+    detail = _text(holder.get("detail")) or _text(item.get("detail"))
+    detail = "" if detail == "auto" else detail
+    if (data := parse_data_url(url)) is not None:
+        return Image(data=data.data, media_type=data.media_type, detail=detail, cache=_cache(item))
+    return Image(url=url, detail=detail, cache=_cache(item))
+
+
+def _audio(item: dict[str, Any], place: str) -> Audio:
+    audio = item.get("input_audio")
+    data = audio.get("data") if isinstance(audio, dict) else None
+    if not isinstance(audio, dict) or not isinstance(data, str) or not data:
+        raise wrong_type(f"{place}.input_audio.data", "a string")
+    if (parsed := parse_data_url(data)) is not None:
+        return Audio(data=parsed.data, media_type=parsed.media_type)
+    if data.startswith(("http://", "https://")):
+        return Audio(url=data)
+    format = _text(audio.get("format")) or "wav"
+    return Audio(data=data, media_type=_AUDIO_TYPES.get(format, f"audio/{format}"))
+
+
+def _file(item: dict[str, Any], place: str) -> File:
+    inner = item.get("file")
+    file = inner if isinstance(inner, dict) else item
+    filename = _text(file.get("filename"))
+    if file_id := _text(file.get("file_id")):
+        return File(file_id=file_id, filename=filename)
+    if url := _text(file.get("file_url")):
+        return File(url=url, filename=filename)
+    data = file.get("file_data")
+    if not isinstance(data, str) or not data:
+        raise wrong_type(f"{place}.file.file_data", "a string")
+    if (parsed := parse_data_url(data)) is not None:
+        return File(parsed.data, parsed.media_type, filename=filename, cache=_cache(item))
+    return File(data, "application/pdf", filename=filename, cache=_cache(item))
+
+
+def _video(item: dict[str, Any]) -> Video:
+    video = item.get("video_url")
+    url = video.get("url") if isinstance(video, dict) else video
+    if not isinstance(url, str):
+        return Video()
+    if (parsed := parse_data_url(url)) is not None:
+        return Video(parsed.data, parsed.media_type)
+    return Video(url=url)
+
+
+def _cache(item: dict[str, Any]) -> CacheTtl:
+    control = item.get("cache_control")
+    if not isinstance(control, dict):
+        return ""
+    return "1h" if control.get("ttl") == "1h" else "5m"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

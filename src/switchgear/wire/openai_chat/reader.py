@@ -1,0 +1,195 @@
+"""An upstream's answer in this dialect as events, streamed or whole."""
+
+from typing import Any
+
+import msgspec
+
+from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX
+from switchgear.kernel.usage import Usage
+from switchgear.wire.events import (
+    Choice,
+    End,
+    Event,
+    Fault,
+    Finish,
+    Start,
+    TextDelta,
+    UsageSeen,
+)
+from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
+from switchgear.wire.openai_chat.choice_in import ChoiceReader
+from switchgear.wire.openai_chat.usage import merge_max, usage_of
+from switchgear.wire.splice import repair_surrogates
+from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
+
+FAILED_FINISHES = frozenset({"error", "network_error", "abort", "aborted", "insufficient_system_resource"})
+"""By which some upstreams say that the answer failed."""
+
+_decode_any = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+
+class ChatReader:
+    """See ``wire.dialect.Reader``."""
+
+    def __init__(self) -> None:
+        self._frames = SseReader(FRAME_BYTES_MAX)
+        self._answer = AnswerReader()
+        self._over = False
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        events: list[Event] = []
+        too_long = False
+        try:
+            frames = self._frames.feed(chunk)
+        except FrameTooLong as error:
+            frames, too_long = error.frames, True
+        for frame in frames:
+            if self._over:
+                return events
+            self._take(frame, events)
+        if too_long and not self._over:
+            self._fail(_broken("an event is too long"), events)
+        return events
+
+    def finish(self) -> list[Event]:
+        events: list[Event] = []
+        rest = self._frames.peek_rest()
+        if not self._over and rest.strip():
+            self._take(parse_frame(rest + b"\n\n"), events)
+        if not self._over:
+            self._over = True
+            self._answer.end(events, marked=False)
+        return events
+
+    def _take(self, frame: Frame, events: list[Event]) -> None:
+        data = frame.data
+        if not data:
+            if frame.raw.lstrip().startswith((b"{", b"<")):
+                self._fail(_error_in(frame.raw) or _broken("the answer is not an event stream"), events)
+            return
+        if data.strip() == b"[DONE]":
+            self._over = True
+            self._answer.end(events, marked=True)
+            return
+        if frame.event == "error":
+            self._fail(_error_in(data) or _broken("an error event"), events)
+            return
+        found = _decoded(data)
+        if not isinstance(found, dict):
+            self._fail(_broken("a frame is not a JSON object"), events)
+        elif (error := self._answer.take(found, events)) is not None:
+            self._fail(error, events)
+
+    def _fail(self, error: UpstreamError, events: list[Event]) -> None:
+        self._over = True
+        events.append(Fault(error))
+
+
+def read_events(body: bytes) -> list[Event]:
+    """A whole reply. Never raises."""
+    found = _decoded(body)
+    if not isinstance(found, dict) or has_error(found):
+        error = upstream_error_of(200, found) if found is not None else _broken("the answer is not JSON")
+        return [Fault(error)]
+    events: list[Event] = []
+    answer = AnswerReader()
+    if (error_in := answer.take(found, events, key="message")) is not None:
+        events.append(Fault(error_in))
+        return events
+    answer.end(events, marked=True)
+    return events
+
+
+class AnswerReader:
+    """The state of one answer: what was opened, which calls there are, how it ends."""
+
+    def __init__(self) -> None:
+        self._started = False
+        self._choice = 0
+        self._states: dict[int, ChoiceReader] = {}
+        self._usage: Usage | None = None
+
+    def take(self, found: dict[str, Any], events: list[Event], key: str = "delta") -> UpstreamError | None:
+        """One chunk, or with ``key`` ``message`` a whole reply; an error of the upstream instead of it."""
+        choices = found.get("choices")
+        if not choices and has_error(found):
+            return upstream_error_of(200, found)
+        if not self._started:
+            self._started = True
+            events.append(Start(_text(found.get("id")), _text(found.get("model"))))
+        self._see_usage(found.get("usage"))
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, dict) and (error := self._take_choice(choice, events, key)) is not None:
+                return error
+        return None
+
+    def end(self, events: list[Event], *, marked: bool) -> None:
+        """``marked``: the end was said; otherwise it counts as one only when every answer had finished."""
+        states = sorted(self._states.items())
+        if not marked and not (states and all(state.finish for _, state in states)):
+            events.append(Fault(_broken("the stream ended before its end"), truncated=True))
+            return
+        for index, state in states:
+            self._switch(index, events)
+            state.close(events)
+        if self._usage is not None:
+            events.append(UsageSeen(self._usage))
+        for index, state in states:
+            self._switch(index, events)
+            events.append(Finish(state.reason))
+        events.append(End())
+
+    def _take_choice(self, choice: dict[str, Any], events: list[Event], key: str) -> UpstreamError | None:
+        index = choice.get("index")
+        index = index if isinstance(index, int) and 0 <= index < CHOICES_MAX else 0
+        self._switch(index, events)
+        state = self._states.get(index)
+        if state is None:
+            state = self._states[index] = ChoiceReader()
+        self._see_usage(choice.get("usage"))
+        message = choice.get(key)
+        if isinstance(message, dict):
+            if not state.take(message, choice.get("logprobs"), events):
+                return _broken("too many tool calls")
+        elif isinstance(text := choice.get("text"), str) and text:
+            events.append(TextDelta(text))
+        finish = choice.get("finish_reason")
+        if isinstance(finish, str) and finish:
+            if finish in FAILED_FINISHES:
+                return UpstreamError("transient", 200, type="server_error", code=finish)
+            state.finish = finish
+        return None
+
+    def _switch(self, index: int, events: list[Event]) -> None:
+        if index != self._choice:
+            self._choice = index
+            events.append(Choice(index))
+
+    def _see_usage(self, found: Any) -> None:
+        if found is not None:
+            self._usage = merge_max(self._usage, usage_of(found))
+
+
+def _decoded(data: bytes) -> Any:
+    try:
+        return _decode_any(data)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return _decode_any(repair_surrogates(data))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _error_in(data: bytes) -> UpstreamError | None:
+    found = _decoded(data)
+    return upstream_error_of(200, found) if isinstance(found, dict) and has_error(found) else None
+
+
+def _broken(message: str) -> UpstreamError:
+    return UpstreamError("transient", 200, message, "server_error")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

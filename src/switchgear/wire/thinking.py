@@ -1,0 +1,91 @@
+"""How much a model is to reason: one notion, and the switches of each family that it is mapped to.
+
+Clients say it as a word (effort), as a number of tokens (budget) or as plain on and off. ``ir.Thinking``
+keeps what was said; these functions turn one into the other by fixed tables, so that a request means the
+same whichever way it came.
+"""
+
+from collections.abc import Mapping
+from typing import get_args
+
+from switchgear.kernel.facts import ModelFacts
+from switchgear.wire.ir import Effort, Thinking
+
+Budgets = Mapping[str, int]
+"""Effort → tokens; an effort without a row gets the most that the model allows."""
+
+CLAUDE_BUDGETS: Budgets = {
+    "minimal": 1024,
+    "low": 2048,
+    "medium": 8192,
+    "high": 16384,
+    "xhigh": 32768,
+    "max": 32768,
+}
+GEMINI_BUDGETS: Budgets = {"minimal": 512, "low": 1024, "medium": 8192, "high": 24576}
+QWEN_BUDGETS: Budgets = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 24576}
+
+EFFORTS: tuple[Effort, ...] = get_args(Effort)
+"""From none to the most."""
+
+_BUDGET_MOST = 32768
+"""For the highest efforts where a model's own bound is unknown."""
+# (up to so many tokens, effort); the least and the highest budget of any table above keep their effort.
+_EFFORT_BY_BUDGET: tuple[tuple[int, Effort], ...] = (
+    (511, "none"),
+    (1500, "minimal"),
+    (4096, "low"),
+    (12000, "medium"),
+    (24576, "high"),
+)
+
+
+def effort_of(thinking: Thinking | None) -> Effort | None:
+    """The effort asked for, out of whichever form; None = nothing is said, or it is left to the model."""
+    if thinking is None:
+        return None
+    if thinking.effort is not None:
+        return thinking.effort
+    budget = thinking.budget_tokens
+    if budget is None:
+        return None
+    if budget < 0:
+        return "medium"
+    return next((effort for most, effort in _EFFORT_BY_BUDGET if budget <= most), "xhigh")
+
+
+def budget_of(thinking: Thinking | None, facts: ModelFacts, budgets: Budgets = CLAUDE_BUDGETS) -> int | None:
+    """The budget asked for, in tokens, within the model's bounds; 0 = off, -1 = as the model likes, None =
+    nothing is said. A model that can't do without reasoning gets its least budget for off."""
+    if thinking is None:
+        return None
+    if thinking.is_off:
+        return 0 if facts.thinking_off else facts.budget_min
+    budget = thinking.budget_tokens
+    if budget is None:
+        if thinking.effort is None:
+            return None
+        budget = budgets.get(thinking.effort, facts.budget_max or _BUDGET_MOST)
+    return budget if budget < 0 else _bounded(budget, facts)
+
+
+def fit_effort(effort: Effort, efforts: tuple[str, ...]) -> Effort:
+    """The effort itself if it is among those that a model takes, else the nearest below it that is, else the
+    nearest above; unchanged where they are unknown."""
+    known = [name for name in EFFORTS if name in efforts]
+    if not known or effort in known:
+        return effort
+    wanted = EFFORTS.index(effort)
+    if effort == "xhigh" and "max" in known:
+        return "max"
+    below = [name for name in known if EFFORTS.index(name) < wanted]
+    # Reasoning that was asked for is not switched off because its least degree has no name here.
+    if below and (below[-1] != "none" or len(known) == 1):
+        return below[-1]
+    return next((name for name in known if EFFORTS.index(name) > wanted), known[-1])
+
+
+def _bounded(budget: int, facts: ModelFacts) -> int:
+    if facts.budget_max:
+        budget = min(budget, facts.budget_max)
+    return max(budget, facts.budget_min)

@@ -1,0 +1,21 @@
+"""Tools that take free text, for upstreams that know functions only: a function with one string,
+``input``."""
+
+from typing import Any
+
+from switchgear.wire.ir import CustomTool
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"input": {"type": "string"}},
+    "required": ["input"],
+    "additionalProperties": False,
+}
+
+
+def described(tool: CustomTool) -> str:
+    """The tool's description, with the grammar of its input if it has one."""
+    if tool.format is None or b'"grammar"' not in bytes(tool.format):
+        return tool.description
+    grammar = bytes(tool.format).decode("utf-8", "replace")
+    return f"{tool.description}\n\nThe input follows this format: {grammar}".strip()
