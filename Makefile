@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= $(or $(SWITCHGEAR_DATA),data)
 
-.PHONY: help run setup dev check fmt test e2e chaos fuzz bench docs lock prices clean
+.PHONY: help run setup dev check fmt test e2e test-clients chaos fuzz bench docs lock prices clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -60,6 +60,10 @@ test: $(VENV)/.dev .venv-sdk-previous/.done ## everything that must hold at ever
 
 e2e: $(VENV)/.dev .venv-sdk-previous/.done ## real processes and sockets only
 	@$(BIN)/pytest tests/e2e -m "not slow" $(ARGS)
+
+test-clients: $(VENV)/.dev ## JavaScript SDKs and command-line agents, which it installs first (3 GB; needs Node.js 20)
+	@$(BIN)/python -m tests.clients.install
+	@$(BIN)/pytest tests/clients -m slow $(ARGS)
 
 chaos: $(VENV)/.dev ## a hundred kills under load (KILLS=…, SEED=…)
 	@$(BIN)/pytest tests/chaos -m slow -s $(ARGS)

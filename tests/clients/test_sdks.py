@@ -77,7 +77,7 @@ def of(found: dict[str, Any], script: str, upstream: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("upstream", UPSTREAMS)
-@pytest.mark.parametrize(("script", "case"), asked_of())
+@pytest.mark.parametrize(("script", "case"), list(asked_of()))
 def test_an_sdk_meets_an_upstream(found: dict[str, Any], script: str, case: str, upstream: str) -> None:
     finding = of(found, script, upstream)[case]
     assert not (isinstance(finding, dict) and "raised" in finding), finding
