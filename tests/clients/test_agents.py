@@ -1,6 +1,6 @@
 """Command-line agents, each in one turn without a terminal, against a server whose models answer in each of
-four dialects. Without it an agent that cannot start on the server, or that loses a tool's result, would be met
-by users."""
+four dialects. Without it an agent that cannot start on the server, or that loses a tool's result, would be
+met by users."""
 
 import os
 import subprocess
