@@ -1,5 +1,5 @@
-"""The embedded model asked through every official SDK. Without it the four dialects would only be known to work
-with a simulated upstream, and a conversion could charge tokens that no model reported."""
+"""The embedded model asked through every official SDK. Without it the four dialects would only be known to
+work with a simulated upstream, and a conversion could charge tokens that no model reported."""
 
 import json
 import subprocess
