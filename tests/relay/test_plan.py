@@ -5,6 +5,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from switchgear.kernel.facts import ModelFacts
 from switchgear.link.snapshot import ChannelView, ModelView, Snapshot
 from switchgear.relay.health import Fitness
 from switchgear.relay.plan import Plan, Routes, plan
@@ -165,3 +166,15 @@ def test_the_embedded_model_is_asked_only_on_its_endpoints() -> None:
     """A path it does not have would be taken for a fault of it."""
     local = channel("local", local_model="m", endpoints={"openai_completions": "/completions"}, secrets=())
     assert names(planned(routes(local))) == []
+
+
+def test_a_model_behind_one_door_of_a_vendor_is_not_asked_at_the_other() -> None:
+    both = {"openai_chat": "http://h/chat", "openai_responses": "http://h/responses"}
+    known = {"upstream-m": ModelFacts(responses_only=True)}
+    candidate = planned(routes(channel("a", endpoints=both, facts=known))).candidates[0]
+    assert candidate.operations == ("openai_responses",)
+    usual = planned(routes(channel("a", endpoints=both))).candidates[0]
+    assert usual.operations == ("openai_chat", "openai_responses")
+    # A host that shows only the one door converts by itself.
+    alone = planned(routes(channel("a", facts=known))).candidates[0]
+    assert alone.operations == ("openai_chat",)

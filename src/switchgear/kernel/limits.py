@@ -323,5 +323,16 @@ SCHEMA_NOTE_CHARS_MAX = 200
 
 TOOL_CALLS_MAX = 512
 """Tool calls in one answer; an upstream that makes more is broken."""
+# The Messages dialect.
+MESSAGES_OUTPUT_TOKENS_DEFAULT = 8192
+"""``max_tokens`` of a converted request that names none, for a model whose own bound is unknown; the field is
+required there, and less cuts code short."""
+MESSAGES_BLOCKS_MAX = 100_000
+"""Content blocks of one answer."""
+CACHE_MARKERS_MAX = 4
+"""Of one request; more are refused by the upstream."""
+MODELS_PAGE_DEFAULT = 20
+MODELS_PAGE_MAX = 1000
+"""Entries of one page of the model list, where the dialect has pages."""
 SUFFIX_BUDGET_TOKENS_MAX = 1_000_000
 """A budget for reasoning behind a model's name (``-thinking-8192``); with a larger one it is another name."""

@@ -49,7 +49,6 @@ class ChannelView(msgspec.Struct, frozen=True):
     """Model as the upstream names it → what is known of it there; left out where nothing is."""
     local_model: str = ""
     """Set for the embedded channel: endpoints are asked of the controller when first used."""
-    allow_private: bool = True
     finish_on_client_gone: bool = False
     """Read on, for a bounded time, after the client left, to learn the exact usage."""
 

@@ -209,7 +209,7 @@ class Answerer:
     def _head(self, request: Request, call: Call) -> Head:
         return Head(
             id=self._running.request_id,
-            model=call.model,
+            model=call.shown_model,
             created_s=self._books.clock.now_ms() // 1000,
             request=request,
             seals=self._seals,

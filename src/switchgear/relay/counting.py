@@ -16,6 +16,7 @@ from switchgear.kernel.limits import (
 )
 from switchgear.net.transport import TransportFault
 from switchgear.relay.admit import identify, terms_for
+from switchgear.relay.alias import read_alias
 from switchgear.relay.attempt import Fault, open_exchange, passed_on_headers
 from switchgear.relay.body import decode_body
 from switchgear.relay.http import Inbound
@@ -44,7 +45,7 @@ class TokenCounter:
         caller = await identify(request, tools.directory, view.trusted, tools.books.clock)
         async with self._room:
             fields = read_fields(await _body(request))
-            model = dialect.read_model(fields, in_path)
+            model = read_alias(view.snapshot, dialect.read_model(fields, in_path)).model
             terms_for(view.snapshot, caller, model)
             call = dialect.read_call(operation, fields, model, in_path)
             for candidate in self._candidates(view, caller.principal.group, call):

@@ -32,6 +32,7 @@ from switchgear.kernel.limits import (
     RETRY_BUDGET_RATIO,
 )
 from switchgear.relay.admit import Caller, identify, reserve, take_permit, terms_for
+from switchgear.relay.alias import read_alias
 from switchgear.relay.answer import Answerer
 from switchgear.relay.attempt import (
     HOPS_HEADER,
@@ -202,9 +203,10 @@ class Pipeline:
             running.operation = "openai_responses"
             answerer.dialect = DIALECT_OF_OPERATION[running.operation]
         dialect = answerer.dialect
-        running.model = model = dialect.read_model(fields, in_path)
+        alias = read_alias(view.snapshot, dialect.read_model(fields, in_path))
+        running.model = model = alias.model
         running.terms = terms = terms_for(view.snapshot, caller, model)
-        call = dialect.read_call(running.operation, fields, model, in_path)
+        call = alias.applied(dialect.read_call(running.operation, fields, model, in_path))
         running.asked_for(call)
         state: State = take_permit(tools.books.limiter, caller, call, tools.books.clock)
         running.permit = state.permit

@@ -34,6 +34,9 @@ WAYS: dict[Operation, tuple[Operation, ...]] = {
 carry most of it."""
 
 
+_CHAT_WAYS = frozenset(("openai_chat", "openai_completions"))
+
+
 class Candidate(msgspec.Struct, frozen=True, gc=False):
     """One channel with one of its upstream keys."""
 
@@ -106,8 +109,13 @@ def _option(channel: ChannelView, model: str, operation: Operation) -> Option:
 
 
 def ways_of(channel: ChannelView, upstream_model: str, operation: Operation) -> tuple[Operation, ...]:
-    """The operations by which a channel can answer, the best first."""
-    return tuple(way for way in WAYS[operation] if way in channel.endpoints)
+    """The operations by which a channel can answer, the best first. Where both doors of OpenAI are there, a
+    model that answers behind one of them only is not asked at the other."""
+    ways = tuple(way for way in WAYS[operation] if way in channel.endpoints)
+    facts = channel.facts.get(upstream_model)
+    if facts is not None and facts.responses_only and "openai_responses" in ways:
+        return tuple(way for way in ways if way not in _CHAT_WAYS)
+    return ways
 
 
 def why_not(channel: ChannelView, group: str, model: str, operation: Operation) -> LeftOut | None:

@@ -73,10 +73,13 @@ class Preparation:
     async def prepare(self, candidate: Candidate) -> Prepared:
         """The request for a candidate. Raises ApiError for what it can't carry."""
         operation = candidate.operations[0]
-        if operation == self._call.operation:
+        call = self._call
+        facts = candidate.channel.facts.get(candidate.upstream_model, _NO_FACTS)
+        if operation == call.operation:
+            if call.wish is not None:
+                call = self._client.with_thinking(call, call.wish, facts)
             edits = _edits(candidate, operation)
-            body = self._client.pass_request(self._call, candidate.upstream_model, edits)
-            return Prepared(operation, body)
+            return Prepared(operation, self._client.pass_request(call, candidate.upstream_model, edits))
         request = self._read()
         operation, dropped = self._choose(candidate.operations)
         dialect = DIALECT_OF_OPERATION[operation]
@@ -85,7 +88,7 @@ class Preparation:
             candidate.upstream_model,
             channel.vendor,
             origin_of(dialect.name, channel.vendor, candidate.upstream_model, channel.id),
-            channel.facts.get(candidate.upstream_model, _NO_FACTS),
+            facts,
             channel.asks_usage,
         )
         if urls := dialect.remote_files(request, upstream):
@@ -102,7 +105,10 @@ class Preparation:
 
     def _read(self) -> Request:
         if self._request is None:
-            self._request = self._client.read_request(self._call, self._seals)
+            request = self._client.read_request(self._call, self._seals)
+            if self._call.wish is not None:
+                request = msgspec.structs.replace(request, thinking=self._call.wish)
+            self._request = request
             self._concepts = concepts(self._request)
         return self._request
 

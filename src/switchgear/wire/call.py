@@ -4,6 +4,7 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.dialects import DialectName, OperationName
+from switchgear.wire.ir import Thinking
 
 Operation = OperationName
 
@@ -42,3 +43,12 @@ class Call(msgspec.Struct, frozen=True):
     wants_base64: bool = False
     """Embeddings."""
     in_path: InPath = NOTHING_IN_PATH
+    alias: str = ""
+    """The model as the client wrote it, where its name holds a wish about reasoning, too."""
+    wish: Thinking | None = None
+    """That wish; it goes before what the body says."""
+
+    @property
+    def shown_model(self) -> str:
+        """The model as the client knows it."""
+        return self.alias or self.model

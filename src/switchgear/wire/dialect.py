@@ -14,11 +14,12 @@ from msgspec import Raw
 
 from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
+from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.usage import Usage
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.events import Event
 from switchgear.wire.faults import UpstreamError
-from switchgear.wire.ir import Request, Seals, Upstream, Written
+from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
 from switchgear.wire.loss import Carriage
 from switchgear.wire.model_card import ModelCard
 
@@ -32,6 +33,8 @@ class Edits(msgspec.Struct, frozen=True):
     """The upstream understands ``stream_options.include_usage``."""
     drop: tuple[str, ...] = ()
     rename: Mapping[str, str] = {}
+    foreign: bool = False
+    """The upstream only speaks the dialect and is not its maker's: what the maker alone knows is left out."""
 
 
 class Reply(Protocol):
@@ -150,6 +153,9 @@ class Dialect(Protocol):
 
     def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> bytes:
         """The body for an upstream of the same dialect."""
+
+    def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
+        """The call with another wish about reasoning than its body's, for an upstream of the same dialect."""
 
     def read_request(self, call: Call, seals: Seals) -> Request:
         """The neutral form. Raises ApiError."""

@@ -1,10 +1,14 @@
 """The table of dialects, and which of them speaks an operation."""
 
 from switchgear.kernel.dialects import OPERATIONS_OF, DialectName
+from switchgear.wire.anthropic_messages.dialect import AnthropicMessages
 from switchgear.wire.dialect import Dialect
 from switchgear.wire.openai_chat.dialect import OpenAIChat
 
-DIALECT_OF: dict[DialectName, Dialect] = {"openai_chat": OpenAIChat()}
+DIALECT_OF: dict[DialectName, Dialect] = {
+    "openai_chat": OpenAIChat(),
+    "anthropic_messages": AnthropicMessages(),
+}
 
 DIALECT_OF_OPERATION: dict[str, Dialect] = {
     operation: DIALECT_OF[name]

@@ -160,7 +160,7 @@ class FunctionTool(msgspec.Struct, frozen=True):
     strict: bool | None = None
     cache: CacheTtl = ""
     namespace: str = ""
-    """The client knows the tool as ``name`` in this namespace."""
+    """The client has the tool in this namespace; ``name`` is made of both, so that it is one of a kind."""
 
 
 class CustomTool(msgspec.Struct, frozen=True):
@@ -169,6 +169,7 @@ class CustomTool(msgspec.Struct, frozen=True):
     name: str
     description: str = ""
     format: Raw | None = None
+    namespace: str = ""
 
 
 class HostedTool(msgspec.Struct, frozen=True):
@@ -299,6 +300,10 @@ class Written(msgspec.Struct, frozen=True):
     dropped: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     """Such as beta flags that the body needs."""
+    names: Mapping[str, str] = {}
+    """Names of tools as they were sent → as the client knows them, where the two differ."""
+    unwrap_tool: str = ""
+    """A tool whose call is the answer itself: its arguments are the answer's text; see ``wire.unwrap``."""
 
 
 class Seals(Protocol):

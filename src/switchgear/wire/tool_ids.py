@@ -70,6 +70,10 @@ class ToolNames:
         """The client's own name; one that the target made up stays as it is."""
         return self._original.get(short, short)
 
+    def renamed(self) -> dict[str, str]:
+        """Names for the target → the client's own, where they differ."""
+        return {short: name for short, name in self._original.items() if short != name}
+
     def _free_name(self, name: str) -> str:
         short = short_name(name, self._allowed, self._chars_max)
         if short not in self._original:

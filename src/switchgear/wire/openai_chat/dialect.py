@@ -7,10 +7,11 @@ from msgspec import Raw
 
 from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
+from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.dialect import Edits, Head, Headers, Reader, Writer
 from switchgear.wire.events import Event
-from switchgear.wire.ir import Request, Seals, Upstream, Written
+from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
 from switchgear.wire.model_card import ModelCard
 from switchgear.wire.openai_chat import errors, estimate_input, models, peek, request, request_in
 from switchgear.wire.openai_chat.completion_out import CompletionWriter, write_completion
@@ -18,6 +19,7 @@ from switchgear.wire.openai_chat.reader import ChatReader, read_events
 from switchgear.wire.openai_chat.request_out import CARRIES, FIELDS, write_request
 from switchgear.wire.openai_chat.response import WholeReply, fit_embeddings, read_reply
 from switchgear.wire.openai_chat.stream import StreamTap
+from switchgear.wire.openai_chat.switches import SWITCHES, write_thinking
 from switchgear.wire.openai_chat.whole_out import write_reply
 from switchgear.wire.openai_chat.writer import ChatWriter
 
@@ -39,6 +41,10 @@ class OpenAIChat:
 
     def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> bytes:
         return request.pass_request(call, upstream_model, edits)
+
+    def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
+        kept = {key: value for key, value in call.fields.items() if key not in SWITCHES}
+        return msgspec.structs.replace(call, fields=kept | write_thinking(thinking, facts))
 
     def read_request(self, call: Call, seals: Seals) -> Request:
         return request_in.read_request(call, seals)

@@ -1,0 +1,98 @@
+"""What a client's field may be, and the error for one that may not."""
+
+import math
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from switchgear.kernel.errors import INVALID_TYPE, INVALID_VALUE, MISSING_PARAMETER, ApiError
+from switchgear.wire.splice import NULL
+
+Fields = dict[str, Raw]
+
+_decode_any = msgspec.json.Decoder().decode
+_decode_str = msgspec.json.Decoder(str).decode
+
+
+def is_there(fields: Fields, key: str) -> bool:
+    return key in fields and fields[key] != NULL
+
+
+def missing(param: str) -> ApiError:
+    return ApiError(MISSING_PARAMETER, f"Missing required parameter: '{param}'.", param=param)
+
+
+def wrong_type(param: str, expected: str) -> ApiError:
+    return ApiError(INVALID_TYPE, f"expected {expected}", param=param)
+
+
+def wrong_value(param: str, why: str) -> ApiError:
+    return ApiError(INVALID_VALUE, why, param=param)
+
+
+def decoded(fields: Fields, key: str) -> Any:
+    """The value; None where it is absent, null, or what a strict parser refuses."""
+    if not is_there(fields, key):
+        return None
+    try:
+        return _decode_any(fields[key])
+    except (ValueError, RecursionError):
+        return None
+
+
+def read_str(fields: Fields, key: str) -> str:
+    """Empty where absent. Raises ApiError INVALID_TYPE."""
+    if not is_there(fields, key):
+        return ""
+    try:
+        return _decode_str(fields[key])
+    except ValueError:
+        raise wrong_type(key, "a string") from None
+
+
+def read_bool(fields: Fields, key: str) -> bool:
+    """False where absent. Raises ApiError INVALID_TYPE."""
+    value = decoded(fields, key)
+    if value is None and not is_there(fields, key):
+        return False
+    if not isinstance(value, bool):
+        raise wrong_type(key, "a boolean")
+    return value
+
+
+def read_number(fields: Fields, key: str) -> float | None:
+    """None where absent. Raises ApiError INVALID_TYPE."""
+    value = decoded(fields, key)
+    if value is None and not is_there(fields, key):
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise wrong_type(key, "a number")
+    return float(value)
+
+
+def read_count(fields: Fields, key: str, least: int = 0) -> int | None:
+    """An integer, which some clients spell ``4096.0``; None where absent. Raises ApiError INVALID_TYPE,
+    INVALID_VALUE."""
+    value = read_number(fields, key)
+    if value is None:
+        return None
+    if not value.is_integer():
+        raise wrong_type(key, "an integer")
+    if value < least:
+        raise wrong_value(key, f"must be at least {least}")
+    return int(value)
+
+
+def reason_of(error: Exception) -> str:
+    """What a typed decoder expected, as words for after "expected"."""
+    return str(error).partition(" - at `")[0].removeprefix("Expected ").replace("`", "'")
+
+
+def param_of(error: Exception, front: str) -> str:
+    """Where a typed decoder stopped, as clients know the place: ``messages.0.content``."""
+    _, found, path = str(error).rpartition(" - at `$")
+    if not found:
+        return front
+    place = path.removesuffix("`").replace("[...]", "").replace("[", ".").replace("]", "")
+    return f"{front}{place}" if place.startswith(".") or not place else f"{front}.{place}"

@@ -1,0 +1,81 @@
+"""Anthropic Messages, with the count of tokens beside it, as a ``Dialect``."""
+
+from collections.abc import Mapping
+
+from msgspec import Raw
+
+from switchgear.kernel.dialects import DialectName
+from switchgear.kernel.errors import ApiError
+from switchgear.wire.anthropic_messages import errors, estimate_input, peek, request
+from switchgear.wire.anthropic_messages.carriage import CARRIES, FIELDS
+from switchgear.wire.anthropic_messages.message_writer import write_reply
+from switchgear.wire.anthropic_messages.reader import Reader, read_events
+from switchgear.wire.anthropic_messages.reply import WholeReply, read_reply
+from switchgear.wire.anthropic_messages.request_in import read_request
+from switchgear.wire.anthropic_messages.request_out import write_request
+from switchgear.wire.anthropic_messages.tap import StreamTap
+from switchgear.wire.anthropic_messages.writer import Writer
+from switchgear.wire.call import Call, InPath, Operation
+from switchgear.wire.dialect import Edits, Head, Headers
+from switchgear.wire.events import Event
+from switchgear.wire.ir import Request, Seals, Upstream, Written
+from switchgear.wire.loss import Carriage
+
+
+class AnthropicMessages:
+    """See ``wire.dialect.Dialect``."""
+
+    name: DialectName = "anthropic_messages"
+    carries: Mapping[str, Carriage] = CARRIES
+    fields: Mapping[str, str] = FIELDS
+    heartbeat = b'event: ping\ndata: {"type":"ping"}\n\n'
+    stream_type = "text/event-stream; charset=utf-8"
+
+    def read_model(self, fields: dict[str, Raw], in_path: InPath) -> str:
+        return peek.read_model(fields)
+
+    def read_call(self, operation: Operation, fields: dict[str, Raw], model: str, in_path: InPath) -> Call:
+        return peek.read_call(operation, fields, model)
+
+    def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> bytes:
+        return request.pass_request(call, upstream_model, edits)
+
+    def read_request(self, call: Call, seals: Seals) -> Request:
+        return read_request(call, seals)
+
+    def remote_files(self, request: Request, upstream: Upstream) -> tuple[str, ...]:
+        """The upstream fetches URLs itself."""
+        return ()
+
+    def write_request(self, request: Request, upstream: Upstream) -> Written:
+        return write_request(request, upstream)
+
+    def input_text(self, call: Call) -> str:
+        return estimate_input.input_text(call)
+
+    def overhead_tokens(self, call: Call) -> int:
+        return estimate_input.overhead_tokens(call)
+
+    def read_reply(self, call: Call, body: bytes) -> WholeReply:
+        return read_reply(call.operation, body)
+
+    def tap(self, call: Call) -> StreamTap:
+        return StreamTap()
+
+    def read_events(self, body: bytes) -> list[Event]:
+        return read_events(body)
+
+    def reader(self) -> Reader:
+        return Reader()
+
+    def write_reply(self, events: list[Event], head: Head) -> bytes:
+        return write_reply(events, head)
+
+    def writer(self, head: Head) -> Writer:
+        return Writer(head)
+
+    def render_error(self, err: ApiError, request_id: str) -> tuple[int, Headers, bytes]:
+        return errors.render_error(err, request_id)
+
+    def render_stream_error(self, err: ApiError, request_id: str) -> bytes:
+        return errors.render_stream_error(err, request_id)

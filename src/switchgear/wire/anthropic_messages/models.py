@@ -1,0 +1,65 @@
+"""The model list, page by page, and its single entries; the count of a request's tokens."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from switchgear.kernel.errors import INVALID_VALUE, ApiError
+from switchgear.kernel.limits import MODELS_PAGE_DEFAULT, MODELS_PAGE_MAX
+
+_encode = msgspec.json.Encoder().encode
+
+Model = tuple[str, int, str]
+"""(id, created in Unix seconds, owned_by)."""
+
+
+def read_limit(text: str | None) -> int:
+    """The ``limit`` of a model list. Raises ApiError INVALID_VALUE; None = the dialect's default."""
+    if text is None or text == "":
+        return MODELS_PAGE_DEFAULT
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= MODELS_PAGE_MAX):
+        raise ApiError(INVALID_VALUE, f"expected a number from 1 to {MODELS_PAGE_MAX}", param="limit")
+    return int(text)
+
+
+def render_models(
+    models: Sequence[Model], limit: int = MODELS_PAGE_DEFAULT, after_id: str = "", before_id: str = ""
+) -> bytes:
+    """The body of ``GET /v1/models``: at most ``limit`` in the order given, those right after ``after_id`` or
+    right before ``before_id``. An id that is not in the list cuts nothing off."""
+    ids = [model_id for model_id, _, _ in models]
+    if before_id in ids:
+        end = ids.index(before_id)
+        start = max(0, end - limit)
+        has_more = start > 0
+    else:
+        start = ids.index(after_id) + 1 if after_id in ids else 0
+        end = start + limit
+        has_more = end < len(ids)
+    page = [_model_object(model) for model in models[start:end]]
+    return _encode(
+        {
+            "data": page,
+            "has_more": has_more,
+            "first_id": page[0]["id"] if page else None,
+            "last_id": page[-1]["id"] if page else None,
+        }
+    )
+
+
+def render_model(model: Model) -> bytes:
+    """The body of ``GET /v1/models/{id}``."""
+    return _encode(_model_object(model))
+
+
+def render_count(tokens: int) -> bytes:
+    """The body of an answer to ``/v1/messages/count_tokens``."""
+    return _encode({"input_tokens": tokens})
+
+
+def _model_object(model: Model) -> dict[str, Any]:
+    model_id, created, _ = model
+    at = datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"type": "model", "id": model_id, "display_name": model_id, "created_at": at}

@@ -1,0 +1,63 @@
+"""What is read of a whole reply that passes through."""
+
+from typing import Any
+
+import msgspec
+
+from switchgear.kernel.usage import Usage
+from switchgear.wire.anthropic_messages.frames import any_of, is_given, read_block, read_message
+from switchgear.wire.anthropic_messages.usage import read_usage
+from switchgear.wire.call import Operation
+from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
+
+
+class WholeReply(msgspec.Struct, frozen=True):
+    """A reply of status 200. With ``error`` it is no answer and nothing else counts."""
+
+    body: bytes
+    usage: Usage | None = None
+    error: UpstreamError | None = None
+    empty: bool = False
+    """It holds no content and no reason for that."""
+
+    def text(self) -> str:
+        """What the model wrote, for an estimate; decoded only when asked for."""
+        message = read_message(self.body)
+        texts: list[str] = []
+        for raw in (message.content if message else None) or ():
+            block = read_block(raw)
+            texts += [text for text in (block.text, block.thinking, block.name) if text]
+            if is_given(block.input):
+                texts.append(bytes(block.input).decode("utf-8", "replace"))
+        return "".join(texts)
+
+
+def read_reply(operation: Operation, body: bytes) -> WholeReply:
+    """Never raises: what is not an answer comes back as ``error``."""
+    message = read_message(body)
+    if message is None:
+        return WholeReply(body, error=error_of(body))
+    if operation == "anthropic_count_tokens":
+        return _read_count(body)
+    if is_given(message.error) or message.type == "error" or message.content is None:
+        error = error_of(body)
+        return WholeReply(body, error=error) if error else WholeReply(body, empty=True)
+    usage = read_usage(message.usage) if is_given(message.usage) else None
+    return WholeReply(body, usage, empty=not message.content and not message.stop_reason)
+
+
+def _read_count(body: bytes) -> WholeReply:
+    found: Any = any_of(body)
+    if isinstance(found, dict) and isinstance(found.get("input_tokens"), int):
+        return WholeReply(body)
+    return WholeReply(body, error=error_of(body), empty=True)
+
+
+def error_of(body: bytes) -> UpstreamError | None:
+    """The error in a reply that holds no answer; None when it is none either."""
+    found: Any = any_of(body)
+    if found is None:
+        return UpstreamError("transient", 200, "the answer is not JSON", "server_error")
+    if has_error(found) or (isinstance(found, dict) and found.get("type") == "error"):
+        return upstream_error_of(200, found)
+    return None

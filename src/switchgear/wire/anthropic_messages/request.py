@@ -1,0 +1,42 @@
+"""The request as one upstream of this dialect gets it: what the client sent, with named edits."""
+
+import msgspec
+from msgspec import Raw
+
+from switchgear.wire.anthropic_messages import edits as messages_edits
+from switchgear.wire.call import Call
+from switchgear.wire.dialect import Edits
+from switchgear.wire.splice import NULL, write_object
+
+_NOT_COUNTED = ("max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences", "metadata")
+"""An endpoint that counts tokens knows none of these."""
+_MAKERS_ONLY = ("context_management", "diagnostics")
+"""Fields that go with a beta header which is not sent elsewhere, and change no answer."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
+    """The body for an upstream that knows the model as ``upstream_model``.
+
+    System messages before the first turn stand at the top level, as some models take them only there, and
+    reasoning that another maker's upstream gave is taken out, as none but that one reads it.
+    """
+    fields = {key: value for key, value in call.fields.items() if value != NULL}
+    fields["model"] = Raw(_encode(upstream_model))
+    if call.operation == "anthropic_count_tokens":
+        for key in _NOT_COUNTED:
+            fields.pop(key, None)
+    messages_edits.lift_system(fields)
+    messages_edits.drop_sealed(fields)
+    if edits.foreign:
+        messages_edits.fit_foreign(fields)
+        for key in _MAKERS_ONLY:
+            fields.pop(key, None)
+    for key in edits.drop:
+        fields.pop(key, None)
+    for key, new in edits.rename.items():
+        if key in fields:
+            value = fields.pop(key)
+            fields.setdefault(new, value)
+    return write_object(fields)

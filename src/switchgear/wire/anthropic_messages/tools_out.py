@@ -1,0 +1,172 @@
+"""Tools and their choice for an upstream of this dialect."""
+
+from typing import Any
+
+from msgspec import Raw
+
+from switchgear.kernel.errors import INVALID_VALUE, ApiError
+from switchgear.wire.anthropic_messages.content_out import cache_control
+from switchgear.wire.anthropic_messages.frames import any_of
+from switchgear.wire.ir import CustomTool, FunctionTool, HostedTool, Request, ToolChoice, Upstream
+from switchgear.wire.origin import ANTHROPIC
+from switchgear.wire.tool_ids import ToolNames
+
+Tool = dict[str, Any]
+
+_BRANCHES = ("allOf", "anyOf", "oneOf")
+_TEXT_INPUT = {
+    "type": "object",
+    "properties": {"input": {"type": "string", "description": "The whole input, as plain text."}},
+    "required": ["input"],
+}
+_SEARCH = "web_search_20250305"
+_FETCH = "web_fetch_20250910"
+_CODE = "code_execution_20250825"
+BETAS = {_FETCH: "web-fetch-2025-09-10", _CODE: "code-execution-2025-08-25"}
+"""Type of a tool → the beta flag that it needs."""
+
+
+def write_tools(request: Request, upstream: Upstream, names: ToolNames) -> tuple[list[Tool], list[str]]:
+    """(tools, concepts left out). Of allowed tools only those are declared. Tools that the upstream would
+    have to run itself exist at Anthropic only."""
+    allowed = request.tool_choice.allowed if request.tool_choice is not None else ()
+    tools: list[Tool] = []
+    dropped: list[str] = []
+    for tool in request.tools:
+        if allowed and not isinstance(tool, HostedTool) and tool.name not in allowed:
+            continue
+        match tool:
+            case FunctionTool():
+                tools.append(_function(tool, upstream, names))
+            case CustomTool():
+                tools.append(_custom(tool, names))
+            case HostedTool():
+                written = _hosted(tool) if upstream.origin == ANTHROPIC else None
+                if written is None:
+                    dropped.append(tool.kind)
+                elif written not in tools:
+                    tools.append(written)
+    return tools, dropped
+
+
+def write_choice(
+    choice: ToolChoice | None, parallel: bool | None, tools: list[Tool], names: ToolNames
+) -> dict[str, Any] | None:
+    """None where the default says the same, or nothing is declared."""
+    if not tools:
+        return None
+    found: dict[str, Any] = {"type": "auto"}
+    match choice.mode if choice is not None else "auto":
+        case "none":
+            return {"type": "none"}
+        case "required":
+            found = {"type": "any"}
+        case "named":
+            found = {"type": "tool", "name": names.shorten(choice.name if choice is not None else "")}
+    if parallel is False:
+        found["disable_parallel_tool_use"] = True
+    return found if found != {"type": "auto"} or choice is not None else None
+
+
+def fit_choice(
+    choice: ToolChoice | None, upstream: Upstream, tools: list[Tool], names: ToolNames
+) -> tuple[ToolChoice | None, list[Tool], list[str]]:
+    """(choice, tools, concepts left out) for an upstream that does not take every kind of choice: a named
+    tool is then the only one. Raises ApiError for a choice of a tool that is not there."""
+    if choice is None:
+        return choice, tools, []
+    if choice.mode == "named":
+        wanted = names.shorten(choice.name)
+        only = [tool for tool in tools if tool["name"] == wanted]
+        if not only:
+            raise ApiError(
+                INVALID_VALUE, f"the tool '{choice.name[:64]}' is not among the tools", param="tool_choice"
+            )
+    else:
+        only = tools
+    kinds = upstream.facts.tool_choices
+    if not kinds or choice.mode in kinds:
+        return choice, tools, []
+    if choice.mode == "none":
+        return None, [], []
+    return ToolChoice("auto"), only, ["tool_choice"]
+
+
+def object_schema(schema: Raw | None) -> dict[str, Any]:
+    """A schema of an object, as the dialect takes no other, and no alternatives at its top; those are
+    joined."""
+    found = any_of(schema) if schema is not None else None
+    if not isinstance(found, dict):
+        return {"type": "object", "properties": {}}
+    if found.get("type") == "object" and not any(key in found for key in _BRANCHES):
+        found.setdefault("properties", {})
+        return found
+    joined = {key: value for key, value in found.items() if key not in _BRANCHES}
+    properties = dict(joined.get("properties") or {})
+    required = list(joined.get("required") or [])
+    for key in _BRANCHES:
+        for branch in found.get(key) or ():
+            if isinstance(branch, dict) and isinstance(branch.get("properties"), dict):
+                properties.update(branch["properties"])
+                if key == "allOf" and isinstance(branch.get("required"), list):
+                    required += [name for name in branch["required"] if name not in required]
+    joined |= {"type": "object", "properties": properties}
+    if required:
+        joined["required"] = required
+    return joined
+
+
+def _function(tool: FunctionTool, upstream: Upstream, names: ToolNames) -> Tool:
+    found: Tool = {"name": names.shorten(tool.name)}
+    if tool.description:
+        found["description"] = tool.description
+    found["input_schema"] = object_schema(tool.schema)
+    if tool.strict and upstream.origin == ANTHROPIC and upstream.facts.json_schema:
+        found["strict"] = True
+    if tool.cache:
+        found["cache_control"] = cache_control(tool.cache)
+    return found
+
+
+def _custom(tool: CustomTool, names: ToolNames) -> Tool:
+    """A tool of free text; its grammar is told in words."""
+    grammar = any_of(tool.format) if tool.format is not None else None
+    definition = grammar.get("definition") if isinstance(grammar, dict) else None
+    if isinstance(grammar, dict) and isinstance(grammar.get("grammar"), dict):
+        definition = grammar["grammar"].get("definition")
+    description = tool.description
+    if isinstance(definition, str) and definition:
+        description = f"{description}\n\nThe input follows this grammar:\n{definition}".strip()
+    found: Tool = {"name": names.shorten(tool.name)}
+    if description:
+        found["description"] = description
+    return {**found, "input_schema": _TEXT_INPUT}
+
+
+def _hosted(tool: HostedTool) -> Tool | None:
+    if tool.dialect == "anthropic_messages":
+        found = any_of(tool.raw)
+        return found if isinstance(found, dict) else None
+    match tool.kind:
+        case "web_search":
+            return _searching({"type": _SEARCH, "name": "web_search"}, tool)
+        case "web_fetch":
+            return _searching({"type": _FETCH, "name": "web_fetch"}, tool)
+        case "code_execution":
+            return {"type": _CODE, "name": "code_execution"}
+    return None
+
+
+def _searching(found: Tool, tool: HostedTool) -> Tool:
+    if tool.uses_max is not None:
+        found["max_uses"] = tool.uses_max
+    if tool.allowed_domains:
+        found["allowed_domains"] = list(tool.allowed_domains)
+    elif tool.blocked_domains:
+        found["blocked_domains"] = list(tool.blocked_domains)
+    location = any_of(tool.location) if tool.location is not None else None
+    if isinstance(location, dict) and tool.kind == "web_search":
+        known = {key: location[key] for key in ("city", "region", "country", "timezone") if location.get(key)}
+        if known:
+            found["user_location"] = {"type": "approximate", **known}
+    return found

@@ -1,0 +1,100 @@
+"""A conversation in the order that this dialect asks for: system texts at the front, then users and
+assistants by turns, a result for each call."""
+
+from typing import Any
+
+import msgspec
+
+from switchgear.kernel.errors import UNSUPPORTED_PARAMETER, ApiError
+from switchgear.kernel.limits import CACHE_MARKERS_MAX
+from switchgear.wire.anthropic_messages.content_out import Block, ContentWriter
+from switchgear.wire.anthropic_messages.system import reminder
+from switchgear.wire.history import merged, paired
+from switchgear.wire.ir import Part, Text, Turn
+
+_SYSTEM_ROLES = frozenset({"system", "developer"})
+_REASONING = frozenset({"thinking", "redacted_thinking"})
+_FILLER = "."
+"""Stands for a turn that has to be there and says nothing."""
+
+
+def split_system(turns: tuple[Turn, ...]) -> tuple[tuple[Turn, ...], tuple[Turn, ...]]:
+    """(leading system turns, the conversation); later system turns are texts of the user there, in place."""
+    leading = 0
+    while leading < len(turns) and turns[leading].role in _SYSTEM_ROLES:
+        leading += 1
+    rest = tuple(_as_user(turn) if turn.role in _SYSTEM_ROLES else turn for turn in turns[leading:])
+    return turns[:leading], rest
+
+
+def write_messages(turns: tuple[Turn, ...], writer: ContentWriter) -> list[Block]:
+    """The conversation as messages, none of them empty. Raises ApiError."""
+    messages: list[Block] = []
+    for turn in merged(paired(turns)):
+        message = writer.message(turn)
+        if not messages and turn.role == "assistant":
+            messages.append(_filler("user"))
+        messages.append(message)
+    if messages and messages[-1]["role"] == "assistant" and not messages[-1]["content"]:
+        # The begin of an answer without a word is none.
+        messages.pop()
+    for message in messages:
+        message["content"] = message["content"] or _filler(message["role"])["content"]
+    return messages or [_filler("user")]
+
+
+def settle_prefill(messages: list[Block], is_taken: bool) -> None:
+    """An answer that the client began may not end in a blank. Raises ApiError where the model takes none."""
+    last = messages[-1]
+    if last["role"] != "assistant":
+        return
+    if not is_taken:
+        raise ApiError(
+            UNSUPPORTED_PARAMETER,
+            "The model can't go on with an answer that was begun for it: the last message must be a user's.",
+            param="messages",
+        )
+    block = last["content"][-1]
+    if block.get("type") == "text":
+        block["text"] = block["text"].rstrip() or _FILLER
+
+
+def lacks_reasoning(messages: list[Block]) -> bool:
+    """Whether a loop of tool calls is running and its last answer does not begin with reasoning, as models
+    with manual thinking ask for."""
+    if len(messages) < 2 or messages[-1]["role"] != "user":
+        return False
+    if not any(block.get("type") == "tool_result" for block in messages[-1]["content"]):
+        return False
+    return messages[-2]["content"][0].get("type") not in _REASONING
+
+
+def bound_cache_markers(blocks: list[Block]) -> bool:
+    """Of ``blocks`` in the order of the prompt, the last few keep their marker, and none asks for an hour
+    after one that asks for less. Returns whether any asks for an hour."""
+    marked = [block for block in blocks if "cache_control" in block]
+    for block in marked[: max(0, len(marked) - CACHE_MARKERS_MAX)]:
+        del block["cache_control"]
+    short_seen = False
+    long_seen = False
+    for block in marked[-CACHE_MARKERS_MAX:]:
+        if "ttl" not in block["cache_control"]:
+            short_seen = True
+        elif short_seen:
+            del block["cache_control"]["ttl"]
+        else:
+            long_seen = True
+    return long_seen
+
+
+def _as_user(turn: Turn) -> Turn:
+    parts: tuple[Part, ...] = tuple(
+        msgspec.structs.replace(part, text=reminder(part.text))
+        for part in turn.parts
+        if isinstance(part, Text) and part.text
+    )
+    return Turn("user", parts)
+
+
+def _filler(role: str) -> dict[str, Any]:
+    return {"role": role, "content": [{"type": "text", "text": _FILLER}]}

@@ -1,0 +1,158 @@
+"""A neutral request for an upstream of this dialect.
+
+Nothing is kept at the upstream unless the client asked for that: history goes along whole, and reasoning comes
+back encrypted so that it can.
+"""
+
+import hashlib
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from switchgear.wire.history import paired
+from switchgear.wire.ir import Format, HostedTool, Request, Tool, ToolChoice, Turn, Upstream, Written
+from switchgear.wire.openai_responses.items_out import ItemWriter
+from switchgear.wire.openai_responses.tools_out import write_choice, write_tools
+from switchgear.wire.origin import OPENAI
+from switchgear.wire.thinking import effort_of, fit_effort
+from switchgear.wire.tool_ids import PLAIN_NAME, ToolNames
+
+OUTPUT_TOKENS_MIN = 16
+"""Less is refused."""
+
+_ENCRYPTED = "reasoning.encrypted_content"
+_LOGPROBS = "message.output_text.logprobs"
+_KEEPS_REASONING = frozenset({OPENAI, "xai"})
+"""Makers whose reasoning comes encrypted when asked for; others give it as plain text."""
+_USER_CHARS_MAX = 64
+_encode = msgspec.json.Encoder().encode
+
+
+def write_request(request: Request, upstream: Upstream) -> Written:
+    """Raises ApiError for content that has no place here."""
+    maker = upstream.origin.partition(":")[0]
+    names = ToolNames(_tool_names(request.tools), PLAIN_NAME)
+    role = "developer" if maker == OPENAI else "system"
+    instructions, turns = _instructions(request.turns)
+    items = ItemWriter(upstream.origin, role, maker not in _KEEPS_REASONING, names)
+    for turn in paired(turns):
+        items.write(turn)
+    body: dict[str, Any] = {"model": upstream.model}
+    if instructions:
+        body["instructions"] = instructions
+    body["input"] = items.items
+    body["stream"] = request.stream
+    body["store"] = bool(request.store)
+    include = _write_thinking(request, upstream, maker, body)
+    dropped = _write_knobs(request, upstream, maker, body)
+    tools, tools_dropped = write_tools(request.tools, names)
+    if "image" in request.modalities and not any(
+        isinstance(tool, HostedTool) and tool.kind == "image_generation" for tool in request.tools
+    ):
+        tools.append({"type": "image_generation"})
+    if tools:
+        body["tools"] = tools
+        _write_choice(request.tool_choice, names, body)
+        if request.parallel is not None:
+            body["parallel_tool_calls"] = request.parallel
+    if request.logprobs or request.top_logprobs:
+        include.append(_LOGPROBS)
+        body["top_logprobs"] = request.top_logprobs or 0
+    if include:
+        body["include"] = include
+    _write_text(request.format, request.verbosity, body)
+    return Written(
+        {key: value if isinstance(value, Raw) else Raw(_encode(value)) for key, value in body.items()},
+        (*dropped, *tools_dropped),
+        names=names.renamed(),
+    )
+
+
+def _tool_names(tools: tuple[Tool, ...]) -> list[str]:
+    return [tool.name for tool in tools if not isinstance(tool, HostedTool)]
+
+
+def _instructions(turns: tuple[Turn, ...]) -> tuple[str, tuple[Turn, ...]]:
+    """A single leading text of the system is the instructions; several stay messages, each by itself."""
+    leading = 0
+    while leading < len(turns) and turns[leading].role in ("system", "developer"):
+        leading += 1
+    if leading != 1 or len(turns[0].parts) != 1:
+        return "", turns
+    text = getattr(turns[0].parts[0], "text", "")
+    return (text, turns[1:]) if isinstance(text, str) and text else ("", turns)
+
+
+def _write_thinking(request: Request, upstream: Upstream, maker: str, body: dict[str, Any]) -> list[str]:
+    """``reasoning``; returns what has to be included for it."""
+    thinking, facts = request.thinking, upstream.facts
+    if thinking is not None and thinking.is_off and not facts.thinking:
+        # A model of which nothing is known may not know the switch either.
+        return []
+    reasoning: dict[str, Any] = {}
+    effort = effort_of(thinking)
+    if effort is not None:
+        reasoning["effort"] = fit_effort(effort, facts.efforts)
+    if thinking is not None and not thinking.is_off and thinking.show is not False:
+        if thinking.summary or thinking.show:
+            reasoning["summary"] = thinking.summary or "auto"
+    if reasoning:
+        body["reasoning"] = reasoning
+    reasons = bool(facts.thinking) or bool(reasoning)
+    return [_ENCRYPTED] if reasons and maker in _KEEPS_REASONING else []
+
+
+def _write_knobs(request: Request, upstream: Upstream, maker: str, body: dict[str, Any]) -> tuple[str, ...]:
+    """Plain values; returns the concepts that this model doesn't take."""
+    dropped: list[str] = []
+    if request.output_tokens_max is not None:
+        wanted = max(request.output_tokens_max, OUTPUT_TOKENS_MIN)
+        most = upstream.facts.output_tokens_max
+        body["max_output_tokens"] = min(wanted, most) if most else wanted
+    for key in ("temperature", "top_p"):
+        value = getattr(request, key)
+        if value is None:
+            continue
+        if upstream.facts.no_sampling:
+            dropped.append(key)
+        else:
+            body[key] = value
+    if request.user:
+        # OpenAI has renamed its field, others know the old one.
+        body["safety_identifier" if maker == OPENAI else "user"] = _short_user(request.user)
+    for key in ("prompt_cache_key", "service_tier"):
+        if getattr(request, key):
+            body[key] = getattr(request, key)
+    if request.metadata is not None:
+        body["metadata"] = request.metadata
+    return tuple(dropped)
+
+
+def _short_user(user: str) -> str:
+    return user if len(user) <= _USER_CHARS_MAX else hashlib.sha256(user.encode()).hexdigest()
+
+
+def _write_choice(choice: ToolChoice | None, names: ToolNames, body: dict[str, Any]) -> None:
+    if choice is not None:
+        body["tool_choice"] = write_choice(choice, body["tools"], names)
+
+
+def _write_text(form: Format | None, verbosity: str, body: dict[str, Any]) -> None:
+    text: dict[str, Any] = {}
+    if form is not None and form.kind == "json_object":
+        text["format"] = {"type": "json_object"}
+    elif form is not None:
+        text["format"] = {
+            "type": "json_schema",
+            "name": form.name or "answer",
+            "schema": form.schema if form.schema is not None else {"type": "object"},
+            # Absent means strict here, and not strict where most requests come from.
+            "strict": bool(form.strict),
+        }
+        if form.description:
+            text["format"]["description"] = form.description
+    if verbosity:
+        text["verbosity"] = verbosity
+    if text:
+        body["text"] = text
