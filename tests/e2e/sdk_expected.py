@@ -44,7 +44,7 @@ LENGTH: dict[str, Finding] = {
 REFUSED: dict[str, list[Finding]] = {
     "chat": ["stop", "content_filter"],
     "responses": [["completed", None], ["incomplete", "content_filter"]],
-    "messages": ["refusal"],
+    "messages": ["refusal", "end_turn"],
     "gemini": ["SAFETY"],
 }
 """How a refusal may end: some vendors say it in words and end in order, others cut it off."""
