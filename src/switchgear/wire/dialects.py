@@ -4,9 +4,11 @@ from switchgear.kernel.dialects import OPERATIONS_OF, DialectName
 from switchgear.wire.anthropic_messages.dialect import AnthropicMessages
 from switchgear.wire.dialect import Dialect
 from switchgear.wire.openai_chat.dialect import OpenAIChat
+from switchgear.wire.openai_responses.dialect import OpenAIResponses
 
 DIALECT_OF: dict[DialectName, Dialect] = {
     "openai_chat": OpenAIChat(),
+    "openai_responses": OpenAIResponses(),
     "anthropic_messages": AnthropicMessages(),
 }
 

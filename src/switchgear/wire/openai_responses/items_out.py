@@ -26,8 +26,8 @@ from switchgear.wire.tool_ids import ToolNames, clean_id
 
 
 class ItemWriter:
-    """Collects the items of one request. ``system_role``: what instructions within the conversation are called;
-    ``takes_plain``: the upstream wants its reasoning back as text."""
+    """Collects the items of one request. ``system_role``: what instructions within the conversation are
+    called; ``takes_plain``: the upstream wants its reasoning back as text."""
 
     def __init__(self, origin: str, system_role: str, takes_plain: bool, names: ToolNames) -> None:
         self.items: list[dict[str, Any]] = []

@@ -23,7 +23,8 @@ from switchgear.wire.openai_responses.values import (
 )
 from switchgear.wire.splice import NULL
 
-_LOGPROBS = "message.output_text.logprobs"
+ENCRYPTED = "reasoning.encrypted_content"
+LOGPROBS = "message.output_text.logprobs"
 _EFFORTS: dict[str, Effort] = {effort: effort for effort in get_args(Effort)}
 _SUMMARIES = ("auto", "concise", "detailed")
 # Bound to an account, so that they mean nothing to another upstream; the relay's own store has taken out
@@ -163,7 +164,7 @@ _decode_text = msgspec.json.Decoder(_Text).decode
 
 
 def _wants_logprobs(fields: Fields) -> bool:
-    return "include" in fields and _LOGPROBS in included(fields)
+    return "include" in fields and LOGPROBS in included(fields)
 
 
 def included(fields: Fields) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """A neutral request for an upstream of this dialect.
 
-Nothing is kept at the upstream unless the client asked for that: history goes along whole, and reasoning comes
-back encrypted so that it can.
+Nothing is kept at the upstream unless the client asked for that: history goes along whole, and reasoning
+comes back encrypted so that it can.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from msgspec import Raw
 from switchgear.wire.history import paired
 from switchgear.wire.ir import Format, HostedTool, Request, Tool, ToolChoice, Turn, Upstream, Written
 from switchgear.wire.openai_responses.items_out import ItemWriter
+from switchgear.wire.openai_responses.request_in import ENCRYPTED, LOGPROBS
 from switchgear.wire.openai_responses.tools_out import write_choice, write_tools
 from switchgear.wire.origin import OPENAI
 from switchgear.wire.thinking import effort_of, fit_effort
@@ -21,8 +22,6 @@ from switchgear.wire.tool_ids import PLAIN_NAME, ToolNames
 OUTPUT_TOKENS_MIN = 16
 """Less is refused."""
 
-_ENCRYPTED = "reasoning.encrypted_content"
-_LOGPROBS = "message.output_text.logprobs"
 _KEEPS_REASONING = frozenset({OPENAI, "xai"})
 """Makers whose reasoning comes encrypted when asked for; others give it as plain text."""
 _USER_CHARS_MAX = 64
@@ -57,7 +56,7 @@ def write_request(request: Request, upstream: Upstream) -> Written:
         if request.parallel is not None:
             body["parallel_tool_calls"] = request.parallel
     if request.logprobs or request.top_logprobs:
-        include.append(_LOGPROBS)
+        include.append(LOGPROBS)
         body["top_logprobs"] = request.top_logprobs or 0
     if include:
         body["include"] = include
@@ -94,13 +93,12 @@ def _write_thinking(request: Request, upstream: Upstream, maker: str, body: dict
     effort = effort_of(thinking)
     if effort is not None:
         reasoning["effort"] = fit_effort(effort, facts.efforts)
-    if thinking is not None and not thinking.is_off and thinking.show is not False:
-        if thinking.summary or thinking.show:
-            reasoning["summary"] = thinking.summary or "auto"
+    if thinking is not None and not thinking.is_off and thinking.show:
+        reasoning["summary"] = thinking.summary or "auto"
     if reasoning:
         body["reasoning"] = reasoning
     reasons = bool(facts.thinking) or bool(reasoning)
-    return [_ENCRYPTED] if reasons and maker in _KEEPS_REASONING else []
+    return [ENCRYPTED] if reasons and maker in _KEEPS_REASONING else []
 
 
 def _write_knobs(request: Request, upstream: Upstream, maker: str, body: dict[str, Any]) -> tuple[str, ...]:
