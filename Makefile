@@ -101,5 +101,5 @@ prices: $(VENV)/.dev ## write the price book again from the installed genai-pric
 	@PYTHONPATH=src $(BIN)/python tools/update_prices.py
 
 clean: ## remove the environment and caches, keep data
-	@rm -rf tests/clients/sdk/node_modules tests/clients/agents/node_modules tests/clients/.venv-aider
+	@rm -rf tests/clients/sdk/node_modules tests/clients/agents/node_modules .venv-aider
 	@rm -rf $(VENV) .venv-lock .venv-fuzz build/fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis

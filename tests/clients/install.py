@@ -18,7 +18,7 @@ PLACE_BINARIES = {
     "cline": "postinstall.mjs",
 }
 """Packages whose binary comes in another package: the script that links it, run without a network need."""
-AIDER = FOLDER / ".venv-aider"
+AIDER = FOLDER.parents[1] / ".venv-aider"
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def _once(lock: Path, target: Path, install: Callable[[Path], None]) -> None:
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()
     if mark.is_file() and mark.read_text() == digest:
         return
-    print(f"Installing {target.relative_to(FOLDER)} …", flush=True)
+    print(f"Installing into {target} …", flush=True)
     install(target)
     mark.write_text(digest)
 
