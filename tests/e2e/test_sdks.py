@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.e2e import sdk_expected, sdk_rig
+from tests.e2e import client, sdk_expected, sdk_rig
 from tests.e2e.harness import ROOT
 from tests.e2e.sdk_rig import UPSTREAMS, Rig, Script
 
@@ -81,6 +81,36 @@ def test_the_same_answer_costs_the_same_whoever_asks(rig: Rig, found: dict[str, 
     assert charges == dict.fromkeys(charges, sdk_expected.charge_nanos()), json.dumps(
         {script: rows[request_id]["usage"] for script, request_id in ids.items()}
     )
+
+
+USER = [{"role": "user", "content": "Say a few words."}]
+STREAMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "chat": ("/v1/chat/completions", {"messages": USER, "stream": True}),
+    "responses": ("/v1/responses", {"input": "Say a few words.", "stream": True, "store": False}),
+    "messages": ("/v1/messages", {"messages": USER, "stream": True, "max_tokens": 100}),
+    "gemini": (
+        "/v1beta/models/{model}:streamGenerateContent?alt=sse",
+        {"contents": [{"role": "user", "parts": [{"text": "Say a few words."}]}]},
+    ),
+}
+"""Dialect → path and body of a streamed call, without the model's name."""
+
+
+@pytest.mark.parametrize("upstream", UPSTREAMS)
+@pytest.mark.parametrize("dialect", STREAMS)
+async def test_the_end_of_a_stream_is_told_once(rig: Rig, dialect: str, upstream: str) -> None:
+    """Not every dialect has an end marker. What comes after the end is the next answer on the connection."""
+    path, body = STREAMS[dialect]
+    model = sdk_rig.model(upstream)
+    asked = json.dumps(body | ({} if dialect == "gemini" else {"model": model})).encode()
+    lines = [f"POST {path.replace('{model}', model)} HTTP/1.1", "host: relay"]
+    lines += [f"authorization: Bearer {rig.keys['good']}", "content-type: application/json"]
+    lines += [f"content-length: {len(asked)}"]
+    first = "\r\n".join([*lines, "", ""]).encode() + asked
+    last = "\r\n".join([*lines, "connection: close", "", ""]).encode() + asked
+    answers = (await client.exchange(rig.server.port, first + last)).split(b"\r\n0\r\n\r\n")
+    assert [answer[:15] for answer in answers] == [b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK", b""]
+    assert b"word11" in answers[0]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
