@@ -112,7 +112,7 @@ class Preparation:
                 upstream.origin,
                 written.names,
                 written.unwrap_tool,
-                request.stop if dialect.carries.get("stop") == "emulate" else (),
+                request.stop if dialect.carries.get("stop") == "emulate" else written.stops,
             ),
             written.headers,
             self._named((*dropped, *written.dropped)),

@@ -87,6 +87,7 @@ def test_golden(path: Path) -> None:
         "dropped": list(written.dropped),
         "headers": [list(header) for header in written.headers],
         "unwrap_tool": written.unwrap_tool,
+        "stops": list(written.stops),
     }
     if os.environ.get("RECORD_GOLDEN"):
         case["written"] = found
@@ -414,6 +415,16 @@ def test_sampling_fits_the_dialect() -> None:
 def test_an_answer_without_a_limit_may_be_as_long_as_the_model_can() -> None:
     assert write(Request((USER,)))["max_tokens"] == 64_000
     assert write(Request((USER,)), FOREIGN)["max_tokens"] == 8192
+
+
+def test_stop_sequences_that_the_upstream_refuses_are_left_to_the_relay() -> None:
+    written = write_request(Request((USER,), stop=("\n", "END")), CLAUDE)
+    assert body_of(written)["stop_sequences"] == ["END"]
+    assert written.stops == ("\n",)
+    knows_none = replace(FOREIGN, facts=ModelFacts(no_stop=True))
+    written = write_request(Request((USER,), stop=("END",)), knows_none)
+    assert "stop_sequences" not in written.body
+    assert written.stops == ("END",)
 
 
 # --- tools
