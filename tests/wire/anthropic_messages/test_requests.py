@@ -118,7 +118,7 @@ answer_parts = st.one_of(
         min_size=1,
         max_size=3,
     ),
-    st.sampled_from([None, Thinking(budget_tokens=2048)]),
+    st.sampled_from([None, Thinking(budget_tokens=2048, show=True)]),
     st.lists(words, max_size=2),
 )
 def test_what_is_written_reads_as_the_same_request(
@@ -190,9 +190,9 @@ def test_half_a_surrogate_pair_is_no_error() -> None:
 @pytest.mark.parametrize(
     ("thinking", "config", "expected"),
     [
-        ({"type": "enabled", "budget_tokens": 2048}, {}, Thinking(budget_tokens=2048)),
-        ({"type": "enabled", "budget_tokens": 2048.0}, {}, Thinking(budget_tokens=2048)),
-        ({"type": "adaptive"}, {}, Thinking(effort="high")),
+        ({"type": "enabled", "budget_tokens": 2048}, {}, Thinking(budget_tokens=2048, show=True)),
+        ({"type": "enabled", "budget_tokens": 2048.0}, {}, Thinking(budget_tokens=2048, show=True)),
+        ({"type": "adaptive"}, {}, Thinking(effort="high", show=True)),
         ({"type": "adaptive", "display": "omitted"}, {"effort": "low"}, Thinking(effort="low", show=False)),
         ({"type": "disabled"}, {"effort": "high"}, Thinking(effort="none")),
         (None, {"effort": "max"}, Thinking(effort="max")),
