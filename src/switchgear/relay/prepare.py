@@ -122,7 +122,7 @@ class Preparation:
                 upstream.origin,
                 written.names,
                 written.unwrap_tool,
-                request.stop if dialect.carries.get("stop") == "emulate" else (),
+                request.stop if dialect.carries.get("stop") == "emulate" else written.stops,
             ),
             written.headers,
             self._named((*dropped, *written.dropped)),
@@ -188,9 +188,13 @@ def dropped_header(dropped: tuple[str, ...]) -> Headers:
 def _edits(candidate: Candidate, operation: Operation) -> Edits:
     channel = candidate.channel
     foreign = False
-    if operation == "anthropic_messages":
-        origin = origin_of(operation, channel.vendor, candidate.upstream_model, channel.id)
+    if operation in ("anthropic_messages", "anthropic_count_tokens"):
+        origin = origin_of("anthropic_messages", channel.vendor, candidate.upstream_model, channel.id)
         foreign = origin != ANTHROPIC
     return Edits(
-        channel.asks_usage, channel.drop.get(operation, ()), channel.rename.get(operation, {}), foreign
+        channel.asks_usage,
+        channel.drop.get(operation, ()),
+        channel.rename.get(operation, {}),
+        foreign,
+        channel.facts.get(candidate.upstream_model, _NO_FACTS),
     )
