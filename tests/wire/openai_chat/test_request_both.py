@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 from tests.wire.openai_chat.upstreams import DEEPSEEK, OPENAI, QWEN, F, body_of
 from tests.wire.openai_chat.vectors import request_of
 

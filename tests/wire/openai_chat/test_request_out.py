@@ -1,5 +1,5 @@
 """Without this a request of another dialect could reach an upstream of this one in a form that it refuses:
-results before calls, names that are too long, switches for reasoning that contradict each other, null texts."""
+results before calls, names that are too long, switches for reasoning that contradict, null for a text."""
 
 import json
 from typing import Any
