@@ -24,6 +24,7 @@ from switchgear.control.threads import StoreThreads
 from switchgear.control.workers import Workers
 from switchgear.kernel.clock import Clock, SystemClock
 from switchgear.kernel.home import Home
+from switchgear.kernel.kept import Kept
 from switchgear.kernel.limits import (
     CONFIG_POLL_INTERVAL_S,
     DRIFT_INTERVAL_S,
@@ -31,6 +32,8 @@ from switchgear.kernel.limits import (
     EPOCH_RETRY_S,
     GAUGE_INTERVAL_S,
     INGEST_POLL_INTERVAL_S,
+    THOUGHTS_BYTES_MAX,
+    THOUGHTS_KEEP_S,
 )
 from switchgear.ledger.recover import EpochBuried, check_epoch, reconcile
 from switchgear.link.peer import LinkAway, Peer
@@ -40,8 +43,11 @@ from switchgear.link.protocol import (
     CheckAdmin,
     CountTokens,
     Failed,
+    FindThoughts,
+    FoundThoughts,
     Hello,
     JournalGrew,
+    KeepThoughts,
     KeyFound,
     KeyUnknown,
     LeaseTotals,
@@ -94,6 +100,7 @@ class Controller:
         self._configuration = Configuration(self._store, vault, self.workers, self.metrics, trusted_proxies)
         self._counter = TokenCounter()
         self._local_model = LocalModel(self._clock)
+        self._thoughts = Kept(THOUGHTS_BYTES_MAX, THOUGHTS_KEEP_S)
         self.server = LinkServer(self._hello, self._call, self._notice, self._closed)
         self._journal_grew = asyncio.Event()
         self._worker_left = asyncio.Event()
@@ -194,6 +201,8 @@ class Controller:
             peer.abort("a notice before a welcome")
         elif isinstance(body, JournalGrew):
             self._journal_grew.set()
+        elif isinstance(body, KeepThoughts):
+            self._keep_thoughts(body)
         elif isinstance(body, Stats):
             self.metrics.take(epoch, body)
         elif isinstance(body, Returned):
@@ -234,12 +243,24 @@ class Controller:
             return await self._counter.count(body)
         if isinstance(body, LocalEndpoint):
             return await self._local_model.endpoint(body)
+        if isinstance(body, FindThoughts):
+            return self._find_thoughts(body)
         if isinstance(body, MetricsPage):
             return Text(self.metrics.page())
         if isinstance(body, CheckAdmin):
             known = await self._store.read(partial(check_admin, name=body.name, password=body.password))
             return Ok() if known else Failed("the name or the password is wrong")
         return await self._refresh()
+
+    def _find_thoughts(self, body: FindThoughts) -> FoundThoughts:
+        now_ns = self._clock.monotonic_ns()
+        found = {key: self._thoughts.get(key, now_ns) for key in body.keys}
+        return FoundThoughts({key: data for key, data in found.items() if data is not None})
+
+    def _keep_thoughts(self, body: KeepThoughts) -> None:
+        now_ns = self._clock.monotonic_ns()
+        for key, data in body.thoughts.items():
+            self._thoughts.put(key, data, now_ns)
 
     # What goes on all the time.
 

@@ -23,7 +23,7 @@ UPSTREAM_HEADER_BYTES_MAX = 64 * KIB
 HEADER_OVERHEAD_BYTES = 32
 """Counted for each header on top of its bytes, as many small ones cost more than one large."""
 REPLY_BYTES_MAX = 64 * MIB
-"""A JSON reply, after content decoding."""
+"""A JSON reply, after content decoding; what a converted stream says in all."""
 ERROR_BODY_BYTES_MAX = 64 * KIB
 UPSTREAM_ID_CHARS_MAX = 128
 """Of the upstream's own request id, as it is kept."""
@@ -320,6 +320,10 @@ SCHEMA_BYTES_MAX = 512 * KIB
 """Of such a schema, as it came and as it goes."""
 SCHEMA_NOTE_CHARS_MAX = 200
 """Of one constraint that is told in the description, as the target has no field for it."""
+STOPS_MAX = 16
+"""Stop sequences of one call, where the relay itself looks for them."""
+STOP_CHARS_MAX = 256
+"""One of them."""
 GEMINI_MODELS_PAGE_DEFAULT = 50
 """Models of one page of a list, as Google has it."""
 GEMINI_MODELS_PAGE_MAX = 1000
@@ -340,3 +344,21 @@ MODELS_PAGE_MAX = 1000
 """Entries of one page of the model list, where the dialect has pages."""
 SUFFIX_BUDGET_TOKENS_MAX = 1_000_000
 """A budget for reasoning behind a model's name (``-thinking-8192``); with a larger one it is another name."""
+
+THOUGHTS_CHARS_MAX = 128 * KIB
+"""Reasoning of one answer that is kept for its next turn; a longer one is not."""
+
+THOUGHTS_BYTES_MAX = 32 * MIB
+"""Of all that the controller keeps for next turns, in memory; the oldest goes first."""
+
+THOUGHTS_WORKER_BYTES_MAX = 4 * MIB
+"""Of what a worker keeps itself, so that it need not ask."""
+
+THOUGHTS_KEEP_S = 4 * 3600.0
+"""How long the reasoning of an answer waits for its next turn."""
+
+THOUGHTS_ASK_TIMEOUT_S = 1.0
+"""For the controller's answer; without it a call goes on as its client sent it."""
+
+THOUGHTS_IDS_MAX = 256
+"""Calls of one history that are asked for; the latest count."""

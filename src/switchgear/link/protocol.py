@@ -79,6 +79,19 @@ class LocalEndpoint(msgspec.Struct, frozen=True, tag="local_endpoint"):
     """A base URL given before that did not answer: it is not given again unless somebody is there."""
 
 
+class KeepThoughts(msgspec.Struct, frozen=True, tag="keep_thoughts"):
+    """Notice: reasoning of an answer, for whichever worker gets its next turn."""
+
+    thoughts: dict[bytes, bytes]
+    """Digest of owner and call id → ``wire.thoughts``."""
+
+
+class FindThoughts(msgspec.Struct, frozen=True, tag="find_thoughts"):
+    """Call: what is kept under these? Answer: ``FoundThoughts``."""
+
+    keys: tuple[bytes, ...]
+
+
 class Stats(msgspec.Struct, frozen=True, tag="stats"):
     """Notice, once a second: cumulative counters, gauges and histogram buckets of this epoch, by metric
     series."""
@@ -209,6 +222,10 @@ class LocalAddress(msgspec.Struct, frozen=True, tag="local_address"):
     secret: str
 
 
+class FoundThoughts(msgspec.Struct, frozen=True, tag="found_thoughts"):
+    thoughts: dict[bytes, bytes]
+
+
 class Text(msgspec.Struct, frozen=True, tag="text"):
     text: str
 
@@ -228,11 +245,23 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     reason: str
 
 
-WorkerCall = LookupKey | Acquire | CountTokens | LocalEndpoint | MetricsPage | CheckAdmin | Refresh
-WorkerNotice = Returned | Stats | ChannelFault | JournalGrew
+WorkerCall = (
+    LookupKey | Acquire | CountTokens | LocalEndpoint | MetricsPage | CheckAdmin | Refresh | FindThoughts
+)
+WorkerNotice = Returned | Stats | ChannelFault | JournalGrew | KeepThoughts
 ControllerCall = NewSnapshot | Recall
 Result = (
-    KeyFound | KeyUnknown | Acquired | TokenCount | LocalAddress | Text | Ok | Refreshed | Failed | Returned
+    KeyFound
+    | KeyUnknown
+    | Acquired
+    | TokenCount
+    | LocalAddress
+    | FoundThoughts
+    | Text
+    | Ok
+    | Refreshed
+    | Failed
+    | Returned
 )
 
 

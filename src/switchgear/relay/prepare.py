@@ -4,10 +4,11 @@ A channel may speak several dialects. The client's own is taken where it can be;
 least, in the order of ``plan.WAYS``. What none can carry is refused before any money is held.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import msgspec
 
+from switchgear.kernel.dialects import EMBEDDING_OPERATIONS
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.relay.plan import Candidate
@@ -16,13 +17,18 @@ from switchgear.wire.call import Call, Operation
 from switchgear.wire.dialect import Dialect, Edits, Headers
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.edits import edited
+from switchgear.wire.embeddings import write_embeddings
 from switchgear.wire.ir import RemoteFile, Request, Seals, Upstream
 from switchgear.wire.loss import concepts, refusal, weigh
 from switchgear.wire.origin import ANTHROPIC, origin_of
 from switchgear.wire.splice import write_object
+from switchgear.wire.thoughts import Thoughts, lacking, restored
 
 Fetch = Callable[[tuple[str, ...]], Awaitable[Mapping[str, RemoteFile]]]
 """Fetches files by URL, through the guard. Raises ApiError."""
+
+Find = Callable[[str, Iterable[str]], Awaitable[Mapping[str, Thoughts]]]
+"""(owner, ids of calls) → the reasoning that is kept of their answers."""
 
 _NO_FACTS = ModelFacts()
 
@@ -40,6 +46,10 @@ class Prepared(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     dropped: tuple[str, ...] = ()
     """Fields of the client's that the upstream does not get."""
+    foreign: bool = False
+    """The upstream is not the maker of the dialect that passes through, and knows none of its flags."""
+    embeds: bool = False
+    """Embeddings in the other form than the client's."""
 
     @property
     def dialect(self) -> Dialect:
@@ -49,11 +59,15 @@ class Prepared(msgspec.Struct, frozen=True):
 class Preparation:
     """One call on its way to its candidates: read into the neutral form once, if at all."""
 
-    def __init__(self, call: Call, client: Dialect, seals: Seals, fetch: Fetch) -> None:
+    def __init__(
+        self, call: Call, client: Dialect, owner: str, seals: Seals, fetch: Fetch, find: Find
+    ) -> None:
         self._call = call
         self._client = client
         self._seals = seals
+        self._owner = owner
         self._fetch = fetch
+        self._find = find
         self._request: Request | None = None
         self._concepts: dict[str, str] = {}
         self._files: dict[str, RemoteFile] = {}
@@ -80,7 +94,11 @@ class Preparation:
             if call.wish is not None:
                 call = self._client.with_thinking(call, call.wish, facts)
             edits = _edits(candidate, operation)
-            return Prepared(operation, self._client.pass_request(call, candidate.upstream_model, edits))
+            body = self._client.pass_request(call, candidate.upstream_model, edits)
+            return Prepared(operation, body, foreign=edits.foreign)
+        if operation in EMBEDDING_OPERATIONS:
+            written = write_embeddings(call, candidate.upstream_model)
+            return Prepared(operation, write_object(written.body), dropped=written.dropped, embeds=True)
         request = self._read()
         operation, dropped = self._choose(candidate.operations)
         dialect = DIALECT_OF_OPERATION[operation]
@@ -92,6 +110,7 @@ class Preparation:
             facts,
             channel.asks_usage,
         )
+        request = await self._with_thoughts(request, upstream.origin)
         if urls := dialect.remote_files(request, upstream):
             upstream = msgspec.structs.replace(upstream, files=await self._files_of(urls))
         written = dialect.write_request(request, upstream)
@@ -103,7 +122,7 @@ class Preparation:
                 upstream.origin,
                 written.names,
                 written.unwrap_tool,
-                request.stop if dialect.carries.get("stop") == "emulate" else (),
+                request.stop if dialect.carries.get("stop") == "emulate" else written.stops,
             ),
             written.headers,
             self._named((*dropped, *written.dropped)),
@@ -117,6 +136,14 @@ class Preparation:
             self._request = request
             self._concepts = concepts(self._request)
         return self._request
+
+    async def _with_thoughts(self, request: Request, origin: str) -> Request:
+        """With the reasoning that this maker wants back and the client did not send."""
+        ids = lacking(request.turns, origin)
+        if not ids:
+            return request
+        kept = await self._find(self._owner, ids)
+        return msgspec.structs.replace(request, turns=restored(request.turns, kept, origin))
 
     def _choose(self, operations: tuple[Operation, ...]) -> tuple[Operation, tuple[str, ...]]:
         """The operation that carries the request with the least loss. Raises ApiError when none does."""
@@ -161,9 +188,13 @@ def dropped_header(dropped: tuple[str, ...]) -> Headers:
 def _edits(candidate: Candidate, operation: Operation) -> Edits:
     channel = candidate.channel
     foreign = False
-    if operation == "anthropic_messages":
-        origin = origin_of(operation, channel.vendor, candidate.upstream_model, channel.id)
+    if operation in ("anthropic_messages", "anthropic_count_tokens"):
+        origin = origin_of("anthropic_messages", channel.vendor, candidate.upstream_model, channel.id)
         foreign = origin != ANTHROPIC
     return Edits(
-        channel.asks_usage, channel.drop.get(operation, ()), channel.rename.get(operation, {}), foreign
+        channel.asks_usage,
+        channel.drop.get(operation, ()),
+        channel.rename.get(operation, {}),
+        foreign,
+        channel.facts.get(candidate.upstream_model, _NO_FACTS),
     )

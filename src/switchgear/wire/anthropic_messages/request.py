@@ -1,20 +1,27 @@
 """The request as one upstream of this dialect gets it: what the client sent, with named edits."""
 
+from typing import Any
+
 import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.anthropic_messages import edits as messages_edits
+from switchgear.wire.anthropic_messages.checks import decoded
+from switchgear.wire.anthropic_messages.request_in import thinking_of
 from switchgear.wire.anthropic_messages.thinking_out import switch_thinking
 from switchgear.wire.call import Call
 from switchgear.wire.dialect import Edits
+from switchgear.wire.edits import edited
 from switchgear.wire.ir import Request, Thinking
-from switchgear.wire.splice import NULL, read_object, write_object
+from switchgear.wire.splice import NULL, write_object
 
 _NOT_COUNTED = ("max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences", "metadata")
 """An endpoint that counts tokens knows none of these."""
 _MAKERS_ONLY = ("context_management", "diagnostics")
 """Fields that go with a beta header which is not sent elsewhere, and change no answer."""
+
+_WITHOUT_ADAPTIVE = frozenset({"manual", "switch", "type"})
 
 _encode = msgspec.json.Encoder().encode
 
@@ -25,7 +32,8 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
     System messages before the first turn stand at the top level, as some models take them only there, and
     reasoning that another maker's upstream gave is taken out, as none but that one reads it.
     """
-    fields = {key: value for key, value in call.fields.items() if value != NULL}
+    fitted = _fit_thinking(call, edits.facts)
+    fields = {key: value for key, value in fitted.fields.items() if value != NULL}
     fields["model"] = Raw(_encode(upstream_model))
     if call.operation == "anthropic_count_tokens":
         for key in _NOT_COUNTED:
@@ -36,26 +44,44 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
         messages_edits.fit_foreign(fields)
         for key in _MAKERS_ONLY:
             fields.pop(key, None)
-    for key in edits.drop:
-        fields.pop(key, None)
-    for key, new in edits.rename.items():
-        if key in fields:
-            value = fields.pop(key)
-            fields.setdefault(new, value)
-    return write_object(fields)
+    return write_object(edited(fields, edits))
 
 
-def with_thinking(call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
-    """The call with another wish about reasoning than its body's."""
-    cap = call.output_tokens_cap or None
-    switched = switch_thinking(Request((), thinking=thinking, output_tokens_max=cap), facts, may_reason=True)
-    fields = {key: value for key, value in call.fields.items() if key != "thinking"}
-    fields["max_tokens"] = Raw(_encode(switched.max_tokens))
-    if switched.thinking is not None:
-        fields["thinking"] = Raw(_encode(switched.thinking))
+def with_thinking(call: Call, thinking: Thinking | None, facts: ModelFacts) -> Call:
+    """The call with another wish about reasoning than its body's, and without the sampling that would then be
+    refused."""
+    fields = dict(call.fields)
+    choice = decoded(fields, "tool_choice")
+    forced = isinstance(choice, dict) and choice.get("type") in ("any", "tool")
+    wanted = Request((), thinking=thinking, output_tokens_max=call.output_tokens_cap or None)
+    switched = switch_thinking(wanted, facts, not forced)
+    given: Any = decoded(fields, "output_config")
+    config: dict[str, Any] = dict(given) if isinstance(given, dict) else {}
+    config.pop("effort", None)
     if switched.effort:
-        found = fields.get("output_config", NULL)
-        output = read_object(bytes(found)) if bytes(found).startswith(b"{") else {}
-        output["effort"] = Raw(_encode(switched.effort))
-        fields["output_config"] = Raw(write_object(output))
+        config["effort"] = switched.effort
+    changes: dict[str, Any] = {"thinking": switched.thinking, "output_config": config or None}
+    if call.operation == "anthropic_messages":
+        changes["max_tokens"] = switched.max_tokens
+    if switched.is_on:
+        changes |= dict.fromkeys(("temperature", "top_p", "top_k"))
+    for key, value in changes.items():
+        if value is None:
+            fields.pop(key, None)
+        else:
+            fields[key] = Raw(_encode(value))
     return msgspec.structs.replace(call, fields=fields)
+
+
+def _fit_thinking(call: Call, facts: ModelFacts) -> Call:
+    """The call with reasoning switched the way the model knows. Agents send the newest form to every model
+    whose name they do not know, and older clients the old one to the newest."""
+    asked = decoded(call.fields, "thinking") if "thinking" in call.fields else None
+    kind = asked.get("type") if isinstance(asked, dict) else None
+    if kind == "adaptive" and facts.thinking == "none":
+        fields = {key: value for key, value in call.fields.items() if key != "thinking"}
+        return msgspec.structs.replace(call, fields=fields)
+    is_wrong = (kind == "adaptive" and facts.thinking in _WITHOUT_ADAPTIVE) or (
+        kind == "enabled" and facts.thinking == "adaptive"
+    )
+    return with_thinking(call, thinking_of(call.fields), facts) if is_wrong else call

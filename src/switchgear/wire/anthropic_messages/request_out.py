@@ -18,6 +18,7 @@ from switchgear.wire.anthropic_messages.tools_out import (
     write_tools,
 )
 from switchgear.wire.anthropic_messages.turns_out import (
+    blocks_of,
     bound_cache_markers,
     lacks_reasoning,
     settle_prefill,
@@ -60,9 +61,7 @@ def write_request(request: Request, upstream: Upstream) -> Written:
     if switched.effort:
         output["effort"] = switched.effort
     sampling, not_sampled = write_sampling(request, upstream, switched.is_on)
-    has_long_cache = bound_cache_markers(
-        [*tools, *system, *(block for message in messages for block in message["content"])]
-    )
+    has_long_cache = bound_cache_markers([*tools, *system, *blocks_of(messages)])
     body: dict[str, Any] = {"model": upstream.model, "max_tokens": switched.max_tokens}
     if system:
         body["system"] = system
@@ -83,6 +82,7 @@ def write_request(request: Request, upstream: Upstream) -> Written:
         _beta_headers(tools, has_long_cache, upstream),
         names=names.renamed(),
         unwrap_tool=unwrap,
+        stops=_refused_stops(request, upstream),
     )
 
 
@@ -99,7 +99,8 @@ def _switch(
     manual = upstream.facts.thinking in ("manual", "manual_adaptive") and upstream.origin == ANTHROPIC
     broken = manual and lacks_reasoning(messages)
     switched = switch_thinking(request, upstream.facts, not forced and not broken)
-    if (forced or broken) and request.thinking is not None and not request.thinking.is_off:
+    wanted = request.thinking is not None and not request.thinking.is_off
+    if wanted and not switched.is_on and upstream.facts.thinking != "always":
         dropped.append("thinking")
     return switched
 
@@ -136,11 +137,8 @@ def _write_format(
 def _write_rest(request: Request, upstream: Upstream, body: dict[str, Any]) -> list[str]:
     """Plain values; returns the concepts that are left out."""
     dropped: list[str] = []
-    # A sequence of blanks alone is refused.
-    stops = [stop for stop in request.stop if stop.strip()]
-    if len(stops) < len(request.stop) or upstream.facts.no_stop:
-        dropped.append("stop")
-    if stops and not upstream.facts.no_stop:
+    refused = _refused_stops(request, upstream)
+    if stops := [stop for stop in request.stop if stop not in refused]:
         body["stop_sequences"] = stops
     if request.user:
         body["metadata"] = {"user_id": _short_user(request.user)}
@@ -152,6 +150,11 @@ def _write_rest(request: Request, upstream: Upstream, body: dict[str, Any]) -> l
     if request.stream:
         body["stream"] = True
     return dropped
+
+
+def _refused_stops(request: Request, upstream: Upstream) -> tuple[str, ...]:
+    """A sequence of blanks alone is taken by no model."""
+    return tuple(stop for stop in request.stop if upstream.facts.no_stop or not stop.strip())
 
 
 def _beta_headers(tools: list[Tool], has_long_cache: bool, upstream: Upstream) -> tuple[tuple[str, str], ...]:

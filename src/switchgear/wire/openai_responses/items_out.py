@@ -23,18 +23,31 @@ from switchgear.wire.ir import (
     Video,
 )
 from switchgear.wire.tool_ids import ToolNames, clean_id
+from switchgear.wire.wrapped import wrapped
 
 
 class ItemWriter:
     """Collects the items of one request. ``system_role``: what instructions within the conversation are
-    called; ``takes_plain``: the upstream wants its reasoning back as text."""
+    called; ``takes_custom``: the upstream knows tools of free text; ``takes_plain``: it wants its reasoning
+    back as text."""
 
-    def __init__(self, origin: str, system_role: str, takes_plain: bool, names: ToolNames) -> None:
+    def __init__(
+        self, origin: str, system_role: str, takes_custom: bool, takes_plain: bool, names: ToolNames
+    ) -> None:
         self.items: list[dict[str, Any]] = []
         self._origin = origin
         self._system_role = system_role
+        self._takes_custom = takes_custom
         self._takes_plain = takes_plain
         self._names = names
+        self._shown: list[dict[str, Any]] = []
+        """Pictures of answers, which can't hold any here: the next turn of the user shows them."""
+
+    def close(self) -> list[dict[str, Any]]:
+        """The items, once all turns are written."""
+        self._add_message("user", self._shown)
+        self._shown = []
+        return self.items
 
     def write(self, turn: Turn) -> None:
         if turn.role == "assistant":
@@ -43,11 +56,12 @@ class ItemWriter:
         content: list[dict[str, Any]] = []
         for part in turn.parts:
             if isinstance(part, ToolResult):
-                self.items.append(_result(part))
+                self.items.append(_result(part, self._takes_custom))
             elif (written := input_part(part)) is not None:
                 content.append(written)
-        role = "user" if turn.role == "user" else self._system_role
-        self._add_message(role, content)
+        if turn.role == "user":
+            content, self._shown = self._shown + content, []
+        self._add_message("user" if turn.role == "user" else self._system_role, content)
 
     def _add_message(self, role: str, content: list[dict[str, Any]]) -> None:
         if len(content) == 1 and content[0]["type"] == "input_text":
@@ -57,7 +71,6 @@ class ItemWriter:
 
     def _write_assistant(self, turn: Turn) -> None:
         said: list[dict[str, Any]] = []
-        shown: list[dict[str, Any]] = []
         for part in turn.parts:
             if isinstance(part, Text):
                 if part.text:
@@ -70,13 +83,11 @@ class ItemWriter:
                 said = self._end_message(said)
                 self._add_step(part)
             elif (written := input_part(part)) is not None:
-                shown.append(written)
+                self._shown.append(written)
         self._end_message(said)
         while self.items and self.items[-1].get("type") == "reasoning":
             # Refused without the item that it led to.
             self.items.pop()
-        # Answers can't hold pictures, so the user shows them.
-        self._add_message("user", shown)
 
     def _end_message(self, said: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if said:
@@ -85,7 +96,7 @@ class ItemWriter:
 
     def _add_step(self, part: Reasoning | ToolCall) -> None:
         if isinstance(part, ToolCall):
-            self.items.append(_call(part, self._names))
+            self.items.append(_call(part, self._names, self._takes_custom))
         elif (reasoning := self._reasoning(part)) is not None:
             self.items.append(reasoning)
 
@@ -100,26 +111,18 @@ class ItemWriter:
         return None
 
 
-def _call(part: ToolCall, names: ToolNames) -> dict[str, Any]:
-    name = names.shorten(part.name)
-    if part.kind == "custom":
-        return {
-            "type": "custom_tool_call",
-            "call_id": clean_id(part.id),
-            "name": name,
-            "input": part.arguments,
-        }
-    return {
-        "type": "function_call",
-        "call_id": clean_id(part.id),
-        "name": name,
-        "arguments": part.arguments or "{}",
-    }
+def _call(part: ToolCall, names: ToolNames, takes_custom: bool) -> dict[str, Any]:
+    call = {"call_id": clean_id(part.id), "name": names.shorten(part.name)}
+    if part.kind == "custom" and takes_custom:
+        return {"type": "custom_tool_call", **call, "input": part.arguments}
+    said = wrapped(part.arguments) if part.kind == "custom" else part.arguments
+    return {"type": "function_call", **call, "arguments": said or "{}"}
 
 
-def _result(part: ToolResult) -> dict[str, Any]:
+def _result(part: ToolResult, takes_custom: bool) -> dict[str, Any]:
     content = [written for inner in part.parts if (written := input_part(inner)) is not None]
-    kind = "custom_tool_call_output" if part.kind == "custom" else "function_call_output"
+    is_custom = part.kind == "custom" and takes_custom
+    kind = "custom_tool_call_output" if is_custom else "function_call_output"
     output: Any = content
     if all(written["type"] == "input_text" for written in content):
         output = "".join(written["text"] for written in content)
