@@ -213,7 +213,8 @@ class Pipeline:
         candidates = self._plan(view, caller.principal.group, call)
         preparation = Preparation(call, dialect, running.owner, tools.seals, tools.fetch, tools.thoughts.find)
         first, prepared = await preparation.first_fit(candidates)
-        await reserve(tools.books.funds, running.request_id, caller, call, dialect, terms, tools.count)
+        asked = prepared.multiplied(call)
+        await reserve(tools.books.funds, running.request_id, caller, asked, dialect, terms, tools.count)
         running.reserved = True
         passed_on = passed_on_headers(request.header, hops, call.operation)
         await self._try_in_turn(candidates[first:], preparation, prepared, call, answerer, passed_on)
