@@ -209,7 +209,7 @@ class Pipeline:
         running.asked_for(call)
         state: State = take_permit(tools.books.limiter, caller, call, tools.books.clock)
         running.permit = state.permit
-        answerer.add_headers(limit_headers(state))
+        answerer.add_headers(limit_headers(state, call.dialect, tools.books.clock.now_ms()))
         candidates = self._plan(view, caller.principal.group, call)
         preparation = Preparation(call, dialect, running.owner, tools.seals, tools.fetch, tools.thoughts.find)
         first, prepared = await preparation.first_fit(candidates)
