@@ -27,8 +27,10 @@ class KeptThoughts:
         self._own = Kept(THOUGHTS_WORKER_BYTES_MAX, THOUGHTS_KEEP_S)
 
     async def keep(self, owner: str, found: Mapping[str, Thoughts]) -> None:
-        """``found``: call id → what belongs to it. Nobody but the owner gets it back. Returns when every worker
-        can find it; without the controller only this one can."""
+        """``found``: call id → what belongs to it. Nobody but the owner gets it back.
+
+        Returns when every worker can find it; without the controller only this one can.
+        """
         now_ns = self._clock.monotonic_ns()
         entries = {_key(owner, id): encode(thoughts) for id, thoughts in found.items()}
         for key, data in entries.items():
