@@ -278,3 +278,11 @@ UNREAD_BODY_BYTES_MAX = 128 * KIB
 """Of a body that nobody has asked for yet, as the key is still being checked."""
 PIPELINED_REQUESTS_MAX = 16
 """Requests that a client sent ahead on one connection."""
+
+# What makes streams cheap.
+ALIKE_TRIES_MAX = 8
+"""Frames of a stream that are remembered for others to be like them; where none is, trying ends."""
+ALIKE_TEXT_BYTES_MAX = 1 * KIB
+"""Of text and quotes in a frame that is like another; a longer one is read whole."""
+SIZE_LINES_KEPT = 1024
+"""Chunks shorter than this have their size line remembered, in each direction."""

@@ -19,7 +19,7 @@ class Pulse:
     __slots__ = (
         "_last_ns",
         "_leave",
-        "_now_ns",
+        "_pushed",
         "_reply",
         "_start",
         "_stuck_since_ns",
@@ -34,22 +34,25 @@ class Pulse:
         now_ns: Callable[[], int],
     ) -> None:
         """``start`` sends status and headers; ``leave`` is called when the client takes nothing any more;
-        ``now_ns`` is monotonic."""
+        ``now_ns`` is monotonic and asked once: what is pushed counts from the next ``look`` on, as a look at
+        the clock for each piece would cost more than it tells."""
         self._reply = reply
         self._start = start
         self._leave = leave
-        self._now_ns = now_ns
         self._last_ns = now_ns()
+        self._pushed = False
+        """Something was, since the last look."""
         self._stuck_since_ns = 0
         self.delivered_bytes = 0
         """Of content; comments do not count."""
 
     def push(self, data: bytes) -> bool:
         """Sends a piece of content; False: wait for ``room`` before the next. Raises ClientGone."""
-        if not self._reply.started:
+        reply = self._reply
+        if not reply.started:
             self._start()
-        room = self._reply.push(data)
-        self._last_ns = self._now_ns()
+        room = reply.push(data)
+        self._pushed = True
         self.delivered_bytes += len(data)
         return room
 
@@ -65,7 +68,10 @@ class Pulse:
                 self._leave()
             return
         self._stuck_since_ns = 0
-        if now_ns - self._last_ns >= HEARTBEAT_INTERVAL_S * NS:
+        if self._pushed:
+            self._pushed = False
+            self._last_ns = now_ns
+        elif now_ns - self._last_ns >= HEARTBEAT_INTERVAL_S * NS:
             self._last_ns = now_ns
             try:
                 if not self._reply.started:

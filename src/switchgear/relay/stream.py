@@ -37,10 +37,11 @@ class StreamEnd(msgspec.Struct, frozen=True, gc=False):
 class Passage:
     """The way of one stream's content: from the upstream's chunks, through the tap, to the client."""
 
-    __slots__ = ("_clock", "_pulse", "_tally", "_tap", "_waiting", "first_byte_ns", "first_chunk_ns")
+    __slots__ = ("_clock", "_feed", "_pulse", "_tally", "_tap", "_waiting", "first_byte_ns", "first_chunk_ns")
 
     def __init__(self, tap: StreamTap, tally: TokenTally, pulse: Pulse, clock: Clock) -> None:
         self._tap = tap
+        self._feed = tap.feed
         self._tally = tally
         self._pulse = pulse
         self._clock = clock
@@ -53,8 +54,8 @@ class Passage:
 
         Called straight from the socket, a hundred times a second for each stream. Raises ClientGone.
         """
+        out = self._feed(chunk)
         tap = self._tap
-        out = tap.feed(chunk)
         room = True
         if out:
             room = self._pulse.push(out) if self.first_byte_ns else self._hold_back(out)

@@ -4,11 +4,13 @@ import time
 from email.utils import formatdate
 from http import HTTPStatus
 
+from switchgear.kernel.limits import SIZE_LINES_KEPT
 from switchgear.relay.http import Headers
 
 STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
+_SIZE_LINES: dict[int, bytes] = {}
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 SINGLE = frozenset(("authorization", "content-length", "host", "transfer-encoding", "x-api-key"))
 """Headers that must not come twice: two readers could take different ones."""
@@ -31,6 +33,16 @@ class Dates:
 
 def status_line(status: int) -> bytes:
     return STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n".encode()
+
+
+def size_line(size: int) -> bytes:
+    """The line before a chunk of so many bytes. Most are short, and short ones come again and again."""
+    line = _SIZE_LINES.get(size)
+    if line is None:
+        line = b"%x\r\n" % size
+        if size < SIZE_LINES_KEPT:
+            _SIZE_LINES[size] = line
+    return line
 
 
 def header_block(headers: Headers) -> bytes:

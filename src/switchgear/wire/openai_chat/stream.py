@@ -2,6 +2,9 @@
 
 States: open → ended (the end marker came) or faulty (``fault`` is set); nothing is forwarded after either.
 The end marker itself is never forwarded, as a reply may only end once its record is written.
+
+The frames of most streams are alike in all but their text. Once one was read, what stands around its text is
+kept, and of a frame that has the same around its text, only the text is read.
 """
 
 from typing import Any, Literal
@@ -9,15 +12,23 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Raw
 
-from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX, TEXT_PIECES_MAX
+from switchgear.kernel.limits import (
+    ALIKE_TEXT_BYTES_MAX,
+    ALIKE_TRIES_MAX,
+    CHOICES_MAX,
+    FRAME_BYTES_MAX,
+    TEXT_PIECES_MAX,
+)
 from switchgear.kernel.usage import Usage
 from switchgear.wire.openai_chat.errors import UpstreamError, has_error, upstream_error_of
 from switchgear.wire.openai_chat.frames import (
     ABSENT,
     Choice,
     Chunk,
+    around_text,
     chunk_of,
     decode_chunk,
+    decode_text,
     gather_text,
     says_something,
 )
@@ -56,13 +67,19 @@ class StreamTap:
     """Push chunks of the upstream; get the bytes that go to the client now."""
 
     __slots__ = (
+        "_alike_bytes",
+        "_alike_head",
+        "_alike_tail",
         "_closing",
         "_finished_choices",
         "_head",
         "_operation",
         "_reader",
+        "_sent_head",
+        "_sent_tail",
         "_show_usage",
         "_texts",
+        "_tries_left",
         "ended",
         "fault",
         "has_content",
@@ -78,6 +95,12 @@ class StreamTap:
         self._closing = b""
         self._head: tuple[dict[str, Raw], Raw] | None = None
         self._texts: list[str] = []
+        self._alike_head = self._alike_tail = b""
+        self._alike_bytes = 0
+        """Of both together; 0: no frame was read that others could be like."""
+        self._sent_head = self._sent_tail = b""
+        """What is forwarded in their place."""
+        self._tries_left = ALIKE_TRIES_MAX
         self.ended = False
         """The end marker came."""
         self.fault: UpstreamError | None = None
@@ -108,6 +131,10 @@ class StreamTap:
 
     def feed(self, chunk: bytes) -> bytes:
         """The complete frames to forward; ``chunk`` itself where it is nothing else than such frames."""
+        if self._alike_bytes and not self._reader.rest and not self.ended and self.fault is None:
+            sent = self._take_alike(chunk)
+            if sent:
+                return sent
         size = len(chunk)
         if (
             chunk.find(b"\n") == size - 2
@@ -184,6 +211,27 @@ class StreamTap:
             return b""
         return self._take_data(frame.raw, frame.data)
 
+    def _take_alike(self, raw: bytes) -> bytes:
+        """What to forward of a frame that only differs in its text from one that was read; b"" for others."""
+        size = len(raw) - self._alike_bytes
+        if size > ALIKE_TEXT_BYTES_MAX:
+            return b""
+        middle = raw.removeprefix(self._alike_head).removesuffix(self._alike_tail)
+        if len(middle) != size:
+            return b""
+        try:
+            text = decode_text(middle)
+        except (ValueError, RecursionError):
+            return b""
+        texts = self._texts
+        texts.append(text)
+        self.text_bytes += len(text) if text.isascii() else len(text.encode())
+        if len(texts) > TEXT_PIECES_MAX:
+            self._texts = ["".join(texts)]
+        if self._sent_head is self._alike_head and self._sent_tail is self._alike_tail:
+            return raw
+        return b"".join((self._sent_head, middle, self._sent_tail))
+
     def _take_data(self, raw: bytes, data: bytes) -> bytes:
         try:
             chunk = decode_chunk(data)
@@ -212,10 +260,23 @@ class StreamTap:
             self.has_content = self.text_bytes > 0 or says_something(data)
         if reported:
             return self._strip_usage(data)
-        if chunk.usage is not ABSENT and not self._show_usage:
-            # Asked for by us: the other chunks of such a stream say that they have none.
-            return raw.replace(_NO_USAGE, b"")
-        return raw
+        hide_usage = chunk.usage is not ABSENT and not self._show_usage
+        if self._tries_left and len(choices) == 1 and not choices[0].finish_reason:
+            self._remember(raw, choices[0], hide_usage)
+        # Asked for by us: the other chunks of such a stream say that they have none.
+        return raw.replace(_NO_USAGE, b"") if hide_usage else raw
+
+    def _remember(self, raw: bytes, choice: Choice, hide_usage: bool) -> None:
+        """Keeps what stands around the frame's text, for the frames that are like it."""
+        parts = around_text(raw, choice)
+        if parts is None:
+            return
+        self._tries_left -= 1
+        self._alike_head, self._alike_tail = self._sent_head, self._sent_tail = parts
+        self._alike_bytes = len(self._alike_head) + len(self._alike_tail)
+        if hide_usage:
+            self._sent_head = self._alike_head.replace(_NO_USAGE, b"")
+            self._sent_tail = self._alike_tail.replace(_NO_USAGE, b"")
 
     def _take_finish(self, choice: Choice) -> None:
         if choice.finish_reason in _FAILED_FINISH:
