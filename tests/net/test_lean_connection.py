@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.sim.calls import CHUNKED, OK
 
 from switchgear.kernel.limits import STREAM_BUFFER_BYTES_MAX, UPSTREAM_HEADER_BYTES_MAX, UPSTREAM_READ_BYTES
+from switchgear.net.lean_chunk import ReadBuffer
 from switchgear.net.lean_connection import Connection
 from switchgear.net.lean_response import LeanResponse
 from switchgear.net.transport import Timeouts, TransportFault
@@ -103,7 +104,7 @@ class Rig:
         self.forgotten: list[Connection] = []
         self.connection = Connection(
             cast("asyncio.AbstractEventLoop", self.loop),
-            memoryview(bytearray(UPSTREAM_READ_BYTES)),
+            ReadBuffer(),
             self.released.append,
             self.forgotten.append,
         )

@@ -13,6 +13,7 @@ from typing import cast
 import httptools
 
 from switchgear.kernel.limits import STREAM_BUFFER_BYTES_MAX, UPSTREAM_HEADER_BYTES_MAX, UPSTREAM_READ_BYTES
+from switchgear.net.lean_chunk import ReadBuffer, ends_between_chunks, only_chunk
 from switchgear.net.lean_response import LeanResponse
 from switchgear.net.transport import FaultKind, Timeouts, TransportFault
 
@@ -29,14 +30,16 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        buffer: memoryview,
+        buffer: ReadBuffer,
         release: Callable[["Connection"], None],
         forget: Callable[["Connection"], None],
     ) -> None:
-        """``buffer`` takes what is read; all connections share it, as it is parsed before the next read.
+        """``buffer`` takes what is read.
         ``release`` puts the connection back into the pool, ``forget`` hears of its death."""
         self._loop = loop
-        self._buffer = buffer
+        self._time = loop.time
+        self._buffer = buffer.view
+        self.get_buffer = buffer.lend  # type: ignore[method-assign]
         self._release = release
         self._forget = forget
         self._parser = httptools.HttpResponseParser(self)
@@ -53,6 +56,9 @@ class Connection(asyncio.BufferedProtocol):
         self._sending = False
         self._head_bytes = 0
         self._overhead_bytes = 0
+        self._chunked = False
+        self._between_chunks = False
+        """The parser has the whole of a chunk and nothing of the next, so one that comes alone may pass it by."""
         self._until_close = False
         self._done = False
         self._doubt = False
@@ -64,7 +70,7 @@ class Connection(asyncio.BufferedProtocol):
         self.exchange = exchange
         self.silent = True
         self._head_bytes = self._overhead_bytes = 0
-        self._done = self._until_close = False
+        self._done = self._until_close = self._chunked = self._between_chunks = False
         self._transport.write(wire)
         return exchange
 
@@ -107,14 +113,17 @@ class Connection(asyncio.BufferedProtocol):
         # Not high=0: asyncio's TLS pauses at "buffered >= high", so that would be always.
         self._transport.set_write_buffer_limits(high=1, low=0)
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer
-
     def buffer_updated(self, nbytes: int) -> None:
         exchange = self.exchange
         if exchange is None:
             self.cut()  # an idle connection has nothing to say
             return
+        if self._between_chunks:
+            sink = exchange.sink
+            if sink is not None and (data := only_chunk(self._buffer[:nbytes].tobytes())):
+                exchange.pass_on(data, sink)
+                return
+            self._between_chunks = False
         self.silent = False
         self._overhead_bytes += nbytes
         try:
@@ -127,8 +136,11 @@ class Connection(asyncio.BufferedProtocol):
                 self.fail(kind, detail or str(fault))
                 return
             self._doubt = True
-        if exchange.sink is not None:
-            exchange.feed_sink(exchange.sink)
+        if exchange.sink is not None and exchange.pieces:
+            if self._chunked:
+                read_end = self._buffer[:nbytes][-4:].tobytes()
+                self._between_chunks = ends_between_chunks(exchange.pieces[-1], read_end)
+            exchange.pass_on(exchange.gather(), exchange.sink)
         if self._done:
             self._complete()
         elif self._overhead_bytes > UPSTREAM_HEADER_BYTES_MAX:
@@ -144,7 +156,7 @@ class Connection(asyncio.BufferedProtocol):
         self._sending = False
         exchange = self.exchange
         if exchange is not None and not exchange.answered and exchange.waiter is not None:
-            due = self._loop.time() + exchange.timeouts.first_byte_s
+            due = self._time() + exchange.timeouts.first_byte_s
             self.arm(min(due, exchange.total_at))
 
     def eof_received(self) -> None:
@@ -235,6 +247,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         if status == 204 or status == 304:
             return
+        self._chunked = coding is not None
         self._until_close = coding is None and length is None
         encoding = headers.get("content-encoding")
         if encoding is not None and encoding.lower() != "identity":
@@ -266,8 +279,13 @@ class Connection(asyncio.BufferedProtocol):
         exchange = self.exchange
         if exchange is None:
             return
-        now = self._loop.time()
-        due = exchange.total_at if exchange.waiter is None else self._due
+        now = self._time()
+        if exchange.waiter is None:
+            due = exchange.total_at
+        elif exchange.sink is not None:
+            due = min(exchange.idle_due, exchange.total_at)
+        else:
+            due = self._due
         if now < due:
             self.arm(due)
         elif now >= exchange.total_at:

@@ -16,6 +16,7 @@ class LeanResponse:
 
     __slots__ = (
         "_decoder",
+        "_time",
         "answered",
         "buffered",
         "connection",
@@ -44,6 +45,7 @@ class LeanResponse:
     ) -> None:
         self.connection: Connection | None = connection
         self.loop = loop
+        self._time = loop.time
         self.timeouts = timeouts
         self.total_at = total_at
         self.head_only = head_only
@@ -102,24 +104,18 @@ class LeanResponse:
             raise verdict
         return verdict is None
 
-    def feed_sink(self, sink: Callable[[bytes], bool]) -> None:
-        """Something was read while ``pump`` waits; the next piece has a deadline of its own."""
-        pieces = self.pieces
-        if not pieces:
-            return
-        chunk = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        self.buffered = 0
+    def pass_on(self, chunk: bytes, sink: Callable[[bytes], bool]) -> None:
+        """Something was read while ``pump`` waits. The next piece has a deadline of its own; the timer that is
+        set looks at it when it rings."""
         try:
             wants_more = sink(chunk)
         except Exception as fault:  # it belongs to whoever waits in ``pump``
             self._stop_sink(fault)
             return
-        if not wants_more:
+        if wants_more:
+            self.idle_due = self._time() + self.timeouts.idle_chunk_s
+        else:
             self._stop_sink(False)
-        elif self.connection is not None:
-            self.idle_due = self.loop.time() + self.timeouts.idle_chunk_s
-            self.connection.arm(min(self.idle_due, self.total_at))
 
     def _stop_sink(self, verdict: Exception | Literal[False]) -> None:
         self.sink = None
@@ -146,7 +142,7 @@ class LeanResponse:
 
     def wait(self, seconds: float) -> "asyncio.Future[None]":
         """A future that is done when anything happens; after ``seconds`` the exchange fails."""
-        return self._wait_until(self.loop.time() + seconds)
+        return self._wait_until(self._time() + seconds)
 
     def wake(self) -> None:
         waiter = self.waiter
@@ -161,7 +157,7 @@ class LeanResponse:
 
     def _wait_for_piece(self) -> "asyncio.Future[None]":
         if not self.idle_due:
-            self.idle_due = self.loop.time() + self.timeouts.idle_chunk_s
+            self.idle_due = self._time() + self.timeouts.idle_chunk_s
         return self._wait_until(self.idle_due)
 
     def _wait_until(self, due: float) -> "asyncio.Future[None]":
@@ -192,12 +188,17 @@ class LeanResponse:
         return decoded
 
     def _take(self) -> bytes:
-        pieces = self.pieces
-        chunk = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        self.buffered = 0
+        chunk = self.gather()
         self.idle_due = 0.0
         connection = self.connection
         if connection is not None and connection.paused:
             connection.resume()
+        return chunk
+
+    def gather(self) -> bytes:
+        """Takes the pieces that have come, as one."""
+        pieces = self.pieces
+        chunk = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self.buffered = 0
         return chunk
