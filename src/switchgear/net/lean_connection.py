@@ -121,7 +121,13 @@ class Connection(asyncio.BufferedProtocol):
         if self._between_chunks:
             sink = exchange.sink
             if sink is not None and (data := only_chunk(self._buffer[:nbytes].tobytes())):
-                exchange.pass_on(data, sink)
+                try:
+                    if sink(data):
+                        exchange.heard_at = self._time()
+                    else:
+                        exchange.stop_sink(False)
+                except Exception as fault:
+                    exchange.stop_sink(fault)
                 return
             self._between_chunks = False
         self.silent = False
@@ -140,7 +146,7 @@ class Connection(asyncio.BufferedProtocol):
             if self._chunked:
                 read_end = self._buffer[:nbytes][-4:].tobytes()
                 self._between_chunks = ends_between_chunks(exchange.pieces[-1], read_end)
-            exchange.pass_on(exchange.gather(), exchange.sink)
+            exchange.feed_sink(exchange.sink)
         if self._done:
             self._complete()
         elif self._overhead_bytes > UPSTREAM_HEADER_BYTES_MAX:
@@ -283,7 +289,7 @@ class Connection(asyncio.BufferedProtocol):
         if exchange.waiter is None:
             due = exchange.total_at
         elif exchange.sink is not None:
-            due = min(exchange.idle_due, exchange.total_at)
+            due = min(max(exchange.idle_due, exchange.heard_at + exchange.timeouts.idle_chunk_s), exchange.total_at)
         else:
             due = self._due
         if now < due:

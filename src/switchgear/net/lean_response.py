@@ -24,6 +24,7 @@ class LeanResponse:
         "fault",
         "head_only",
         "headers",
+        "heard_at",
         "idle_due",
         "loop",
         "pieces",
@@ -58,6 +59,8 @@ class LeanResponse:
         self.buffered = 0
         self.idle_due = 0.0
         """When the next piece is late; kept through a wait that was given up and begun again."""
+        self.heard_at = 0.0
+        """When the sink took a piece for the last time; the timer that is set looks at it when it rings."""
         self.waiter: asyncio.Future[None] | None = None
         self.sink: Callable[[bytes], bool] | None = None
         """Takes pieces at once, while somebody waits in ``pump``."""
@@ -99,26 +102,30 @@ class LeanResponse:
             await self._wait_for_piece()
         finally:
             self.sink = None
+            if self.heard_at:
+                self.idle_due = self.heard_at + self.timeouts.idle_chunk_s
+                self.heard_at = 0.0
         verdict, self.sink_verdict = self.sink_verdict, None
         if isinstance(verdict, Exception):
             raise verdict
         return verdict is None
 
-    def pass_on(self, chunk: bytes, sink: Callable[[bytes], bool]) -> None:
-        """Something was read while ``pump`` waits. The next piece has a deadline of its own; the timer that is
-        set looks at it when it rings."""
+    def feed_sink(self, sink: Callable[[bytes], bool]) -> None:
+        """Something was read while ``pump`` waits."""
         try:
-            wants_more = sink(chunk)
+            wants_more = sink(self.gather())
         except Exception as fault:  # it belongs to whoever waits in ``pump``
-            self._stop_sink(fault)
+            self.stop_sink(fault)
             return
         if wants_more:
-            self.idle_due = self._time() + self.timeouts.idle_chunk_s
+            self.heard_at = self._time()
         else:
-            self._stop_sink(False)
+            self.stop_sink(False)
 
-    def _stop_sink(self, verdict: Exception | Literal[False]) -> None:
+    def stop_sink(self, verdict: Exception | Literal[False]) -> None:
+        """The sink takes no more: it said so, or raised. A next piece has a deadline of its own."""
         self.sink = None
+        self.idle_due = self.heard_at = 0.0
         self.sink_verdict = verdict
         self.wake()
 

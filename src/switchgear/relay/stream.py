@@ -37,13 +37,22 @@ class StreamEnd(msgspec.Struct, frozen=True, gc=False):
 class Passage:
     """The way of one stream's content: from the upstream's chunks, through the tap, to the client."""
 
-    __slots__ = ("_clock", "_feed", "_pulse", "_tally", "_tap", "_waiting", "first_byte_ns", "first_chunk_ns")
+    __slots__ = (
+        "_clock",
+        "_feed_alike",
+        "_push",
+        "_tally",
+        "_tap",
+        "_waiting",
+        "first_byte_ns",
+        "first_chunk_ns",
+    )
 
     def __init__(self, tap: StreamTap, tally: TokenTally, pulse: Pulse, clock: Clock) -> None:
         self._tap = tap
-        self._feed = tap.feed
+        self._feed_alike = tap.feed_alike
         self._tally = tally
-        self._pulse = pulse
+        self._push = pulse.push
         self._clock = clock
         self._waiting = b""
         self.first_chunk_ns = 0
@@ -54,11 +63,13 @@ class Passage:
 
         Called straight from the socket, a hundred times a second for each stream. Raises ClientGone.
         """
-        out = self._feed(chunk)
+        if self.first_byte_ns and (out := self._feed_alike(chunk)):
+            return self._push(out)
         tap = self._tap
+        out = tap.feed(chunk)
         room = True
         if out:
-            room = self._pulse.push(out) if self.first_byte_ns else self._hold_back(out)
+            room = self._push(out) if self.first_byte_ns else self._hold_back(out)
         if tap.text_bytes > ESTIMATE_TEXT_BYTES_MAX:
             self._tally.add(tap.take_text())
         return room and not tap.ended and tap.fault is None
@@ -74,7 +85,7 @@ class Passage:
         if not self._tap.has_content:
             return not self.overrun
         self.first_chunk_ns = self._clock.monotonic_ns()
-        room = self._pulse.push(self._waiting)
+        room = self._push(self._waiting)
         self.first_byte_ns = self._clock.monotonic_ns()
         self._waiting = b""
         return room

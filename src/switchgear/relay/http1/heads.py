@@ -10,7 +10,8 @@ from switchgear.relay.http import Headers
 STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
-_SIZE_LINES: dict[int, bytes] = {}
+SIZE_LINES: dict[int, bytes] = {}
+"""What ``size_line`` has made, for those who can't wait for a call."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 SINGLE = frozenset(("authorization", "content-length", "host", "transfer-encoding", "x-api-key"))
 """Headers that must not come twice: two readers could take different ones."""
@@ -36,12 +37,10 @@ def status_line(status: int) -> bytes:
 
 
 def size_line(size: int) -> bytes:
-    """The line before a chunk of so many bytes. Most are short, and short ones come again and again."""
-    line = _SIZE_LINES.get(size)
-    if line is None:
-        line = b"%x\r\n" % size
-        if size < SIZE_LINES_KEPT:
-            _SIZE_LINES[size] = line
+    """The line before a chunk of so many bytes; kept if it is short, as those come again and again."""
+    line = b"%x\r\n" % size
+    if size < SIZE_LINES_KEPT:
+        SIZE_LINES[size] = line
     return line
 
 

@@ -4,7 +4,7 @@ States: open → ended (the end marker came) or faulty (``fault`` is set); nothi
 The end marker itself is never forwarded, as a reply may only end once its record is written.
 
 The frames of most streams are alike in all but their text. Once one was read, what stands around its text is
-kept, and of a frame that has the same around its text, only the text is read.
+kept, and of a frame that has the same around its text, only the text is read (``feed_alike``).
 """
 
 from typing import Any, Literal
@@ -68,8 +68,11 @@ class StreamTap:
 
     __slots__ = (
         "_alike_bytes",
+        "_alike_edited",
         "_alike_head",
         "_alike_tail",
+        "_alike_texts",
+        "_alike_until",
         "_closing",
         "_finished_choices",
         "_head",
@@ -78,12 +81,12 @@ class StreamTap:
         "_sent_head",
         "_sent_tail",
         "_show_usage",
+        "_text_bytes",
         "_texts",
         "_tries_left",
         "ended",
         "fault",
         "has_content",
-        "text_bytes",
         "usage",
     )
 
@@ -95,11 +98,18 @@ class StreamTap:
         self._closing = b""
         self._head: tuple[dict[str, Raw], Raw] | None = None
         self._texts: list[str] = []
+        self._text_bytes = 0
+        """Of ``_texts``."""
         self._alike_head = self._alike_tail = b""
         self._alike_bytes = 0
-        """Of both together; 0: no frame was read that others could be like."""
+        """Of both; 0: no frame was read that others could be like."""
+        self._alike_until = 0
+        """Size of the longest frame that ``feed_alike`` may take now; 0: it may take none."""
+        self._alike_texts: list[str] = []
+        """Of the frames that it took; in order, they belong behind ``_texts``."""
+        self._alike_edited = False
         self._sent_head = self._sent_tail = b""
-        """What is forwarded in their place."""
+        """What is forwarded in place of head and tail, if they are edited."""
         self._tries_left = ALIKE_TRIES_MAX
         self.ended = False
         """The end marker came."""
@@ -107,8 +117,12 @@ class StreamTap:
         self.has_content = False
         """A frame that says something is forwarded: from here on there is no other candidate."""
         self.usage: Usage | None = None
-        self.text_bytes = 0
+
+    @property
+    def text_bytes(self) -> int:
         """Of the text that waits for ``take_text``."""
+        self._gather_alike()
+        return self._text_bytes
 
     @property
     def finished(self) -> bool:
@@ -131,10 +145,7 @@ class StreamTap:
 
     def feed(self, chunk: bytes) -> bytes:
         """The complete frames to forward; ``chunk`` itself where it is nothing else than such frames."""
-        if self._alike_bytes and not self._reader.rest and not self.ended and self.fault is None:
-            sent = self._take_alike(chunk)
-            if sent:
-                return sent
+        self._gather_alike()
         size = len(chunk)
         if (
             chunk.find(b"\n") == size - 2
@@ -144,10 +155,38 @@ class StreamTap:
             and not self._reader.rest
             and size <= FRAME_BYTES_MAX
         ):
-            if self.ended or self.fault is not None:
-                return b""
-            return self._take_data(chunk, chunk[6:-2])
-        return self._feed_frames(chunk)
+            sent = b"" if self._is_over() else self._take_data(chunk, chunk[6:-2])
+        else:
+            sent = self._feed_frames(chunk)
+        if self._alike_bytes and not self._reader.rest and not self._is_over():
+            self._alike_until = min(self._alike_bytes + ALIKE_TEXT_BYTES_MAX, FRAME_BYTES_MAX)
+        else:
+            self._alike_until = 0
+        return sent
+
+    def feed_alike(self, chunk: bytes) -> bytes:
+        """What to forward of a chunk that is one frame and differs only in its text from one before.
+
+        b"" for any other: then ``feed`` has to be called. Of what can be seen of the tap only the text changes
+        here, so nothing of it need be looked at after. Every now and then no chunk is taken, so that text that
+        has gathered is seen to.
+        """
+        if len(chunk) > self._alike_until:
+            return b""
+        middle = chunk.removeprefix(self._alike_head).removesuffix(self._alike_tail)
+        if len(middle) + self._alike_bytes != len(chunk):
+            return b""
+        try:
+            text = decode_text(middle)
+        except (ValueError, RecursionError):
+            return b""
+        texts = self._alike_texts
+        texts.append(text)
+        if len(texts) == TEXT_PIECES_MAX:
+            self._alike_until = 0
+        if self._alike_edited:
+            return b"".join((self._sent_head, middle, self._sent_tail))
+        return chunk
 
     def finish(self) -> Literal["complete", "cut"]:
         """To be asked once at the upstream's end of file."""
@@ -162,10 +201,18 @@ class StreamTap:
 
     def take_text(self) -> str:
         """What the model wrote since the last call, for a token estimate."""
+        self._gather_alike()
         text = "".join(self._texts)
         self._texts.clear()
-        self.text_bytes = 0
+        self._text_bytes = 0
         return text
+
+    def _gather_alike(self) -> None:
+        if self._alike_texts:
+            text = "".join(self._alike_texts)
+            self._alike_texts.clear()
+            self._texts.append(text)
+            self._text_bytes += len(text) if text.isascii() else len(text.encode())
 
     def _feed_frames(self, chunk: bytes) -> bytes:
         if self._is_over():
@@ -211,27 +258,6 @@ class StreamTap:
             return b""
         return self._take_data(frame.raw, frame.data)
 
-    def _take_alike(self, raw: bytes) -> bytes:
-        """What to forward of a frame that only differs in its text from one that was read; b"" for others."""
-        size = len(raw) - self._alike_bytes
-        if size > ALIKE_TEXT_BYTES_MAX:
-            return b""
-        middle = raw.removeprefix(self._alike_head).removesuffix(self._alike_tail)
-        if len(middle) != size:
-            return b""
-        try:
-            text = decode_text(middle)
-        except (ValueError, RecursionError):
-            return b""
-        texts = self._texts
-        texts.append(text)
-        self.text_bytes += len(text) if text.isascii() else len(text.encode())
-        if len(texts) > TEXT_PIECES_MAX:
-            self._texts = ["".join(texts)]
-        if self._sent_head is self._alike_head and self._sent_tail is self._alike_tail:
-            return raw
-        return b"".join((self._sent_head, middle, self._sent_tail))
-
     def _take_data(self, raw: bytes, data: bytes) -> bytes:
         try:
             chunk = decode_chunk(data)
@@ -251,13 +277,13 @@ class StreamTap:
                 self._take_new(choice)
             if choice.usage is not ABSENT and choice.usage != NULL:
                 reported = True
-            self.text_bytes += gather_text(choice, choice.delta, self._texts)
+            self._text_bytes += gather_text(choice, choice.delta, self._texts)
         if len(self._texts) > TEXT_PIECES_MAX:
             self._texts = ["".join(self._texts)]
         if self.fault is not None:
             return b""
         if not self.has_content:
-            self.has_content = self.text_bytes > 0 or says_something(data)
+            self.has_content = self._text_bytes > 0 or says_something(data)
         if reported:
             return self._strip_usage(data)
         hide_usage = chunk.usage is not ABSENT and not self._show_usage
@@ -272,8 +298,9 @@ class StreamTap:
         if parts is None:
             return
         self._tries_left -= 1
-        self._alike_head, self._alike_tail = self._sent_head, self._sent_tail = parts
+        self._alike_head, self._alike_tail = parts
         self._alike_bytes = len(self._alike_head) + len(self._alike_tail)
+        self._alike_edited = hide_usage
         if hide_usage:
             self._sent_head = self._alike_head.replace(_NO_USAGE, b"")
             self._sent_tail = self._alike_tail.replace(_NO_USAGE, b"")
