@@ -29,6 +29,7 @@ from switchgear.wire.openai_chat.frames import (
     chunk_of,
     decode_chunk,
     decode_text,
+    decode_texts,
     gather_text,
     says_something,
 )
@@ -146,18 +147,9 @@ class StreamTap:
     def feed(self, chunk: bytes) -> bytes:
         """The complete frames to forward; ``chunk`` itself where it is nothing else than such frames."""
         self._gather_alike()
-        size = len(chunk)
-        if (
-            chunk.find(b"\n") == size - 2
-            and chunk.startswith(b"data: {")
-            and chunk[-1] == _LF
-            and b"\r" not in chunk
-            and not self._reader.rest
-            and size <= FRAME_BYTES_MAX
-        ):
-            sent = b"" if self._is_over() else self._take_data(chunk, chunk[6:-2])
-        else:
-            sent = self._feed_frames(chunk)
+        if self._is_over():
+            return b""
+        sent = self._feed_run(chunk) if self._alike_bytes else self._feed_any(chunk)
         if self._alike_bytes and not self._reader.rest and not self._is_over():
             self._alike_until = min(self._alike_bytes + ALIKE_TEXT_BYTES_MAX, FRAME_BYTES_MAX)
         else:
@@ -213,10 +205,61 @@ class StreamTap:
             self._alike_texts.clear()
             self._texts.append(text)
             self._text_bytes += len(text) if text.isascii() else len(text.encode())
+            self._join_pieces()
+
+    def _join_pieces(self) -> None:
+        if len(self._texts) > TEXT_PIECES_MAX:
+            self._texts = ["".join(self._texts)]
+
+    def _feed_run(self, chunk: bytes) -> bytes:
+        """A chunk of many frames has a run of alike ones in it, behind the end of a torn one and before others."""
+        start = chunk.find(self._alike_head)
+        end = chunk.rfind(self._alike_tail) + len(self._alike_tail)
+        if start < 0 or not self._alike_bytes < end - start <= FRAME_BYTES_MAX:
+            return self._feed_any(chunk)
+        out = self._feed_any(chunk[:start]) if start else b""
+        if self._is_over():
+            return out
+        run = chunk[start:end]
+        out += (not self._reader.rest and self._take_run(run)) or self._feed_any(run)
+        if end < len(chunk) and not self._is_over():
+            out += self._feed_any(chunk[end:])
+        return out
+
+    def _take_run(self, run: bytes) -> bytes:
+        """What to forward of frames that are all alike; b"" if they are not.
+
+        Their texts are read as one array. No string may have a line feed in it, so with one between any two of
+        them, and as many strings as frames, each of them is one string.
+        """
+        head, tail = self._alike_head, self._alike_tail
+        middles = run.removeprefix(head).removesuffix(tail).split(tail + head)
+        try:
+            texts = decode_texts(b"[%b]" % b",\n".join(middles))
+        except (ValueError, RecursionError):
+            return b""
+        if len(texts) != len(middles):
+            return b""
+        self._alike_texts += texts
+        self._gather_alike()
+        if not self._alike_edited:
+            return run
+        return self._sent_head + (self._sent_tail + self._sent_head).join(middles) + self._sent_tail
+
+    def _feed_any(self, chunk: bytes) -> bytes:
+        size = len(chunk)
+        if (
+            chunk.find(b"\n") == size - 2
+            and chunk.startswith(b"data: {")
+            and chunk[-1] == _LF
+            and b"\r" not in chunk
+            and not self._reader.rest
+            and size <= FRAME_BYTES_MAX
+        ):
+            return self._take_data(chunk, chunk[6:-2])
+        return self._feed_frames(chunk)
 
     def _feed_frames(self, chunk: bytes) -> bytes:
-        if self._is_over():
-            return b""
         had_rest = self._reader.rest
         too_long = False
         try:
@@ -278,8 +321,7 @@ class StreamTap:
             if choice.usage is not ABSENT and choice.usage != NULL:
                 reported = True
             self._text_bytes += gather_text(choice, choice.delta, self._texts)
-        if len(self._texts) > TEXT_PIECES_MAX:
-            self._texts = ["".join(self._texts)]
+        self._join_pieces()
         if self.fault is not None:
             return b""
         if not self.has_content:
@@ -287,17 +329,20 @@ class StreamTap:
         if reported:
             return self._strip_usage(data)
         hide_usage = chunk.usage is not ABSENT and not self._show_usage
-        if self._tries_left and len(choices) == 1 and not choices[0].finish_reason:
+        if self._tries_left and len(choices) == 1:
             self._remember(raw, choices[0], hide_usage)
         # Asked for by us: the other chunks of such a stream say that they have none.
         return raw.replace(_NO_USAGE, b"") if hide_usage else raw
 
     def _remember(self, raw: bytes, choice: Choice, hide_usage: bool) -> None:
         """Keeps what stands around the frame's text, for the frames that are like it."""
-        parts = around_text(raw, choice)
-        if parts is None:
+        parts = None if choice.finish_reason else around_text(raw, choice)
+        if parts is None or parts == (self._alike_head, self._alike_tail):
             return
         self._tries_left -= 1
+        if not self._tries_left:
+            self._alike_bytes = 0  # no frame is like another, and looking would be in vain
+            return
         self._alike_head, self._alike_tail = parts
         self._alike_bytes = len(self._alike_head) + len(self._alike_tail)
         self._alike_edited = hide_usage
