@@ -2,43 +2,58 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
+from io import BytesIO
 
 from switchgear.kernel.limits import SIZE_LINES_KEPT, UPSTREAM_READ_BYTES
 
-_SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}\r")
+_SIZE_LINE = re.compile(rb"[0-9A-Fa-f]{1,8}\r\n")
 _sizes: dict[bytes, int] = {}
-"""Size lines without their LF that were seen, and what they say: short ones come again and again."""
+"""Size lines that were seen, and what they say: short ones come again and again."""
+_NEVER = 1 << 40
 
 
 class ReadBuffer:
     """What all connections of a transport read into, one after the other: it is used up before the next read.
 
-    ``lend`` is their ``get_buffer``: it gives the same view for every hint, without a Python frame.
+    ``view`` is the memory. ``lend`` is their ``get_buffer``: it gives the view for every hint, without a Python
+    frame. ``only_chunk(n)`` is the data of the one chunk that the first ``n`` bytes are, from its size line to
+    its last CRLF; b"" if they are not just that.
     """
 
-    __slots__ = ("lend", "view")
+    __slots__ = ("lend", "only_chunk", "view")
 
     def __init__(self, size: int = UPSTREAM_READ_BYTES) -> None:
-        view = memoryview(bytearray(size))
+        file = BytesIO(bytes(size))
+        view = file.getbuffer()
         self.view = view
         self.lend = defaultdict[int, memoryview](lambda: view).__getitem__
+        self.only_chunk = _chunk_reader(file)
 
 
-def only_chunk(read: bytes) -> bytes:
-    """The data of the one chunk that ``read`` is, from its size line to its last CRLF; b"" if it is not just
-    that."""
-    line, _, rest = read.partition(b"\n")
-    data = rest.removesuffix(b"\r\n")
-    size = _sizes.get(line)
-    if size is None:
-        size = _read_size(line)
-    return data if size == len(data) == len(rest) - 2 else b""
+def _chunk_reader(file: BytesIO) -> Callable[[int], bytes]:
+    # As a file, the memory gives bytes without slices and copies of copies in between.
+    seek, read_line, read = file.seek, file.readline, file.read
+    sizes = _sizes
+
+    def only_chunk(nbytes: int) -> bytes:
+        seek(0)
+        line = read_line(nbytes)
+        size = sizes.get(line)
+        if size is None:
+            size = _read_size(line)
+        if len(line) + size + 2 != nbytes:
+            return b""
+        data = read(size)
+        return data if read(2) == b"\r\n" else b""
+
+    return only_chunk
 
 
 def _read_size(line: bytes) -> int:
-    """-1 for what is no plain size line; the parser has the word on it."""
-    if _SIZE.fullmatch(line) is None:
-        return -1
+    """More than any read has for what is no plain size line; the parser has the word on it."""
+    if _SIZE_LINE.fullmatch(line) is None:
+        return _NEVER
     size = int(line, 16)
     if len(_sizes) < SIZE_LINES_KEPT:
         _sizes[line] = size

@@ -13,7 +13,7 @@ from typing import cast
 import httptools
 
 from switchgear.kernel.limits import STREAM_BUFFER_BYTES_MAX, UPSTREAM_HEADER_BYTES_MAX, UPSTREAM_READ_BYTES
-from switchgear.net.lean_chunk import ReadBuffer, ends_between_chunks, only_chunk
+from switchgear.net.lean_chunk import ReadBuffer, ends_between_chunks
 from switchgear.net.lean_response import LeanResponse
 from switchgear.net.transport import FaultKind, Timeouts, TransportFault
 
@@ -39,6 +39,7 @@ class Connection(asyncio.BufferedProtocol):
         self._loop = loop
         self._time = loop.time
         self._buffer = buffer.view
+        self._only_chunk = buffer.only_chunk
         self.get_buffer = buffer.lend  # type: ignore[method-assign]
         self._release = release
         self._forget = forget
@@ -119,11 +120,13 @@ class Connection(asyncio.BufferedProtocol):
             self.cut()  # an idle connection has nothing to say
             return
         if self._between_chunks:
-            sink = exchange.sink
-            if sink is not None and (data := only_chunk(self._buffer[:nbytes].tobytes())):
+            # Callables that are attributes are called as locals here: as ``self.…()`` each would cost a look
+            # through the class first.
+            sink, only_chunk, time = exchange.sink, self._only_chunk, self._time
+            if sink is not None and (data := only_chunk(nbytes)):
                 try:
                     if sink(data):
-                        exchange.heard_at = self._time()
+                        exchange.heard_at = time()
                     else:
                         exchange.stop_sink(False)
                 except Exception as fault:

@@ -19,11 +19,12 @@ class Pulse:
     __slots__ = (
         "_last_ns",
         "_leave",
-        "_pushed",
         "_reply",
+        "_seen_bytes",
         "_start",
         "_stuck_since_ns",
         "delivered_bytes",
+        "send",
     )
 
     def __init__(
@@ -40,19 +41,19 @@ class Pulse:
         self._start = start
         self._leave = leave
         self._last_ns = now_ns()
-        self._pushed = False
-        """Something was, since the last look."""
+        self._seen_bytes = 0
+        """Had been delivered at the last look."""
         self._stuck_since_ns = 0
         self.delivered_bytes = 0
         """Of content; comments do not count."""
+        self.send = reply.push
+        """The straight way of ``push`` once it was called, for those who count ``delivered_bytes`` themselves."""
 
     def push(self, data: bytes) -> bool:
         """Sends a piece of content; False: wait for ``room`` before the next. Raises ClientGone."""
-        reply = self._reply
-        if not reply.started:
+        if not self._reply.started:
             self._start()
-        room = reply.push(data)
-        self._pushed = True
+        room = self.send(data)
         self.delivered_bytes += len(data)
         return room
 
@@ -68,8 +69,8 @@ class Pulse:
                 self._leave()
             return
         self._stuck_since_ns = 0
-        if self._pushed:
-            self._pushed = False
+        if self.delivered_bytes != self._seen_bytes:
+            self._seen_bytes = self.delivered_bytes
             self._last_ns = now_ns
         elif now_ns - self._last_ns >= HEARTBEAT_INTERVAL_S * NS:
             self._last_ns = now_ns

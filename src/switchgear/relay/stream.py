@@ -40,7 +40,8 @@ class Passage:
     __slots__ = (
         "_clock",
         "_feed_alike",
-        "_push",
+        "_pulse",
+        "_send",
         "_tally",
         "_tap",
         "_waiting",
@@ -52,7 +53,8 @@ class Passage:
         self._tap = tap
         self._feed_alike = tap.feed_alike
         self._tally = tally
-        self._push = pulse.push
+        self._pulse = pulse
+        self._send = pulse.send
         self._clock = clock
         self._waiting = b""
         self.first_chunk_ns = 0
@@ -63,13 +65,17 @@ class Passage:
 
         Called straight from the socket, a hundred times a second for each stream. Raises ClientGone.
         """
-        if self.first_byte_ns and (out := self._feed_alike(chunk)):
-            return self._push(out)
+        feed_alike = self._feed_alike
+        if self.first_byte_ns and (out := feed_alike(chunk)):
+            send = self._send
+            room = send(out)
+            self._pulse.delivered_bytes += len(out)
+            return room
         tap = self._tap
         out = tap.feed(chunk)
         room = True
         if out:
-            room = self._push(out) if self.first_byte_ns else self._hold_back(out)
+            room = self._pulse.push(out) if self.first_byte_ns else self._hold_back(out)
         if tap.text_bytes > ESTIMATE_TEXT_BYTES_MAX:
             self._tally.add(tap.take_text())
         return room and not tap.ended and tap.fault is None
@@ -85,7 +91,7 @@ class Passage:
         if not self._tap.has_content:
             return not self.overrun
         self.first_chunk_ns = self._clock.monotonic_ns()
-        room = self._push(self._waiting)
+        room = self._pulse.push(self._waiting)
         self.first_byte_ns = self._clock.monotonic_ns()
         self._waiting = b""
         return room

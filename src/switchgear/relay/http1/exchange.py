@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from switchgear.kernel.errors import BODY_TOO_LARGE, ApiError
 from switchgear.relay.http import ClientGone, DisconnectCallback, Headers
-from switchgear.relay.http1.heads import CONTINUE, SIZE_LINES, header_block, size_line, status_line
+from switchgear.relay.http1.heads import CONTINUE, header_block, kept_size_line, size_line, status_line
 
 if TYPE_CHECKING:
     from switchgear.relay.http1.connection import Connection
@@ -145,12 +145,13 @@ class Exchange:
             raise ClientGone
         if self.chunked:
             size = len(data)
-            data = b"".join((SIZE_LINES.get(size) or size_line(size), data, b"\r\n"))
+            data = b"".join((kept_size_line(size) or size_line(size), data, b"\r\n"))
         if self._head:
             data = self._head + data
             self._head = b""
         connection = self._connection
-        connection.write(data)
+        write = connection.write
+        write(data)
         return not connection.is_full
 
     @property

@@ -10,8 +10,9 @@ from switchgear.relay.http import Headers
 STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
-SIZE_LINES: dict[int, bytes] = {}
-"""What ``size_line`` has made, for those who can't wait for a call."""
+_size_lines: dict[int, bytes] = {}
+kept_size_line = _size_lines.get
+"""What ``size_line`` has made already, if it was kept."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 SINGLE = frozenset(("authorization", "content-length", "host", "transfer-encoding", "x-api-key"))
 """Headers that must not come twice: two readers could take different ones."""
@@ -40,7 +41,7 @@ def size_line(size: int) -> bytes:
     """The line before a chunk of so many bytes; kept if it is short, as those come again and again."""
     line = b"%x\r\n" % size
     if size < SIZE_LINES_KEPT:
-        SIZE_LINES[size] = line
+        _size_lines[size] = line
     return line
 
 
