@@ -6,7 +6,7 @@ or a body that depends on where its reads were split.
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import cast
 
@@ -93,6 +93,9 @@ class FakeFuture:
 
     def set_result(self, result: None) -> None:
         self.finished = True
+
+    def __await__(self) -> Iterator[None]:
+        yield
 
 
 class Rig:
