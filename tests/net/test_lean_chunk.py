@@ -1,5 +1,5 @@
-"""Chunks that pass the parser by. Without it: a body that another parser would read in another way, bytes of an
-earlier read in a later one, a stream that loses its place between chunks, or one whose silence nobody notices.
+"""Chunks that pass the parser by. Without it: a body that another parser would read in another way, bytes of
+an earlier read in a later one, a stream that loses its place between chunks, or a silence without an end.
 """
 
 import asyncio
@@ -14,7 +14,9 @@ from switchgear.net.lean_chunk import ReadBuffer
 
 HEAD = CHUNKED[: CHUNKED.index(b"\r\n\r\n") + 4]
 EVENT = b"data: x\n\n"
-SMALL = st.sampled_from([b"\n", b"\n\n", b"\r\n", b"\r", b"a", b"5", b"\n\n\r\n", EVENT, b"2\r\n", b"0\r\n\r\n"])
+SMALL = st.sampled_from(
+    [b"\n", b"\n\n", b"\r\n", b"\r", b"a", b"5", b"\n\n\r\n", EVENT, b"2\r\n", b"0\r\n\r\n"]
+)
 DATA = st.lists(SMALL, min_size=1, max_size=4).map(b"".join)
 LINES = st.sampled_from(["{:x}", "{:X}", "0{:x}", "{:x};a=b", "{:x} ", "+{:x}", "0x{:x}", "{:x}_", "{:x}\n"])
 
@@ -114,6 +116,28 @@ def test_the_short_way_reads_what_the_parser_reads(data: st.DataObject) -> None:
             for pump in (short, long) if part else ():
                 pump.receive(part)
         assert short.seen() == long.seen()
+
+
+LOOKS_LIKE_ONE = b"5\r\nhello\r\n"
+WITHIN = {
+    "data that has an empty line and a CRLF": (b"15\r\n" + EVENT + b"\r\n", LOOKS_LIKE_ONE + b"\r\n"),
+    "data that ends at a CRLF": (b"10\r\ndata\r\n", LOOKS_LIKE_ONE + b"\r\n"),
+    "behind a size line": (chunk(EVENT) + b"a\r\n", LOOKS_LIKE_ONE + b"\r\n"),
+    "behind an extension": (chunk(EVENT) + b"a;b=c\r\n", LOOKS_LIKE_ONE + b"\r\n"),
+    "in trailers": (chunk(EVENT) + b"0\r\nx: y\r\n", LOOKS_LIKE_ONE + b"\r\n"),
+}
+
+
+@pytest.mark.parametrize("reads", WITHIN.values(), ids=WITHIN.keys())
+def test_what_looks_like_a_chunk_elsewhere_is_none(reads: tuple[bytes, bytes]) -> None:
+    short, long = Pump(), Pump(straight=False)
+    for pump in (short, long):
+        pump.receive(reads[0])
+        pump.receive(reads[1][: len(LOOKS_LIKE_ONE)])
+        pump.receive(reads[1][len(LOOKS_LIKE_ONE) :])
+        pump.receive(chunk(b"end"))
+    assert short.seen() == long.seen()
+    assert LOOKS_LIKE_ONE in short.seen()[0] or short.rig.fault is not None
 
 
 @pytest.mark.parametrize(

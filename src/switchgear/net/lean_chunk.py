@@ -16,9 +16,9 @@ _NEVER = 1 << 40
 class ReadBuffer:
     """What all connections of a transport read into, one after the other: it is used up before the next read.
 
-    ``view`` is the memory. ``lend`` is their ``get_buffer``: it gives the view for every hint, without a Python
-    frame. ``only_chunk(n)`` is the data of the one chunk that the first ``n`` bytes are, from its size line to
-    its last CRLF; b"" if they are not just that.
+    ``view`` is the memory. ``lend`` is their ``get_buffer``: it gives the view for every hint, without a
+    Python frame. ``only_chunk(n)`` is the data of the one chunk that the first ``n`` bytes are, from its size
+    line to its last CRLF; b"" if they are not just that.
     """
 
     __slots__ = ("lend", "only_chunk", "view")
@@ -64,7 +64,7 @@ def ends_between_chunks(piece: bytes, read_end: bytes) -> bool:
     """Whether the parser of a chunked body stands between two chunks, and has seen nothing of the next one.
 
     ``piece`` is the last piece of the body that it gave, ``read_end`` the last four bytes that it was fed. A
-    chunk that went on would have its CRLF in the piece; a size line or trailer has no LF but in its CRLF. Says
-    no where it can't tell: chunks of an event stream, which end in an empty line, are what it is for.
+    chunk that went on would have its CRLF in the piece; a size line or trailer has no LF but in its CRLF.
+    Says no where it can't tell: chunks of an event stream, which end in an empty line, are what it is for.
     """
     return read_end == b"\n\n\r\n" and piece.endswith(b"\n\n")

@@ -40,7 +40,7 @@ class Connection(asyncio.BufferedProtocol):
         self._time = loop.time
         self._buffer = buffer.view
         self._only_chunk = buffer.only_chunk
-        self.get_buffer = buffer.lend  # type: ignore[method-assign]
+        self.get_buffer = buffer.lend  # type: ignore[method-assign, assignment]
         self._release = release
         self._forget = forget
         self._parser = httptools.HttpResponseParser(self)
@@ -59,7 +59,7 @@ class Connection(asyncio.BufferedProtocol):
         self._overhead_bytes = 0
         self._chunked = False
         self._between_chunks = False
-        """The parser has the whole of a chunk and nothing of the next, so one that comes alone may pass it by."""
+        """The parser has the whole of a chunk and nothing of the next: one that comes alone passes it by."""
         self._until_close = False
         self._done = False
         self._doubt = False
@@ -292,7 +292,9 @@ class Connection(asyncio.BufferedProtocol):
         if exchange.waiter is None:
             due = exchange.total_at
         elif exchange.sink is not None:
-            due = min(max(exchange.idle_due, exchange.heard_at + exchange.timeouts.idle_chunk_s), exchange.total_at)
+            due = min(
+                max(exchange.idle_due, exchange.heard_at + exchange.timeouts.idle_chunk_s), exchange.total_at
+            )
         else:
             due = self._due
         if now < due:

@@ -47,7 +47,7 @@ class Pulse:
         self.delivered_bytes = 0
         """Of content; comments do not count."""
         self.send = reply.push
-        """The straight way of ``push`` once it was called, for those who count ``delivered_bytes`` themselves."""
+        """What ``push`` comes to after its first time, for those who count ``delivered_bytes`` themselves."""
 
     def push(self, data: bytes) -> bool:
         """Sends a piece of content; False: wait for ``room`` before the next. Raises ClientGone."""

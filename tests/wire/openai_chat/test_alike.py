@@ -32,7 +32,9 @@ MIDDLES = st.one_of(
     st.sampled_from(
         [b'"a', b'b","c"', b'"a","b"', b"", b" ", b"null", b"1", b'["a"]', b'"\\ud83d"', b'"\xff"', b'"\x01"']
     ),
-    st.sampled_from([b'"a"} ', b'"a" ', b' "a"', b'"x","role":"assistant"', b'"' + b"y" * 70 + b'"', b'"a\n\nb"']),
+    st.sampled_from(
+        [b'"a"} ', b'"a" ', b' "a"', b'"x","role":"assistant"', b'"' + b"y" * 70 + b'"', b'"a\n\nb"']
+    ),
 )
 OTHERS = st.sampled_from(
     [
@@ -48,7 +50,8 @@ OTHERS = st.sampled_from(
     ]
 )
 FRAMES = st.lists(
-    st.one_of(MIDDLES.map(lambda m: HEAD + m + TAIL), MIDDLES.map(lambda m: HEAD + m + TAIL), OTHERS), max_size=12
+    st.one_of(MIDDLES.map(lambda m: HEAD + m + TAIL), MIDDLES.map(lambda m: HEAD + m + TAIL), OTHERS),
+    max_size=12,
 )
 
 
@@ -56,7 +59,7 @@ def run(parts: list[bytes], show_usage: bool, short: bool) -> dict[str, Any]:
     """What a stream comes to, on the short way wherever it is offered, or never."""
     tap = StreamTap("openai_chat", show_usage)
     if not short:
-        tap._tries_left = 0
+        tap._alike._tries_left = 0
     out = b""
     for part in parts:
         out += (short and tap.feed_alike(part)) or tap.feed(part)
@@ -122,7 +125,9 @@ def test_what_is_not_alike_is_left_to_the_long_way(other: bytes) -> None:
     assert tap.take_text() == "a"
 
 
-@pytest.mark.parametrize("last", [b"data: [DONE]\n\n", b'data: {"error":{"message":"m"}}\n\n', frame("x")[:20]])
+@pytest.mark.parametrize(
+    "last", [b"data: [DONE]\n\n", b'data: {"error":{"message":"m"}}\n\n', frame("x")[:20]]
+)
 def test_nothing_is_alike_behind_an_end_a_fault_or_a_torn_frame(last: bytes) -> None:
     tap = StreamTap("openai_chat", True)
     tap.feed(frame("a"))

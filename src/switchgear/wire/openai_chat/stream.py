@@ -2,9 +2,6 @@
 
 States: open → ended (the end marker came) or faulty (``fault`` is set); nothing is forwarded after either.
 The end marker itself is never forwarded, as a reply may only end once its record is written.
-
-The frames of most streams are alike in all but their text. Once one was read, what stands around its text is
-kept, and of a frame that has the same around its text, only the text is read (``feed_alike``).
 """
 
 from typing import Any, Literal
@@ -12,24 +9,16 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Raw
 
-from switchgear.kernel.limits import (
-    ALIKE_TEXT_BYTES_MAX,
-    ALIKE_TRIES_MAX,
-    CHOICES_MAX,
-    FRAME_BYTES_MAX,
-    TEXT_PIECES_MAX,
-)
+from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX, TEXT_PIECES_MAX
 from switchgear.kernel.usage import Usage
+from switchgear.wire.openai_chat.alike import Alike, without_usage
 from switchgear.wire.openai_chat.errors import UpstreamError, has_error, upstream_error_of
 from switchgear.wire.openai_chat.frames import (
     ABSENT,
     Choice,
     Chunk,
-    around_text,
     chunk_of,
     decode_chunk,
-    decode_text,
-    decode_texts,
     gather_text,
     says_something,
 )
@@ -49,8 +38,6 @@ from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
 END_MARKER = b"data: [DONE]\n\n"
 
 _DONE = b"[DONE]"
-# An unescaped quote stands in no string, so this is a field wherever it is found.
-_NO_USAGE = b',"usage":null'
 _LF = 0x0A
 _FIELD_NAMES = frozenset({b"data", b"event", b"id", b"retry"})
 # Finish reasons by which some upstreams say that the answer failed.
@@ -68,25 +55,18 @@ class StreamTap:
     """Push chunks of the upstream; get the bytes that go to the client now."""
 
     __slots__ = (
-        "_alike_bytes",
-        "_alike_edited",
-        "_alike_head",
-        "_alike_tail",
-        "_alike_texts",
-        "_alike_until",
+        "_alike",
         "_closing",
         "_finished_choices",
         "_head",
         "_operation",
         "_reader",
-        "_sent_head",
-        "_sent_tail",
         "_show_usage",
         "_text_bytes",
         "_texts",
-        "_tries_left",
         "ended",
         "fault",
+        "feed_alike",
         "has_content",
         "usage",
     )
@@ -101,17 +81,10 @@ class StreamTap:
         self._texts: list[str] = []
         self._text_bytes = 0
         """Of ``_texts``."""
-        self._alike_head = self._alike_tail = b""
-        self._alike_bytes = 0
-        """Of both; 0: no frame was read that others could be like."""
-        self._alike_until = 0
-        """Size of the longest frame that ``feed_alike`` may take now; 0: it may take none."""
-        self._alike_texts: list[str] = []
-        """Of the frames that it took; in order, they belong behind ``_texts``."""
-        self._alike_edited = False
-        self._sent_head = self._sent_tail = b""
-        """What is forwarded in place of head and tail, if they are edited."""
-        self._tries_left = ALIKE_TRIES_MAX
+        self._alike = Alike()
+        self.feed_alike = self._alike.take
+        """What to forward of a chunk that is one frame and differs only in its text from one before; b"" for
+        any other: then ``feed`` has to be called. Of what can be seen of the tap only the text changes."""
         self.ended = False
         """The end marker came."""
         self.fault: UpstreamError | None = None
@@ -149,36 +122,10 @@ class StreamTap:
         self._gather_alike()
         if self._is_over():
             return b""
-        sent = self._feed_run(chunk) if self._alike_bytes else self._feed_any(chunk)
-        if self._alike_bytes and not self._reader.rest and not self._is_over():
-            self._alike_until = min(self._alike_bytes + ALIKE_TEXT_BYTES_MAX, FRAME_BYTES_MAX)
-        else:
-            self._alike_until = 0
+        alike = self._alike
+        sent = self._feed_run(chunk) if alike.around_bytes else self._feed_any(chunk)
+        alike.open(not self._reader.rest and not self._is_over())
         return sent
-
-    def feed_alike(self, chunk: bytes) -> bytes:
-        """What to forward of a chunk that is one frame and differs only in its text from one before.
-
-        b"" for any other: then ``feed`` has to be called. Of what can be seen of the tap only the text changes
-        here, so nothing of it need be looked at after. Every now and then no chunk is taken, so that text that
-        has gathered is seen to.
-        """
-        if len(chunk) > self._alike_until:
-            return b""
-        middle = chunk.removeprefix(self._alike_head).removesuffix(self._alike_tail)
-        if len(middle) + self._alike_bytes != len(chunk):
-            return b""
-        try:
-            text = decode_text(middle)
-        except (ValueError, RecursionError):
-            return b""
-        texts = self._alike_texts
-        texts.append(text)
-        if len(texts) == TEXT_PIECES_MAX:
-            self._alike_until = 0
-        if self._alike_edited:
-            return b"".join((self._sent_head, middle, self._sent_tail))
-        return chunk
 
     def finish(self) -> Literal["complete", "cut"]:
         """To be asked once at the upstream's end of file."""
@@ -200,9 +147,9 @@ class StreamTap:
         return text
 
     def _gather_alike(self) -> None:
-        if self._alike_texts:
-            text = "".join(self._alike_texts)
-            self._alike_texts.clear()
+        if self._alike.texts:
+            text = "".join(self._alike.texts)
+            self._alike.texts.clear()
             self._texts.append(text)
             self._text_bytes += len(text) if text.isascii() else len(text.encode())
             self._join_pieces()
@@ -212,39 +159,20 @@ class StreamTap:
             self._texts = ["".join(self._texts)]
 
     def _feed_run(self, chunk: bytes) -> bytes:
-        """A chunk of many frames has a run of alike ones in it, behind the end of a torn one and before others."""
-        start = chunk.find(self._alike_head)
-        end = chunk.rfind(self._alike_tail) + len(self._alike_tail)
-        if start < 0 or not self._alike_bytes < end - start <= FRAME_BYTES_MAX:
+        """A chunk of many frames has a run of alike ones in it, behind the end of a torn one perhaps."""
+        start, end = self._alike.find_run(chunk)
+        if not 0 < end - start <= FRAME_BYTES_MAX:
             return self._feed_any(chunk)
         out = self._feed_any(chunk[:start]) if start else b""
         if self._is_over():
             return out
         run = chunk[start:end]
-        out += (not self._reader.rest and self._take_run(run)) or self._feed_any(run)
+        sent = b"" if self._reader.rest else self._alike.take_run(run)
+        self._gather_alike()
+        out += sent or self._feed_any(run)
         if end < len(chunk) and not self._is_over():
             out += self._feed_any(chunk[end:])
         return out
-
-    def _take_run(self, run: bytes) -> bytes:
-        """What to forward of frames that are all alike; b"" if they are not.
-
-        Their texts are read as one array. No string may have a line feed in it, so with one between any two of
-        them, and as many strings as frames, each of them is one string.
-        """
-        head, tail = self._alike_head, self._alike_tail
-        middles = run.removeprefix(head).removesuffix(tail).split(tail + head)
-        try:
-            texts = decode_texts(b"[%b]" % b",\n".join(middles))
-        except (ValueError, RecursionError):
-            return b""
-        if len(texts) != len(middles):
-            return b""
-        self._alike_texts += texts
-        self._gather_alike()
-        if not self._alike_edited:
-            return run
-        return self._sent_head + (self._sent_tail + self._sent_head).join(middles) + self._sent_tail
 
     def _feed_any(self, chunk: bytes) -> bytes:
         size = len(chunk)
@@ -329,26 +257,10 @@ class StreamTap:
         if reported:
             return self._strip_usage(data)
         hide_usage = chunk.usage is not ABSENT and not self._show_usage
-        if self._tries_left and len(choices) == 1:
-            self._remember(raw, choices[0], hide_usage)
+        if len(choices) == 1:
+            self._alike.learn(raw, choices[0], hide_usage)
         # Asked for by us: the other chunks of such a stream say that they have none.
-        return raw.replace(_NO_USAGE, b"") if hide_usage else raw
-
-    def _remember(self, raw: bytes, choice: Choice, hide_usage: bool) -> None:
-        """Keeps what stands around the frame's text, for the frames that are like it."""
-        parts = None if choice.finish_reason else around_text(raw, choice)
-        if parts is None or parts == (self._alike_head, self._alike_tail):
-            return
-        self._tries_left -= 1
-        if not self._tries_left:
-            self._alike_bytes = 0  # no frame is like another, and looking would be in vain
-            return
-        self._alike_head, self._alike_tail = parts
-        self._alike_bytes = len(self._alike_head) + len(self._alike_tail)
-        self._alike_edited = hide_usage
-        if hide_usage:
-            self._sent_head = self._alike_head.replace(_NO_USAGE, b"")
-            self._sent_tail = self._alike_tail.replace(_NO_USAGE, b"")
+        return without_usage(raw) if hide_usage else raw
 
     def _take_finish(self, choice: Choice) -> None:
         if choice.finish_reason in _FAILED_FINISH:
