@@ -34,9 +34,9 @@ class Alike:
         "_sent_tail",
         "_tail",
         "_tries_left",
-        "_until_bytes",
         "around_bytes",
         "texts",
+        "until_bytes",
     )
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Alike:
         self._edited = False
         self._sent_head = self._sent_tail = b""
         """What is forwarded in place of head and tail, if they are edited."""
-        self._until_bytes = 0
+        self.until_bytes = 0
         """Size of the longest frame that ``take`` may take now; 0: it may take none."""
         self._tries_left = ALIKE_TRIES_MAX
         self.texts: list[str] = []
@@ -54,16 +54,16 @@ class Alike:
 
     def open(self, is_open: bool) -> None:
         """Whether the next byte begins a frame that may be forwarded."""
-        self._until_bytes = 0
+        self.until_bytes = 0
         if is_open and self.around_bytes:
-            self._until_bytes = min(self.around_bytes + ALIKE_TEXT_BYTES_MAX, FRAME_BYTES_MAX)
+            self.until_bytes = min(self.around_bytes + ALIKE_TEXT_BYTES_MAX, FRAME_BYTES_MAX)
 
     def take(self, chunk: bytes) -> bytes:
         """What to forward of a chunk that is one frame and like the known one; b"" for any other.
 
         Every now and then none is taken, so that texts that have gathered are seen to.
         """
-        if len(chunk) > self._until_bytes:
+        if len(chunk) > self.until_bytes:
             return b""
         middle = chunk.removeprefix(self._head).removesuffix(self._tail)
         if len(middle) + self.around_bytes != len(chunk):
@@ -75,7 +75,7 @@ class Alike:
         texts = self.texts
         texts.append(text)
         if len(texts) == TEXT_PIECES_MAX:
-            self._until_bytes = 0
+            self.until_bytes = 0
         if self._edited:
             return b"".join((self._sent_head, middle, self._sent_tail))
         return chunk
@@ -92,7 +92,10 @@ class Alike:
         Their texts are read as one array. No string may have a line feed in it, so with one between any two
         of them, and as many strings as frames, each of them is one string.
         """
-        middles = run.removeprefix(self._head).removesuffix(self._tail).split(self._tail + self._head)
+        inside = run.removeprefix(self._head).removesuffix(self._tail)
+        if len(inside) + self.around_bytes != len(run) or len(run) > FRAME_BYTES_MAX:
+            return b""
+        middles = inside.split(self._tail + self._head)
         try:
             texts = _decode_texts(b"[%b]" % b",\n".join(middles))
         except (ValueError, RecursionError):

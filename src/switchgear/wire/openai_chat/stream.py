@@ -120,9 +120,12 @@ class StreamTap:
     def feed(self, chunk: bytes) -> bytes:
         """The complete frames to forward; ``chunk`` itself where it is nothing else than such frames."""
         self._gather_alike()
+        alike = self._alike
+        if alike.until_bytes and (run := alike.take_run(chunk)):
+            self._gather_alike()
+            return run
         if self._is_over():
             return b""
-        alike = self._alike
         sent = self._feed_run(chunk) if alike.around_bytes else self._feed_any(chunk)
         alike.open(not self._reader.rest and not self._is_over())
         return sent
@@ -161,7 +164,7 @@ class StreamTap:
     def _feed_run(self, chunk: bytes) -> bytes:
         """A chunk of many frames has a run of alike ones in it, behind the end of a torn one perhaps."""
         start, end = self._alike.find_run(chunk)
-        if not 0 < end - start <= FRAME_BYTES_MAX:
+        if start == end:
             return self._feed_any(chunk)
         out = self._feed_any(chunk[:start]) if start else b""
         if self._is_over():
