@@ -420,6 +420,7 @@ def test_an_upstreams_failure_in_the_stream_is_the_last_event(name: str, kind: s
     [
         ("stop", "stop"),
         ("length", "length"),
+        ("model_length", "length"),
         ("sensitive", "content_filter"),
         ("eos", "stop"),
         (None, "stop"),

@@ -34,6 +34,8 @@ FINISHES: dict[str, FinishReason] = {
     "content_filter": "content_filter",
     "sensitive": "content_filter",
     "max_tokens": "length",
+    "model_length": "length",
+    "model_context_window_exceeded": "length",
     "repetition_truncation": "length",
 }
 """Of the dialect, and of vendors; any other ends an answer in the ordinary way."""
