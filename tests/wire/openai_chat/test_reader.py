@@ -200,6 +200,32 @@ def test_parts_of_any_type_never_raise(found: list[dict[str, Any]]) -> None:
             assert write_completion(answer, head())
 
 
+plain_deltas = st.fixed_dictionaries(
+    {},
+    optional={
+        "content": st.none() | st.sampled_from(["", "a", "<think>", "</think>", "\n", "é 🙂"]),
+        "reasoning_content": st.none() | st.sampled_from(["", "r"]),
+        "role": st.just("assistant"),
+        "tool_calls": st.none() | st.just([{"index": 0, "id": "a", "function": {"name": "f"}}]),
+        "reasoning_details": st.just([{"type": "reasoning.text", "text": "d"}]),
+    },
+)
+plain_chunks = st.builds(
+    lambda delta, index, finish: {"choices": [{"index": index, "delta": delta, "finish_reason": finish}]},
+    plain_deltas,
+    st.sampled_from([0, 0, 1, 2**40]),
+    st.sampled_from([None, None, "", "stop"]),
+)
+
+
+@given(st.lists(plain_chunks, max_size=6))
+def test_the_short_way_through_a_plain_frame_leads_to_the_same_events(found: list[dict[str, Any]]) -> None:
+    short = read([frame(chunk) for chunk in found])
+    for chunk in found:
+        chunk["choices"][0]["delta"]["novel"] = None
+    assert shown(short) == shown(read([frame(chunk) for chunk in found]))
+
+
 def whole_reply(stream: bytes) -> bytes:
     """The reply of a stream as a host sends it whole, put together without our code."""
     choices: dict[int, dict[str, Any]] = {}
