@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl
 
 from switchgear.kernel.errors import (
+    INTERNAL,
     METHOD_NOT_ALLOWED,
     MODEL_UNKNOWN,
     NO_KEY,
+    NO_WEBSOCKET,
     PATH_UNKNOWN,
     STORE_AWAY,
     ApiError,
@@ -68,14 +70,24 @@ class App:
         except ApiError as error:
             status, more, body = dialect.render_error(error, request_id)
             self._tools.books.meters.refused(error.row.name)
+        except Exception:
+            fault = ApiError(INTERNAL, "Something went wrong in the relay itself.")
+            status, more, body = dialect.render_error(fault, request_id)
+            reply.send_whole(status, headers + more, body)
+            raise
         reply.send_whole(status, headers + more, body)
 
     async def _own_answer(
         self, request: Inbound, route: Route | None, dialect: Dialect
     ) -> tuple[int, Headers, bytes]:
         if request.header("upgrade"):
-            # Clients that try a WebSocket first go on with plain HTTP after this, and at once.
-            raise ApiError(PATH_UNKNOWN, f"There is no WebSocket at {request.path[:256]}.")
+            # Clients that try a WebSocket first go on with plain HTTP after this status, and at once; after a
+            # 404 some try again and again before they do.
+            raise ApiError(
+                NO_WEBSOCKET,
+                f"There is no WebSocket at {request.path[:256]}.",
+                headers=(("upgrade", "HTTP/1.1"),),
+            )
         if route is None:
             raise ApiError(PATH_UNKNOWN, f"Unknown request URL: {request.method} {request.path[:256]}.")
         if request.method not in route.methods:

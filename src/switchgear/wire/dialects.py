@@ -15,7 +15,5 @@ DIALECT_OF: dict[DialectName, Dialect] = {
 }
 
 DIALECT_OF_OPERATION: dict[str, Dialect] = {
-    operation: DIALECT_OF[name]
-    for name, operations in OPERATIONS_OF.items()
-    for operation in operations
+    operation: DIALECT_OF[name] for name, operations in OPERATIONS_OF.items() for operation in operations
 }

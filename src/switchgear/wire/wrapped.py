@@ -24,7 +24,7 @@ def described(tool: CustomTool) -> str:
 
 
 def wrapped(text: str) -> str:
-    """The arguments of such a function: free text as its ``input``."""
+    """Free text as such a function's arguments."""
     return msgspec.json.encode({"input": text}).decode()
 
 
