@@ -2,6 +2,8 @@
 process: read, prepare, open, read the answer, write it. Seals, times and ids are fixed."""
 
 import asyncio
+import base64
+import hashlib
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -42,22 +44,21 @@ PRICE = with_id(Price(MODEL, {unit: 1_000_003 * at for at, unit in enumerate(UNI
 
 
 class PlainSeals:
-    """Seals that can be read in a transcript."""
+    """Seals that can be read in a transcript: whose it is, of what kind, and a digest of what is inside."""
+
+    def __init__(self) -> None:
+        self._sealed: dict[str, Opaque] = {}
 
     def seal(self, opaque: Opaque) -> str:
-        return f"relay1.{opaque.origin.replace(':', '-')}.{opaque.kind}.{_spelt(opaque.payload)}"
+        digest = hashlib.blake2b(opaque.payload.encode(), digest_size=6).hexdigest()
+        text = f"relay1.{opaque.origin.replace(':', '-')}.{opaque.kind}.{digest}"
+        self._sealed[text] = opaque
+        # Gemini's field holds bytes, so there the whole goes out in base64 once more.
+        self._sealed[base64.b64encode(text.encode()).decode()] = opaque
+        return text
 
     def open(self, text: str) -> Opaque | None:
-        front, *inside = text.split(".", 3)
-        if front != "relay1" or len(inside) != 3:
-            return None
-        origin, kind, payload = inside
-        return msgspec.convert([origin.replace("-", ":"), kind, bytes.fromhex(payload).decode()], Opaque)
-
-
-def _spelt(payload: str) -> str:
-    """In letters and digits only, as an envelope has to be."""
-    return payload.encode().hex()
+        return self._sealed.get(text)
 
 
 SEALS = PlainSeals()
