@@ -117,7 +117,7 @@ def _format(request: Request, upstream: Upstream, config: Json) -> str:
         return ""
     facts = upstream.facts
     wanted = "" if form.schema is None else f" It follows this JSON Schema: {bytes(form.schema).decode()}"
-    if request.tools and facts.thinking == "budget":
+    if request.tools and facts.thinking not in ("level", ""):
         return f"The final answer is one JSON value and nothing else.{wanted}"
     config["responseMimeType"] = "application/json"
     if form.schema is None:

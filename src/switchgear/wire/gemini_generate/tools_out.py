@@ -32,16 +32,17 @@ def renamed(request: Request, names: ToolNames) -> dict[str, str]:
 def write_tools(request: Request, upstream: Upstream, names: ToolNames) -> tuple[list[Json], list[str]]:
     """(tools, concepts that were left out). Functions stand in one tool together, and Google takes its own
     tools either alone or not at all. Raises ApiError."""
-    functions: list[Json] = []
+    functions: dict[str, Json] = {}
     hosted: list[tuple[str, Json | None]] = []
     chosen = _chosen(request)
     for tool in request.tools:
         if isinstance(tool, HostedTool):
             hosted.append((tool.kind, _hosted(tool)))
         elif chosen is None or tool.name in chosen:
-            functions.append(_function(tool, upstream, names))
+            # A name that is declared twice is refused.
+            functions.setdefault(tool.name, _function(tool, upstream, names))
     if functions:
-        return [{"functionDeclarations": functions}], [kind for kind, _ in hosted]
+        return [{"functionDeclarations": list(functions.values())}], [kind for kind, _ in hosted]
     tools = [written for _, written in hosted if written is not None]
     return tools, [kind for kind, written in hosted if written is None]
 
