@@ -368,7 +368,9 @@ def conversion_rows(client: DialectName) -> list[tuple[str, ...]]:
             f"`{concept}`",
             f"`{fields.get(concept, concept)}`",
             *(
-                "as it is" if upstream == client else _FATE[DIALECT_OF[upstream].carries.get(concept, "refuse")]
+                "as it is"
+                if upstream == client
+                else _FATE[DIALECT_OF[upstream].carries.get(concept, "refuse")]
                 for upstream in DIALECTS
             ),
         )

@@ -62,7 +62,9 @@ def test_nothing_is_missing(make_docs: ModuleType) -> None:
 
 @pytest.mark.parametrize("client", DIALECTS)
 def test_every_concept_has_a_fate_in_every_dialect(make_docs: ModuleType, client: DialectName) -> None:
-    page: str = make_docs.pages()["conversion.md"].partition(f"## A client of `{client}`")[2].partition("##")[0]
+    page: str = (
+        make_docs.pages()["conversion.md"].partition(f"## A client of `{client}`")[2].partition("##")[0]
+    )
     for concept in CONCEPTS:
         line = next(line for line in page.split("\n") if line.startswith(f"| `{concept}` "))
         field, *fates = (cell.strip(" `*") for cell in line.strip("|").split("|")[1:])

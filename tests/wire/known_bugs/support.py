@@ -26,6 +26,9 @@ OPUS = Target("anthropic_messages", "anthropic", "claude-opus-4-7")
 FOREIGN = Target("anthropic_messages", "deepseek", "deepseek-chat")
 
 
+CONVERTED = [(client, upstream) for client in DIALECTS for upstream in DIALECTS if client != upstream]
+
+
 def others(dialect: DialectName) -> list[DialectName]:
     return [name for name in DIALECTS if name != dialect]
 
@@ -40,7 +43,13 @@ def said(upstream: DialectName, *objects: Json) -> bytes:
 
 def chat_chunk(delta: Json, finish: str | None = None, **more: Any) -> Json:
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
-    return {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "u", "choices": [choice]} | more
+    return {
+        "id": "c1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "u",
+        "choices": [choice],
+    } | more
 
 
 def gemini_chunk(*parts: Json, finish: str | None = None, **more: Any) -> Json:

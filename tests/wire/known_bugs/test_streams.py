@@ -92,9 +92,7 @@ def test_bug_02_a_call_before_the_chunk_that_says_stop_is_no_plain_stop(client: 
 
 @pytest.mark.parametrize("client", others(GEMINI))
 def test_bug_03_calls_of_several_chunks_all_have_the_first_index(client: DialectName) -> None:
-    stream = said(
-        GEMINI, gemini_chunk(gemini_call("Rome")), gemini_chunk(gemini_call("Oslo"), finish="STOP")
-    )
+    stream = said(GEMINI, gemini_chunk(gemini_call("Rome")), gemini_chunk(gemini_call("Oslo"), finish="STOP"))
     assert calls_heard(client, hear(GEMINI, client, stream)[0]) == [ROME, OSLO]
 
 

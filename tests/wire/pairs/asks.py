@@ -161,9 +161,7 @@ class MessagesAsker(Asker):
 
     def take(self, reply: Json) -> bool:
         calls = [block for block in reply["content"] if block["type"] == "tool_use"]
-        results = [
-            {"type": "tool_result", "tool_use_id": call["id"], "content": RESULT} for call in calls
-        ]
+        results = [{"type": "tool_result", "tool_use_id": call["id"], "content": RESULT} for call in calls]
         self.body["messages"] += [
             {"role": "assistant", "content": reply["content"]},
             {"role": "user", "content": results},

@@ -18,8 +18,15 @@ from switchgear.kernel.money import PPM
 from switchgear.kernel.usage import UNITS, Usage
 from switchgear.link.snapshot import ChannelView
 from switchgear.net.transport import TransportFault, UpstreamRequest
-from switchgear.relay.attempt import Exchange, Fault, PassedOn, judge, open_exchange, transport_fault
-from switchgear.relay.attempt import upstream_sentence
+from switchgear.relay.attempt import (
+    Exchange,
+    Fault,
+    PassedOn,
+    judge,
+    open_exchange,
+    transport_fault,
+    upstream_sentence,
+)
 from switchgear.relay.health import Health
 from switchgear.relay.locate import Locator
 from switchgear.relay.plan import WAYS, Candidate
@@ -133,9 +140,7 @@ def read_call(path: str, body: bytes) -> tuple[Dialect, Call]:
     return dialect, dialect.read_call(route.relayed, fields, model, route.in_path)
 
 
-async def _run(
-    path: str, body: bytes, target: Target, wire: Wire, headers: Mapping[str, str]
-) -> Outcome:
+async def _run(path: str, body: bytes, target: Target, wire: Wire, headers: Mapping[str, str]) -> Outcome:
     dialect, call = read_call(path, body)
     channel = channel_of(target)
     ways: tuple[OperationName, ...] = WAYS[call.operation]
@@ -148,9 +153,7 @@ async def _run(
         locator = Locator(_no_controller)
         passed_on = PassedOn((), tuple(headers.items()))
         health = Health()
-        exchange = await open_exchange(
-            wire, locator, candidate, prepared, call, passed_on, health, CLOCK
-        )
+        exchange = await open_exchange(wire, locator, candidate, prepared, call, passed_on, health, CLOCK)
         answered = await (_streamed if call.stream else _whole)(dialect, exchange, call)
     except (ApiError, Fault) as problem:
         error = problem if isinstance(problem, ApiError) else problem.error

@@ -47,9 +47,7 @@ class Sdks:
     def __init__(self) -> None:
         self.reply: tuple[int, Sequence[tuple[str, str]], Sequence[bytes]] = (200, (), ())
         http = httpx.Client(transport=httpx.MockTransport(self._answer))
-        self.openai = openai.OpenAI(
-            api_key="x", base_url="http://relay/v1", max_retries=0, http_client=http
-        )
+        self.openai = openai.OpenAI(api_key="x", base_url="http://relay/v1", max_retries=0, http_client=http)
         self.anthropic = anthropic.Anthropic(
             api_key="x", base_url="http://relay", max_retries=0, http_client=http
         )

@@ -26,9 +26,7 @@ def told(path: str, body: Any, outcome: Outcome) -> str:
         end = "\n(cut off)" if said.is_cut else ""
         parts.append(_section("upstream answers", f"{said.status}\n{_body(said.body)}{end}"))
     fields = [f"{name}: {value}" for name, value in outcome.headers if name != "content-type"]
-    parts.append(
-        _section("client gets", "\n".join([str(outcome.status), *fields, _body(outcome.body)]))
-    )
+    parts.append(_section("client gets", "\n".join([str(outcome.status), *fields, _body(outcome.body)])))
     counts = ", ".join(f"{unit} {count}" for unit, count in outcome.usage.counts())
     parts.append(_section("usage", f"{counts or 'none'}\n{outcome.charge_nanos} nanos\n{outcome.state}"))
     return "\n".join(parts)
