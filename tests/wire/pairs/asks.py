@@ -1,4 +1,4 @@
-"""The same question in four dialects, as a client of each would ask it, and the next turn made of its reply."""
+"""The same question in four dialects, as clients ask it, and the next turn as the reply makes it."""
 
 import json
 from typing import Any

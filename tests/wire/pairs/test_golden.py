@@ -1,4 +1,4 @@
-"""Transcripts of every client dialect against every upstream dialect, as files that are read when they change.
+"""Transcripts of every client dialect against every upstream dialect, as files to be read at each change.
 
 Without them a change in one codec could alter what another client sees, what an upstream is asked, or what a
 call costs, and no test of that codec would say so. ``make golden`` writes them again; then read the diff.
