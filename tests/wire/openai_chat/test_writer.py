@@ -32,8 +32,8 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
-from switchgear.wire.ir import Citation, CustomTool, Opaque
-from switchgear.wire.openai_chat.completion_out import CompletionWriter, write_completion
+from switchgear.wire.ir import Citation, CustomTool, Opaque, Thinking
+from switchgear.wire.openai_chat.completion_out import CompletionWriter
 from switchgear.wire.openai_chat.reader import ChatReader, read_events
 from switchgear.wire.openai_chat.whole_out import write_reply
 from switchgear.wire.openai_chat.writer import ChatWriter
@@ -245,6 +245,13 @@ def test_a_call_alone_has_a_null_content_and_an_id_of_its_own() -> None:
     assert call["id"] != other["tool_calls"][0]["id"]
 
 
+def test_reasoning_that_the_client_does_not_want_is_not_shown() -> None:
+    quiet = head(msgspec.structs.replace(REQUEST, thinking=Thinking("high", show=False)))
+    message = message_of([*ANSWER, Redacted(Opaque("anthropic", "redacted", "R"))], quiet)
+    assert not [key for key in message if key.startswith("reasoning")]
+    assert message["content"] == "Looking."
+
+
 def test_a_wrapped_free_text_tool_is_free_text_again() -> None:
     events: list[Event] = [
         ToolStart(0, "a", "patch"),
@@ -391,33 +398,3 @@ def test_an_error_is_a_frame_without_an_end_marker(writer: type[ChatWriter | Com
     frame = writer(head()).error_frame(ApiError(UPSTREAM_CUT, "It broke."), "r")
     assert json.loads(frame[6:])["error"]["code"] == "upstream_cut"
     assert b"[DONE]" not in frame
-
-
-def test_plain_completions_show_text_only() -> None:
-    events: list[Event] = [
-        Start(),
-        ReasoningDelta("Hm."),
-        TextDelta("A"),
-        TextDelta("B"),
-        UsageSeen(USAGE),
-        Finish("stop"),
-        End(),
-    ]
-    whole = json.loads(write_completion(events, head()))
-    assert (whole["id"], whole["object"]) == ("cmpl-7", "text_completion")
-    assert whole["choices"] == [{"text": "AB", "index": 0, "logprobs": None, "finish_reason": "stop"}]
-    assert whole["usage"]["total_tokens"] == 154
-    writer = CompletionWriter(head(include_usage=True))
-    first = writer.feed(events)
-    chunks = chunks_of(first + writer.closing())
-    assert first.count(b"data: ") == 2
-    assert [chunk["choices"][0]["text"] for chunk in chunks[:-1]] == ["A", "B", ""]
-    assert [chunk["choices"][0]["finish_reason"] for chunk in chunks[:-1]] == [None, None, "stop"]
-    assert [chunk["usage"] for chunk in chunks[:-1]] == [None] * 3
-    assert (chunks[-1]["choices"], chunks[-1]["usage"]["total_tokens"]) == ([], 154)
-
-
-def test_plain_completions_know_no_calls_and_no_other_finishes() -> None:
-    events: list[Event] = [*ONE_CALL[:-2], Choice(1), TextDelta("B"), Finish("length"), Choice(0)]
-    found = json.loads(write_completion([*events, Finish("tool_calls")], head()))["choices"]
-    assert [(c["text"], c["finish_reason"]) for c in found] == [("", "stop"), ("B", "length")]
