@@ -10,6 +10,7 @@ from switchgear.wire.openai_responses.values import (
     count_of,
     flag_of,
     invalid_type,
+    invalid_value,
     value_of,
 )
 from switchgear.wire.splice import NULL
