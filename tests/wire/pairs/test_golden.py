@@ -78,3 +78,10 @@ def test_no_transcript_is_left_over() -> None:
 
 def _files() -> Iterator[Path]:
     yield from GOLDEN.rglob("*.txt")
+
+
+@pytest.mark.parametrize(("client", "upstream"), PAIRS)
+def test_the_source_of_a_text_reaches_every_client(client: DialectName, upstream: DialectName) -> None:
+    (turn,) = played(client, upstream, "search")
+    assert b'"https://example.com/france"' in turn.outcome.body
+    assert turn.outcome.usage.calls == (0 if upstream == "openai_chat" else 1)
