@@ -336,3 +336,7 @@ MODELS_PAGE_MAX = 1000
 """Entries of one page of the model list, where the dialect has pages."""
 SUFFIX_BUDGET_TOKENS_MAX = 1_000_000
 """A budget for reasoning behind a model's name (``-thinking-8192``); with a larger one it is another name."""
+STOPS_MAX = 16
+"""Stop sequences of one call, where the relay itself looks for them."""
+STOP_CHARS_MAX = 256
+"""One of them."""

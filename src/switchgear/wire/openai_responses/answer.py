@@ -110,8 +110,11 @@ class Answer:
                 )
             )
             return
-        if not self._items:
-            for index, raw in enumerate(response.output or ()):
+        has_items = bool(self._items)
+        for index, raw in enumerate(response.output or ()):
+            opened = self._items.get(index)
+            # An item that is known and whole is not said again, whatever places a server numbers by.
+            if not has_items or (opened and not opened.is_done and opened.kind == read_item(raw).type):
                 self._finish_item(index, raw)
         self._finish(response, status)
 

@@ -53,15 +53,13 @@ def image_item(event: ImageOut, id: str) -> dict[str, Any]:
 
 def add_step(sequence: Sequence, index: int, item: dict[str, Any]) -> bytes:
     """Sends an item that is whole already; returns it."""
-    kind = item["type"]
-    skeleton = {"id": item["id"], "type": kind, "status": "in_progress"}
-    if kind == "web_search_call":
-        skeleton["action"] = item["action"]
-    elif kind == "code_interpreter_call":
-        skeleton |= {"code": "", "container_id": item["container_id"], "outputs": []}
+    kind = item.get("type", "")
+    skeleton = {**item, "status": "in_progress"}
+    if kind == "code_interpreter_call":
+        skeleton |= {"code": "", "outputs": []}
     elif kind == "image_generation_call":
         skeleton["result"] = None
-    place = b',"item_id":%b,"output_index":%d' % (_encode(item["id"]), index)
+    place = b',"item_id":%b,"output_index":%d' % (_encode(item.get("id", "")), index)
     sequence.add(b"response.output_item.added", b',"output_index":%d,"item":%b' % (index, _encode(skeleton)))
     for step in _STEPS.get(kind, ()):
         if kind == "code_interpreter_call" and step == b"interpreting" and item.get("code"):

@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from switchgear.kernel.errors import INVALID_VALUE, ApiError
+from switchgear.kernel.limits import STOP_CHARS_MAX, STOPS_MAX
 from switchgear.wire.history import paired
 from switchgear.wire.ir import Format, HostedTool, Request, Tool, ToolChoice, Turn, Upstream, Written
 from switchgear.wire.openai_responses.items_out import ItemWriter
@@ -30,6 +32,7 @@ _encode = msgspec.json.Encoder().encode
 
 def write_request(request: Request, upstream: Upstream) -> Written:
     """Raises ApiError for content that has no place here."""
+    _check_stops(request.stop)
     maker = upstream.origin.partition(":")[0]
     names = ToolNames(_tool_names(request.tools), PLAIN_NAME)
     role = "developer" if maker == OPENAI else "system"
@@ -66,6 +69,16 @@ def write_request(request: Request, upstream: Upstream) -> Written:
         (*dropped, *tools_dropped),
         names=names.renamed(),
     )
+
+
+def _check_stops(stops: tuple[str, ...]) -> None:
+    """They are looked for in the answer, by ``wire.stop_cut``."""
+    if len(stops) > STOPS_MAX or any(len(stop) > STOP_CHARS_MAX for stop in stops):
+        raise ApiError(
+            INVALID_VALUE,
+            f"Invalid value for 'stop': at most {STOPS_MAX} sequences of {STOP_CHARS_MAX} characters each.",
+            param="stop",
+        )
 
 
 def _tool_names(tools: tuple[Tool, ...]) -> list[str]:
