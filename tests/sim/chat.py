@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.sim import replies, script
-from tests.sim.facts import Facts, Json, Tool, Turn, compact, media_of_data_url
+from tests.sim.facts import FREE_TEXT, Facts, Json, Tool, Turn, compact, media_of_data_url
 from tests.sim.script import Answer, Usage
 
 FINISH_REASONS = {
@@ -19,17 +19,17 @@ FINISH_REASONS = {
 
 def facts_of(call: Json) -> Facts:
     choice = call.get("tool_choice") or "auto"
-    tools = [tool["function"] for tool in call.get("tools") or () if tool.get("type") == "function"]
+    tools = [_tool(tool) for tool in call.get("tools") or ()]
     if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
-        allowed = [tool["function"]["name"] for tool in choice["allowed_tools"]["tools"]]
-        tools = [tool for tool in tools if tool["name"] in allowed]
+        allowed = {_tool(tool).name for tool in choice["allowed_tools"]["tools"]}
+        tools = [tool for tool in tools if tool.name in allowed]
         choice = choice["allowed_tools"]["mode"]
     elif isinstance(choice, dict):
         choice = f"={(choice.get('function') or choice.get('custom') or {}).get('name')}"
     stop = call.get("stop") or ()
     return Facts(
         turns=tuple(_turn(message) for message in call["messages"]),
-        tools=tuple(Tool(tool["name"], tool.get("parameters") or {}) for tool in tools),
+        tools=tuple(tools),
         choice=choice,
         parallel=call.get("parallel_tool_calls") is not False,
         thinking=_lets_think(call),
@@ -39,6 +39,12 @@ def facts_of(call: Json) -> Facts:
         search="web_search_options" in call,
         copies=call.get("n") or 1,
     )
+
+
+def _tool(tool: Json) -> Tool:
+    if tool["type"] == "custom":
+        return Tool(tool["custom"]["name"], FREE_TEXT)
+    return Tool(tool["function"]["name"], tool["function"].get("parameters") or {})
 
 
 def _lets_think(call: Json) -> bool:
@@ -71,11 +77,11 @@ def _media(content: Any) -> Iterator[str]:
                 yield f"audio/{part['input_audio']['format']}"
 
 
-def is_scripted(facts: Facts) -> bool:
+def is_scripted(call: Json, facts: Facts) -> bool:
     """Whether this call asks for a scripted answer; else ``tests.sim.replies`` answers it."""
     if replies.TOOL_CUE in facts.question:
         return False
-    return script.is_steered(facts) or bool(facts.results)
+    return script.is_steered(facts) or bool(facts.results) or bool(call.get("logprobs"))
 
 
 def usage_of(usage: Usage) -> Json:
@@ -110,12 +116,30 @@ def whole(call: Json, answer: Answer, reply_id: str) -> Json:
     if answer.finish == "refusal":
         message |= {"content": None, "refusal": answer.whole_text}
     if answer.calls:
-        message |= {"content": None, "tool_calls": _calls(answer, reply_id)}
+        message |= {"content": None, "tool_calls": _calls(call, answer, reply_id)}
     if answer.reasoning and not answer.redacted:
         message["reasoning_content"] = answer.whole_reasoning
-    choice = {"message": message, "logprobs": None, "finish_reason": FINISH_REASONS[answer.finish]}
+    logprobs = _logprobs(call, answer.text)
+    choice = {"message": message, "logprobs": logprobs, "finish_reason": FINISH_REASONS[answer.finish]}
     choices = [{"index": index} | choice for index in range(call.get("n") or 1)]
     return _head(call, reply_id, "chat.completion") | {"choices": choices, "usage": usage_of(answer.usage)}
+
+
+def _logprobs(call: Json, tokens: tuple[str, ...]) -> Json | None:
+    if not call.get("logprobs") or not tokens:
+        return None
+    content = [token_logprob(token, call.get("top_logprobs") or 0) for token in tokens]
+    return {"content": content, "refusal": None}
+
+
+def token_logprob(token: str, top: int) -> Json:
+    """One token with the likeliest in its place; Responses has the same form."""
+    others = [
+        {"token": other, "logprob": value, "bytes": list(other.encode())}
+        for other, value in script.alternatives(token, top)
+    ]
+    own = {"token": token, "logprob": script.LOGPROB, "bytes": list(token.encode())}
+    return own | {"top_logprobs": others}
 
 
 def _annotations(answer: Answer) -> list[Json]:
@@ -125,15 +149,18 @@ def _annotations(answer: Answer) -> list[Json]:
     return [{"type": "url_citation", "url_citation": citation}]
 
 
-def _calls(answer: Answer, reply_id: str) -> list[Json]:
-    return [
-        {
-            "id": f"call_{reply_id.removeprefix('chatcmpl-')}_{number}",
-            "type": "function",
-            "function": {"name": made.name, "arguments": compact(made.arguments)},
-        }
-        for number, made in enumerate(answer.calls, 1)
-    ]
+def _calls(call: Json, answer: Answer, reply_id: str) -> list[Json]:
+    custom = {tool["custom"]["name"] for tool in call.get("tools") or () if tool["type"] == "custom"}
+    found: list[Json] = []
+    for number, made in enumerate(answer.calls, 1):
+        head = {"id": f"call_{reply_id.removeprefix('chatcmpl-')}_{number}"}
+        if made.name in custom:
+            body: Json = {"type": "custom", "custom": {"name": made.name, "input": made.arguments["input"]}}
+        else:
+            function = {"name": made.name, "arguments": compact(made.arguments)}
+            body = {"type": "function", "function": function}
+        found.append(head | body)
+    return found
 
 
 def frames(call: Json, answer: Answer, reply_id: str) -> list[bytes]:
@@ -144,14 +171,15 @@ def chunks(call: Json, answer: Answer, reply_id: str) -> Iterator[Json]:
     asked = replies.wants_usage(call)
     head = _head(call, reply_id, "chat.completion.chunk")
     for index in range(call.get("n") or 1):
-        for delta, finish in _deltas(answer, reply_id):
-            choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
+        for delta, finish in _deltas(call, answer, reply_id):
+            logprobs = _logprobs(call, (delta["content"],) if delta.get("content") else ())
+            choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
             yield head | {"choices": [choice]} | ({"usage": None} if asked else {})
     if asked:
         yield head | {"choices": [], "usage": usage_of(answer.usage)}
 
 
-def _deltas(answer: Answer, reply_id: str) -> Iterator[tuple[Json, str | None]]:
+def _deltas(call: Json, answer: Answer, reply_id: str) -> Iterator[tuple[Json, str | None]]:
     yield {"role": "assistant", "content": "", "refusal": None}, None
     for piece in () if answer.redacted else answer.reasoning:
         yield {"reasoning_content": piece}, None
@@ -160,10 +188,11 @@ def _deltas(answer: Answer, reply_id: str) -> Iterator[tuple[Json, str | None]]:
         yield {field: piece}, None
     if answer.citation is not None:
         yield {"annotations": _annotations(answer)}, None
-    for at, made in enumerate(_calls(answer, reply_id)):
-        function = made["function"]
-        yield {"tool_calls": [{"index": at} | made | {"function": function | {"arguments": ""}}]}, None
-        half = len(function["arguments"]) // 2
-        for piece in (function["arguments"][:half], function["arguments"][half:]):
-            yield {"tool_calls": [{"index": at, "function": {"arguments": piece}}]}, None
+    for at, made in enumerate(_calls(call, answer, reply_id)):
+        kind = made["type"]
+        field = "input" if kind == "custom" else "arguments"
+        text = made[kind][field]
+        yield {"tool_calls": [{"index": at} | made | {kind: made[kind] | {field: ""}}]}, None
+        for piece in (text[: len(text) // 2], text[len(text) // 2 :]):
+            yield {"tool_calls": [{"index": at, kind: {field: piece}}]}, None
     yield {}, FINISH_REASONS[answer.finish]

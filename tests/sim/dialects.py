@@ -53,7 +53,7 @@ class Chat(Dialect):
         if "prompt" in call:
             chunks = list(replies.completion_chunks(call, reply_id))
             whole, answer = replies.completion_reply(call, reply_id), Answer(Usage(0))
-        elif chat.is_scripted(facts := chat.facts_of(call)):
+        elif chat.is_scripted(call, facts := chat.facts_of(call)):
             answer = script.answer(facts)
             chunks, whole = list(chat.chunks(call, answer, reply_id)), chat.whole(call, answer, reply_id)
         else:
@@ -192,10 +192,13 @@ class Gemini(Dialect):
             return Scripted(
                 answer, whole, [gemini.frame(it) for it in chunks], lambda _: [gemini.frame(error)]
             )
-        return Scripted(answer, whole, gemini.array_pieces(chunks), lambda _: [gemini.array_next(error)])
+        return Scripted(
+            answer, whole, gemini.array_pieces(chunks), lambda sent: [gemini.array_end(error, sent)]
+        )
 
     async def answer(self, exchange: "Exchange") -> None:
         exchange.call = gemini_strict.camel(exchange.call)
+        self.stream_type = "text/event-stream" if self._as_events(exchange) else "application/json"
         query = parse_qs(urlsplit(exchange.request.path).query)
         admitted = exchange.has_key("x-goog-api-key") or exchange.has_bearer()
         verb = exchange.path.rpartition(":")[2]
@@ -238,7 +241,6 @@ class Gemini(Dialect):
                 found = [gemini.embedding(request) for request in call["requests"]]
                 await exchange.send_json(200, {"embeddings": found})
             case _:
-                self.stream_type = "text/event-stream" if self._as_events(exchange) else "application/json"
                 await perform(exchange, self.scripted(exchange), verb == "streamGenerateContent")
 
     def _as_events(self, exchange: "Exchange") -> bool:

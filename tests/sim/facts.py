@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 Json = dict[str, Any]
+FREE_TEXT: Json = {"type": "object", "properties": {"input": {"type": "string"}}}
+"""The arguments of a tool that takes any text instead of JSON."""
 
 
 class Turn(NamedTuple):

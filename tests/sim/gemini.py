@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from tests.sim import replies, seal
 from tests.sim.facts import Facts, Json, Tool, Turn, compact
-from tests.sim.script import SEARCH_QUERY, Answer, Usage
+from tests.sim.script import LOGPROB, SEARCH_QUERY, Answer, Usage, alternatives
 
 REQUEST_ID_HEADER = "x-request-id"
 FINISH_REASONS = {
@@ -160,13 +160,33 @@ def whole(call: Json, model: str, answer: Answer, reply_id: str) -> Json:
     if answer.text and answer.finish != "refusal":
         parts.append({"text": answer.whole_text} | _text_signature(answer))
     parts += call_parts(model, answer, reply_id)
-    candidate = _candidate(answer) | ({"content": {"role": "model", "parts": parts}} if parts else {})
+    candidate = (
+        _candidate(answer)
+        | _logprobs(call, answer.text)
+        | ({"content": {"role": "model", "parts": parts}} if parts else {})
+    )
     copies = (call.get("generationConfig") or {}).get("candidateCount") or 1
     return end | {"candidates": [{"index": index} | candidate for index in range(copies)]}
 
 
 def _text_signature(answer: Answer) -> Json:
     return {"thoughtSignature": signature_of("")} if answer.reasoning and not answer.calls else {}
+
+
+def _logprobs(call: Json, tokens: tuple[str, ...]) -> Json:
+    config = call.get("generationConfig") or {}
+    if not config.get("responseLogprobs") or not tokens:
+        return {}
+    top = [
+        [
+            {"token": other, "logProbability": value}
+            for other, value in alternatives(token, config.get("logprobs") or 0)
+        ]
+        for token in tokens
+    ]
+    chosen = [{"token": token, "tokenId": 1, "logProbability": LOGPROB} for token in tokens]
+    found: Json = {"chosenCandidates": chosen, "topCandidates": [{"candidates": others} for others in top]}
+    return {"logprobsResult": found, "avgLogprobs": LOGPROB}
 
 
 def _candidate(answer: Answer) -> Json:
@@ -218,12 +238,20 @@ def chunks(call: Json, model: str, answer: Answer, reply_id: str) -> list[Json]:
     copies = (call.get("generationConfig") or {}).get("candidateCount") or 1
     early = {"promptTokenCount": answer.usage.input_all, "totalTokenCount": answer.usage.input_all}
     found = [
-        end | {"usageMetadata": early, "candidates": [{"index": index, "content": _model_turn([part])}]}
+        end
+        | {
+            "usageMetadata": early,
+            "candidates": [{"index": index, "content": _model_turn([part])} | _part_logprobs(call, part)],
+        }
         for part in parts
         for index in range(copies)
     ]
     last = [{"index": index, "content": _model_turn([{"text": ""}])} for index in range(copies)]
     return [*found, end | {"candidates": [candidate | _candidate(answer) for candidate in last]}]
+
+
+def _part_logprobs(call: Json, part: Json) -> Json:
+    return {} if part.get("thought") or not part.get("text") else _logprobs(call, (part["text"],))
 
 
 def _model_turn(parts: list[Json]) -> Json:
@@ -240,9 +268,9 @@ def array_pieces(items: list[Json]) -> list[bytes]:
     return [b"[" + pieces[0], *(b",\r\n" + piece for piece in pieces[1:]), b"]"]
 
 
-def array_next(item: Json) -> bytes:
-    """One more element and the end of the array."""
-    return b",\r\n" + json.dumps(item, indent=2).encode() + b"]"
+def array_end(item: Json, sent: int) -> bytes:
+    """One more element after ``sent`` others, and the end of the array."""
+    return (b",\r\n" if sent else b"[") + json.dumps(item, indent=2).encode() + b"]"
 
 
 def error_body(status: int, message: str, reason: str | None = None) -> Json:

@@ -78,7 +78,7 @@ def check(call: Json, headers: Mapping[str, str], counting: bool = False) -> Non
     _check_tools(call, thinking)
     _check_system(call.get("system"))
     check_history(call, thinking, is_newest(call["model"]))
-    _check_cache_marks(call)
+    _check_cache_marks(call, betas)
 
 
 def extra(at: str) -> Invalid:
@@ -272,7 +272,8 @@ def _check_system(system: Any) -> None:
             raise Invalid("system: text content blocks must be non-empty", "system")
 
 
-def _check_cache_marks(call: Json) -> None:
+def _check_cache_marks(call: Json, betas: list[str]) -> None:
+    scoped = any(beta.startswith("prompt-caching-scope-") for beta in betas)
     marks = list(_cache_marks([call.get("tools"), call.get("system"), call["messages"]]))
     if call.get("cache_control") is not None:
         marks.append(call["cache_control"])
@@ -286,7 +287,7 @@ def _check_cache_marks(call: Json) -> None:
         if mark.get("type") != "ephemeral" or mark.get("ttl", "5m") not in ("5m", "1h"):
             raise Invalid("cache_control: Input should be 'ephemeral' with ttl '5m' or '1h'", "cache_control")
         for name in mark:
-            if name not in ("type", "ttl"):
+            if name not in ("type", "ttl", "scope" if scoped else ""):
                 raise extra(f"cache_control.{mark['type']}.{name}")
         if mark.get("ttl", "5m") == "1h" and short_seen:
             message = "a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block"

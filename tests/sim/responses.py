@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.sim import replies, seal
-from tests.sim.facts import Facts, Json, Tool, Turn, compact, media_of_data_url
+from tests.sim.chat import token_logprob
+from tests.sim.facts import FREE_TEXT, Facts, Json, Tool, Turn, compact, media_of_data_url
 from tests.sim.script import SEARCH_QUERY, Answer, Usage, deltas
 
-FREE_TEXT = {"type": "object", "properties": {"input": {"type": "string"}}}
 RESULTS = ("function_call_output", "custom_tool_call_output")
 CALLS = ("function_call", "custom_tool_call")
 # What a response says of its request, with the value of one that says nothing.
@@ -152,7 +152,7 @@ def output_of(call: Json, answer: Answer, reply_id: str) -> list[Json]:
     if answer.text:
         status = "incomplete" if answer.finish == "length" else "completed"
         message: Json = {"id": f"msg_{reply_id}", "type": "message", "role": "assistant", "status": status}
-        items.append(message | {"content": [_part(answer)]})
+        items.append(message | {"content": [_part(call, answer)]})
     return items + [_call_item(call, made, f"{reply_id}_{at}") for at, made in enumerate(answer.calls, 1)]
 
 
@@ -166,12 +166,16 @@ def _reasoning_item(call: Json, answer: Answer, reply_id: str) -> Json:
     return item
 
 
-def _part(answer: Answer) -> Json:
+def _part(call: Json, answer: Answer) -> Json:
     if answer.finish == "refusal":
         return {"type": "refusal", "refusal": answer.whole_text}
     cited = answer.citation
     annotations = [] if cited is None else [_annotation(answer)]
-    return {"type": "output_text", "text": answer.whole_text, "annotations": annotations, "logprobs": []}
+    logprobs: list[Json] = []
+    if "message.output_text.logprobs" in (call.get("include") or ()):
+        logprobs = [token_logprob(token, call.get("top_logprobs") or 0) for token in answer.text]
+    text = {"type": "output_text", "text": answer.whole_text}
+    return text | {"annotations": annotations, "logprobs": logprobs}
 
 
 def _annotation(answer: Answer) -> Json:
@@ -242,11 +246,13 @@ def _item_events(item: Json) -> Iterator[Json]:
 def _part_events(part: Json) -> Iterator[Json]:
     at = {"content_index": 0}
     field, kind = ("refusal", "refusal") if part["type"] == "refusal" else ("text", "output_text")
-    more = {} if kind == "refusal" else {"logprobs": []}
-    empty = part | ({"refusal": ""} if kind == "refusal" else {"text": "", "annotations": []})
+    known = part.get("logprobs") or []
+    more = {} if kind == "refusal" else {"logprobs": known}
+    empty = part | ({"refusal": ""} if kind == "refusal" else {"text": "", "annotations": [], "logprobs": []})
     yield {"type": "response.content_part.added", "part": empty} | at
-    for piece in deltas(part[field]):
-        yield {"type": f"response.{kind}.delta", "delta": piece} | at | more
+    for number, piece in enumerate(deltas(part[field])):
+        own = more and {"logprobs": known[number : number + 1]}
+        yield {"type": f"response.{kind}.delta", "delta": piece} | at | own
     for number, annotation in enumerate(part.get("annotations", ())):
         added = {"annotation_index": number, "annotation": annotation}
         yield {"type": "response.output_text.annotation.added"} | at | added

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.sim.facts import Json, compact
-from tests.sim.strict import Invalid
+from tests.sim.strict import Invalid, efforts_of
 
 FIELDS = {
     "model", "input", "instructions", "previous_response_id", "conversation", "store", "background",
@@ -124,21 +124,6 @@ def _check_state(call: Json) -> None:
     if call.get("conversation") is not None and call.get("previous_response_id") is not None:
         message = "Mutually exclusive parameters: 'conversation' and 'previous_response_id'."
         raise Invalid(message, "conversation", "mutually_exclusive_parameters")
-
-
-def efforts_of(model: str) -> tuple[str, ...] | None:
-    """What ``reasoning.effort`` may be; None for a name of no known family, () for no reasoning at all."""
-    if re.match(r"o\d", model):
-        return ("low", "medium", "high")
-    if re.match(r"gpt-5(-|$)", model):
-        return ("minimal", "low", "medium", "high")
-    if re.match(r"gpt-5\.1", model):
-        return ("none", "low", "medium", "high")
-    if re.match(r"gpt-5\.", model):
-        return ("none", "low", "medium", "high", "xhigh", "max")
-    if re.match(r"gpt-(3|4)|chatgpt", model):
-        return ()
-    return None
 
 
 def _check_reasoning(call: Json) -> None:

@@ -26,6 +26,7 @@ from tests.sim.facts import Facts, Json, Tool, compact, example, input_tokens
 WORDS_DEFAULT = 12
 WORDS_LONG = 200
 CAP_IS_A_WISH_BELOW = 4096
+LOGPROB = -0.5
 CACHE_READ_TOKENS = 128
 CACHE_WRITE_TOKENS = 32
 ECHO_CHARS_MAX = 200
@@ -125,6 +126,11 @@ def is_steered(facts: Facts) -> bool:
 def words(cap: int | None) -> list[str]:
     count = cap if cap and cap < CAP_IS_A_WISH_BELOW else WORDS_DEFAULT
     return [f"word{index}" for index in range(count)]
+
+
+def alternatives(token: str, count: int) -> list[tuple[str, float]]:
+    """What might have stood in place of ``token``, itself first, with its log probability."""
+    return [(token, LOGPROB), *((f"{token}~{rank}", LOGPROB - rank) for rank in range(1, count))][:count]
 
 
 def deltas(text: str) -> tuple[str, ...]:

@@ -1,8 +1,13 @@
-"""One conversation through each vendor's own SDK, told in words of no dialect: four can be compared."""
+"""One conversation through each vendor's own SDK, told in words of no dialect: four can be compared.
 
+``python -m tests.sim.speakers BASE_URL`` holds some with whatever SDKs are installed and tells what it heard.
+"""
+
+import asyncio
 import base64
 import json
-from dataclasses import dataclass, field
+import sys
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import anthropic
@@ -12,7 +17,7 @@ from google.genai import types
 from openai.types.chat import ChatCompletionMessage
 
 from tests.sim.facts import Json
-from tests.sim.upstream import API_KEY, FakeUpstream
+from tests.sim.upstream import API_KEY
 
 TOOLS: tuple[tuple[str, Json], ...] = (
     (
@@ -66,11 +71,11 @@ class Heard:
 
 
 class Clients:
-    """The SDKs' clients for one upstream. To be closed."""
+    """The SDKs' clients for one server, whose OpenAI base URL is given. To be closed."""
 
-    def __init__(self, upstream: FakeUpstream, key: str = API_KEY) -> None:
-        host = upstream.base_url.removesuffix("/v1")
-        self.openai = openai.AsyncOpenAI(base_url=upstream.base_url, api_key=key, max_retries=0)
+    def __init__(self, base_url: str, key: str = API_KEY) -> None:
+        host = base_url.removesuffix("/v1")
+        self.openai = openai.AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0)
         self.anthropic = anthropic.AsyncAnthropic(base_url=host, api_key=key, max_retries=0)
         self.gemini = genai.Client(api_key=key, http_options=types.HttpOptions(base_url=host))
 
@@ -432,3 +437,28 @@ SPEAKERS: dict[str, type[Speaker]] = {
     "messages": MessagesSpeaker,
     "gemini": GeminiSpeaker,
 }
+
+
+async def hold_conversations(clients: Clients) -> dict[str, list[Any]]:
+    """What each dialect hears in the same conversation, in one piece and streamed."""
+    heard: dict[str, list[Any]] = {}
+    for name, speaker in SPEAKERS.items():
+        for stream in (False, True):
+            ask = Ask(tools=True, think=True, stream=stream)
+            talk = speaker(clients)
+            found = [await talk.say("[think] [tools]", ask), await talk.give(["one", "two"], ask)]
+            found.append(await talk.say("Who?", Ask(schema=True, stream=stream)))
+            heard[f"{name} {'stream' if stream else 'json'}"] = [asdict(item) for item in found]
+    return heard
+
+
+async def _main() -> None:
+    clients = Clients(sys.argv[1])
+    heard = await hold_conversations(clients)
+    await clients.close()
+    versions = [openai.__version__, anthropic.__version__, genai.__version__]
+    print(json.dumps({"versions": versions, "heard": heard}))
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())

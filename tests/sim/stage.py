@@ -77,7 +77,7 @@ async def perform(exchange: "Exchange", scripted: Scripted, stream: bool) -> Non
     if answer.error is not None:
         await refuse(exchange, dialect.statuses.get(answer.error, answer.error))
     elif stream:
-        await exchange.begin_stream(dialect.stream_type)
+        await exchange.begin_stream()
         await _wait(exchange, answer)
         await _say_frames(exchange, scripted)
     else:

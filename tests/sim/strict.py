@@ -1,5 +1,7 @@
 """Checks a request as the vendor's published schema does, so that a relay that sends nonsense is told so."""
 
+import json
+import re
 from typing import Any
 
 Json = dict[str, Any]
@@ -32,6 +34,64 @@ def check_chat(call: Json) -> None:
     if awaited:
         raise Invalid("An assistant message with 'tool_calls' must be followed by tool messages.", "messages")
     _check_tools(call)
+    _check_format(call)
+    _check_reasoning(call)
+    _check_reasoning_back(call)
+
+
+def efforts_of(model: str) -> tuple[str, ...] | None:
+    """What the effort of reasoning may be; None for a name of no known family, () for no reasoning at all."""
+    if re.match(r"o\d", model):
+        return ("low", "medium", "high")
+    if re.match(r"gpt-5(-|$)", model):
+        return ("minimal", "low", "medium", "high")
+    if re.match(r"gpt-5\.1", model):
+        return ("none", "low", "medium", "high")
+    if re.match(r"gpt-5\.", model):
+        return ("none", "low", "medium", "high", "xhigh", "max")
+    if re.match(r"gpt-(3|4)|chatgpt", model):
+        return ()
+    return None
+
+
+def _check_reasoning(call: Json) -> None:
+    effort, allowed = call.get("reasoning_effort"), efforts_of(call["model"])
+    if effort is not None and allowed is not None and effort not in allowed:
+        message = f"Unsupported value: 'reasoning_effort' does not support '{effort}' with this model."
+        raise Invalid(message, "reasoning_effort", "unsupported_value")
+    if not re.match(r"o\d", call["model"]):
+        return
+    if call.get("max_tokens") is not None:
+        message = "Unsupported parameter: 'max_tokens' is not supported with this model. Use"
+        raise Invalid(f"{message} 'max_completion_tokens' instead.", "max_tokens", "unsupported_parameter")
+    for name in ("temperature", "top_p", "stop"):
+        if call.get(name) not in (None, 1):
+            message = f"Unsupported parameter: '{name}' is not supported with this model."
+            raise Invalid(message, name, "unsupported_parameter")
+
+
+def _check_format(call: Json) -> None:
+    form = call.get("response_format") or {}
+    if form.get("type") == "json_object" and "json" not in json.dumps(call["messages"]).lower():
+        message = "'messages' must contain the word 'json' in some form, to use 'response_format' of type"
+        raise Invalid(f"{message} 'json_object'.", "messages")
+    if form.get("type") == "json_schema":
+        for name in ("name", "schema"):
+            if name not in (form.get("json_schema") or {}):
+                at = f"response_format.json_schema.{name}"
+                raise Invalid(f"Missing required parameter: '{at}'.", at, "missing_required_parameter")
+
+
+def _check_reasoning_back(call: Json) -> None:
+    """DeepSeek alone: with tools and thinking, each earlier assistant turn must give its reasoning back."""
+    if not call["model"].startswith("deepseek") or not call.get("tools"):
+        return
+    if (call.get("thinking") or {}).get("type") == "disabled":
+        return
+    for message in call["messages"]:
+        if message["role"] == "assistant" and not message.get("reasoning_content"):
+            text = "The `reasoning_content` in the thinking mode must be passed back to the API."
+            raise Invalid(text, "messages", "invalid_request_error")
 
 
 def check_completion(call: Json) -> None:
@@ -117,3 +177,17 @@ def _check_tools(call: Json) -> None:
         function = tool.get("function") if isinstance(tool, dict) else None
         if tool.get("type") == "function" and not (isinstance(function, dict) and function.get("name")):
             raise Invalid(f"Missing required parameter: 'tools[{index}].function'.", "tools")
+    _check_names(call, [tool.get("function") or tool.get("custom") or {} for tool in tools])
+
+
+def _check_names(call: Json, tools: list[Json]) -> None:
+    names = {tool.get("name") for tool in tools}
+    for name in names:
+        if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", str(name)):
+            raise Invalid("Invalid 'tools.function.name': string does not match pattern.", "tools")
+    choice = call.get("tool_choice")
+    if isinstance(choice, dict) and choice.get("type") in ("function", "custom"):
+        if (choice.get(choice["type"]) or {}).get("name") not in names:
+            raise Invalid("Tool choice not found in 'tools' parameter.", "tool_choice")
+    elif isinstance(choice, str) and choice not in ("none", "auto", "required"):
+        raise Invalid(f"Invalid value: '{choice}'.", "tool_choice")

@@ -3,7 +3,11 @@ no real client reads, or mean something else in one dialect than in another, and
 prove nothing."""
 
 import asyncio
+import json
+import subprocess
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import anthropic
 import openai
@@ -17,9 +21,12 @@ from tests.sim.speakers import (
     Ask,
     Clients,
     Heard,
+    hold_conversations,
 )
 from tests.sim.upstream import FakeUpstream
 
+ROOT = Path(__file__).parents[2]
+PREVIOUS = ROOT / ".venv-sdk-previous" / "bin" / "python"
 FORMS = pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
 WEATHER = ("weather", {"city": "city 1", "days": 1, "unit": "celsius"})
 CLOCK = ("clock", {"zone": "zone 2"})
@@ -41,7 +48,7 @@ class Rig:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def rig() -> AsyncIterator[Rig]:
     async with FakeUpstream() as upstream:
-        clients = Clients(upstream)
+        clients = Clients(upstream.base_url)
         yield Rig(upstream, clients)
         await clients.close()
 
@@ -198,7 +205,7 @@ async def test_slow_first_waits_until_it_is_released(
 
 async def test_wrong_key_is_refused() -> None:
     async with FakeUpstream() as upstream:
-        clients = Clients(upstream, key="sk-wrong")
+        clients = Clients(upstream.base_url, key="sk-wrong")
         found = []
         for speaker in SPEAKERS.values():
             with pytest.raises(Exception) as raised:
@@ -242,3 +249,79 @@ async def test_gemini_embeddings_are_those_of_the_openai_door(rig: Rig) -> None:
     )
     plain = await rig.clients.openai.embeddings.create(model="x", input=["a", "b"], encoding_format="float")
     assert [item.values for item in embedded.embeddings] == [item.embedding for item in plain.data]
+
+
+@FORMS
+async def test_free_text_tools_are_called_with_text(rig: Rig, stream: bool) -> None:
+    made = {"name": "patch", "description": "Applies a patch."}
+    chat = rig.clients.openai.chat.completions
+    call = {"model": "gpt-5.2", "messages": [{"role": "user", "content": "[tool]"}], "stream": stream}
+    reply: Any = await chat.create(**call, tools=[{"type": "custom", "custom": made}])
+    if stream:
+        calls = [it for chunk in [_ async for _ in reply] for it in chunk.choices[0].delta.tool_calls or ()]
+        assert "".join(it.to_dict()["custom"]["input"] for it in calls) == "input 1"
+    else:
+        assert reply.choices[0].message.tool_calls[0].custom.input == "input 1"
+    tool: Any = {"type": "custom"} | made
+    call = {"model": "gpt-5.2", "input": "[tool]", "stream": stream}
+    reply = await rig.clients.openai.responses.create(**call, tools=[tool])
+    if stream:
+        reply = [event async for event in reply][-1].response
+    assert (reply.output[0].type, reply.output[0].input) == ("custom_tool_call", "input 1")
+
+
+@FORMS
+async def test_log_probabilities_are_the_same_in_three_dialects(rig: Rig, stream: bool) -> None:
+    """The fourth has none."""
+    text = "[echo] a b"
+    turn: Any = {"role": "user", "content": text}
+    chat: Any = await rig.clients.openai.chat.completions.create(
+        model="gpt-4.1", messages=[turn], logprobs=True, top_logprobs=2, stream=stream
+    )
+    chunks = [chunk async for chunk in chat] if stream else [chat]
+    spoken = [token for chunk in chunks if (known := chunk.choices[0].logprobs) for token in known.content]
+    expected = [(token, [(token, -0.5), (f"{token}~1", -1.5)]) for token in ("You", " said:", " a", " b")]
+    assert [(it.token, [(top.token, top.logprob) for top in it.top_logprobs]) for it in spoken] == expected
+    reply: Any = await rig.clients.openai.responses.create(
+        model="gpt-4.1", input=text, top_logprobs=2, include=["message.output_text.logprobs"], stream=stream
+    )
+    if stream:
+        events = [event async for event in reply]
+        spoken = [it for event in events if event.type.endswith("text.delta") for it in event.logprobs]
+    else:
+        spoken = reply.output[0].content[0].logprobs
+    assert [(it.token, [(top.token, top.logprob) for top in it.top_logprobs]) for it in spoken] == expected
+    models = rig.clients.gemini.aio.models
+    ask: Any = {
+        "model": "gemini-2.5-flash",
+        "contents": text,
+        "config": {"response_logprobs": True, "logprobs": 2},
+    }
+    if stream:
+        candidates = [chunk.candidates[0] async for chunk in await models.generate_content_stream(**ask)]
+    else:
+        candidates = (await models.generate_content(**ask)).candidates
+    results = [candidate.logprobs_result for candidate in candidates if candidate.logprobs_result]
+    tops = [top.candidates for result in results for top in result.top_candidates]
+    found = [[(it.token, it.log_probability) for it in top] for top in tops]
+    assert found == [others for _, others in expected]
+
+
+async def test_previous_majors_of_the_sdks_hear_the_same(rig: Rig) -> None:
+    if not PREVIOUS.exists():
+        pytest.skip("the SDKs' major versions before these are not installed: make .venv-sdk-previous/.done")
+    process = await asyncio.create_subprocess_exec(
+        str(PREVIOUS),
+        "-W",
+        "error",
+        "-m",
+        "tests.sim.speakers",
+        rig.upstream.base_url,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    told = json.loads(output)
+    assert [version.split(".")[0] for version in told["versions"]] == ["2", "1", "2"]
+    current = await hold_conversations(rig.clients)
+    assert told["heard"] == json.loads(json.dumps(current))

@@ -13,6 +13,8 @@ from tests.sim import faults, replies, strict
 from tests.sim.upstream import API_KEY, FakeUpstream
 
 HELLO = [{"role": "user", "content": "Say héllo"}]
+TOOL = {"type": "function", "function": {"name": "weather"}}
+ANSWERED = [*HELLO, {"role": "assistant", "content": "Hello"}, *HELLO]
 
 
 async def client_of(upstream: FakeUpstream, key: str = API_KEY) -> openai.AsyncOpenAI:
@@ -77,6 +79,16 @@ async def test_embeddings_float_and_base64_agree() -> None:
         ({"tool_choice": "auto"}, "tool_choice"),
         ({"messages": [{"role": "tool", "tool_call_id": "x", "content": "y"}]}, "messages.[0]"),
         ({"max_tokens": 0}, "max_tokens"),
+        ({"model": "o3", "max_tokens": 5}, "max_tokens"),
+        ({"model": "o3", "stop": ["x"]}, "stop"),
+        ({"reasoning_effort": "minimal"}, "reasoning_effort"),
+        ({"model": "gpt-4.1", "reasoning_effort": "low"}, "reasoning_effort"),
+        ({"response_format": {"type": "json_object"}}, "messages"),
+        ({"response_format": {"type": "json_schema", "schema": {}}}, "response_format.json_schema.name"),
+        ({"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "x"}}}, "tool_choice"),
+        ({"tools": [TOOL], "tool_choice": "any"}, "tool_choice"),
+        ({"tools": [{"type": "function", "function": {"name": "a.b"}}]}, "tools"),
+        ({"model": "deepseek-chat", "tools": [TOOL], "messages": ANSWERED}, "messages"),
     ],
 )
 def test_schema_breaches_are_refused(change: dict, param: str) -> None:

@@ -198,13 +198,13 @@ class Answerer:
         if prepared.request is None:
             return self.dialect.read_reply(call, body)
         head = self._head(prepared.request, call)
-        return convert_reply(prepared.dialect, self.dialect, body, head, prepared.origin)
+        return convert_reply(prepared.dialect, self.dialect, body, head, prepared.passage)
 
     def _tap_for(self, prepared: Prepared, call: Call) -> Tap:
         if prepared.request is None:
             return self.dialect.tap(call)
         writer = self.dialect.writer(self._head(prepared.request, call))
-        return Bridge(prepared.dialect.reader(), writer, prepared.origin)
+        return Bridge(prepared.dialect.reader(), writer, prepared.passage)
 
     def _head(self, request: Request, call: Call) -> Head:
         return Head(

@@ -11,13 +11,14 @@ import msgspec
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.relay.plan import Candidate
+from switchgear.wire.bridge import Passage
 from switchgear.wire.call import Call, Operation
 from switchgear.wire.dialect import Dialect, Edits, Headers
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.edits import edited
 from switchgear.wire.ir import RemoteFile, Request, Seals, Upstream
 from switchgear.wire.loss import concepts, refusal, weigh
-from switchgear.wire.origin import origin_of
+from switchgear.wire.origin import ANTHROPIC, origin_of
 from switchgear.wire.splice import write_object
 
 Fetch = Callable[[tuple[str, ...]], Awaitable[Mapping[str, RemoteFile]]]
@@ -34,8 +35,8 @@ class Prepared(msgspec.Struct, frozen=True):
     body: bytes
     request: Request | None = None
     """The neutral form; None when the client's body passes through."""
-    origin: str = ""
-    """Whose opaque tokens the answer brings."""
+    passage: Passage = Passage("")
+    """How the answer is to be read, where it is converted."""
     headers: tuple[tuple[str, str], ...] = ()
     dropped: tuple[str, ...] = ()
     """Fields of the client's that the upstream does not get."""
@@ -98,7 +99,12 @@ class Preparation:
             operation,
             write_object(edited(written.body, _edits(candidate, operation))),
             request,
-            upstream.origin,
+            Passage(
+                upstream.origin,
+                written.names,
+                written.unwrap_tool,
+                request.stop if dialect.carries.get("stop") == "emulate" else (),
+            ),
             written.headers,
             self._named((*dropped, *written.dropped)),
         )
@@ -154,4 +160,10 @@ def dropped_header(dropped: tuple[str, ...]) -> Headers:
 
 def _edits(candidate: Candidate, operation: Operation) -> Edits:
     channel = candidate.channel
-    return Edits(channel.asks_usage, channel.drop.get(operation, ()), channel.rename.get(operation, {}))
+    foreign = False
+    if operation == "anthropic_messages":
+        origin = origin_of(operation, channel.vendor, candidate.upstream_model, channel.id)
+        foreign = origin != ANTHROPIC
+    return Edits(
+        channel.asks_usage, channel.drop.get(operation, ()), channel.rename.get(operation, {}), foreign
+    )

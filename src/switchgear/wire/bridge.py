@@ -4,7 +4,7 @@ client's.
 To the relay a bridge looks like a tap, so both kinds of answer take the same way through it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import msgspec
@@ -30,6 +30,8 @@ from switchgear.wire.events import (
     UsageSeen,
 )
 from switchgear.wire.faults import UpstreamError
+from switchgear.wire.stop_cut import StopCut
+from switchgear.wire.unwrap import Unwrapper
 
 _SAYS = (TextDelta, ReasoningDelta, ToolStart, RefusalDelta, Redacted, ImageOut, AudioOut, Hosted, Finish)
 
@@ -37,13 +39,55 @@ Notice = Callable[[Event], None]
 """Called with each event that carries an opaque token, so that it can be kept for clients that lose it."""
 
 
+class Passage(msgspec.Struct, frozen=True):
+    """What has to be known of a request as it was written, to read its answer rightly."""
+
+    origin: str
+    """Whose opaque tokens the answer brings; see ``wire.origin``."""
+    names: Mapping[str, str] = {}
+    """Names of tools as they were sent → as the client knows them."""
+    unwrap_tool: str = ""
+    """A tool whose call is the answer itself; see ``wire.unwrap``."""
+    stops: tuple[str, ...] = ()
+    """Stop sequences that the upstream knows nothing of; see ``wire.stop_cut``."""
+
+
+class _Settler:
+    """Events as the upstream's reader gave them → as the client's writer wants them."""
+
+    __slots__ = ("_cut", "_passage", "_unwrapper")
+
+    def __init__(self, passage: Passage) -> None:
+        self._passage = passage
+        self._unwrapper = Unwrapper(passage.unwrap_tool) if passage.unwrap_tool else None
+        self._cut = StopCut(passage.stops) if passage.stops else None
+
+    def settle(self, events: list[Event]) -> list[Event]:
+        if self._unwrapper is not None:
+            events = self._unwrapper.take(events)
+        if self._cut is not None:
+            events = self._cut.feed(events)
+        for event in events:
+            if isinstance(event, Signature | Redacted | ToolStart):
+                sign(event, self._passage.origin)
+                if isinstance(event, ToolStart) and event.name in self._passage.names:
+                    event.name = self._passage.names[event.name]
+        return events
+
+
+def sign(event: Signature | Redacted | ToolStart, origin: str) -> None:
+    """Says whose token an event carries, which its reader can't know."""
+    if event.opaque is not None and not event.opaque.origin:
+        event.opaque = msgspec.structs.replace(event.opaque, origin=origin)
+
+
 class Bridge:
     """A converted stream, as a ``Tap``."""
 
     __slots__ = (
         "_notice",
-        "_origin",
         "_reader",
+        "_settler",
         "_tail",
         "_texts",
         "_writer",
@@ -54,9 +98,10 @@ class Bridge:
         "usage",
     )
 
-    def __init__(self, reader: Reader, writer: Writer, origin: str, notice: Notice | None = None) -> None:
-        """``origin``: whose opaque tokens the upstream's answer brings; see ``wire.origin``."""
-        self._origin = origin
+    def __init__(
+        self, reader: Reader, writer: Writer, passage: Passage, notice: Notice | None = None
+    ) -> None:
+        self._settler = _Settler(passage)
         self._reader = reader
         self._writer = writer
         self._notice = notice
@@ -92,6 +137,7 @@ class Bridge:
         return self._writer.error_frame(err, request_id)
 
     def _take(self, events: list[Event]) -> bytes:
+        events = self._settler.settle(events)
         for at, event in enumerate(events):
             self._look(event)
             if self.fault is not None:
@@ -110,10 +156,8 @@ class Bridge:
         elif isinstance(event, Fault):
             if not event.truncated:
                 self.fault = event.error
-        elif isinstance(event, Signature | Redacted | ToolStart):
-            sign(event, self._origin)
-            if self._notice is not None:
-                self._notice(event)
+        elif self._notice is not None and isinstance(event, Signature | Redacted | ToolStart):
+            self._notice(event)
         if not self.has_content and isinstance(event, _SAYS):
             self.has_content = True
 
@@ -132,18 +176,11 @@ class BridgedReply(msgspec.Struct, frozen=True):
         return "".join(event.text for event in self.events if isinstance(event, said))
 
 
-def sign(event: Signature | Redacted | ToolStart, origin: str) -> None:
-    """Says whose token an event carries, which its reader can't know."""
-    if event.opaque is not None and not event.opaque.origin:
-        event.opaque = msgspec.structs.replace(event.opaque, origin=origin)
-
-
-def convert_reply(upstream: Dialect, client: Dialect, body: bytes, head: Head, origin: str) -> BridgedReply:
+def convert_reply(
+    upstream: Dialect, client: Dialect, body: bytes, head: Head, passage: Passage
+) -> BridgedReply:
     """A whole reply of one dialect in another. Never raises."""
-    events = upstream.read_events(body)
-    for event in events:
-        if isinstance(event, Signature | Redacted | ToolStart):
-            sign(event, origin)
+    events = _Settler(passage).settle(upstream.read_events(body))
     last = events[-1] if events else None
     if isinstance(last, Fault):
         return BridgedReply(body, error=last.error, events=events)

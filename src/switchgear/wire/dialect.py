@@ -62,14 +62,23 @@ class Tap(Protocol):
     """Push chunks of the upstream; get the bytes that go to the client now. The end marker is held back, as a
     reply may only end once its record is written."""
 
-    ended: bool
-    """The end marker came."""
-    fault: UpstreamError | None
-    has_content: bool
-    """Something was said: from here on there is no other candidate."""
-    usage: Usage | None
-    text_bytes: int
-    """Of the text that waits for ``take_text``."""
+    @property
+    def ended(self) -> bool:
+        """The end marker came."""
+
+    @property
+    def fault(self) -> UpstreamError | None: ...
+
+    @property
+    def has_content(self) -> bool:
+        """Something was said: from here on there is no other candidate."""
+
+    @property
+    def usage(self) -> Usage | None: ...
+
+    @property
+    def text_bytes(self) -> int:
+        """Of the text that waits for ``take_text``."""
 
     def feed(self, chunk: bytes) -> bytes:
         """What to forward now."""

@@ -4,9 +4,11 @@ from switchgear.kernel.dialects import OPERATIONS_OF, DialectName
 from switchgear.wire.anthropic_messages.dialect import AnthropicMessages
 from switchgear.wire.dialect import Dialect
 from switchgear.wire.openai_chat.dialect import OpenAIChat
+from switchgear.wire.openai_responses.dialect import OpenAIResponses
 
 DIALECT_OF: dict[DialectName, Dialect] = {
     "openai_chat": OpenAIChat(),
+    "openai_responses": OpenAIResponses(),
     "anthropic_messages": AnthropicMessages(),
 }
 
@@ -15,12 +17,4 @@ DIALECT_OF_OPERATION: dict[str, Dialect] = {
     for name, operations in OPERATIONS_OF.items()
     if name in DIALECT_OF
     for operation in operations
-"""The table of dialects."""
-
-from switchgear.kernel.dialects import DialectName
-from switchgear.wire.dialect import Dialect
-from switchgear.wire.openai_responses.dialect import OpenAIResponses
-
-DIALECT_OF: dict[DialectName, Dialect] = {
-    "openai_responses": OpenAIResponses(),
 }

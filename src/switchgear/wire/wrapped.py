@@ -3,6 +3,8 @@
 
 from typing import Any
 
+import msgspec
+
 from switchgear.wire.ir import CustomTool
 
 SCHEMA: dict[str, Any] = {
@@ -19,3 +21,13 @@ def described(tool: CustomTool) -> str:
         return tool.description
     grammar = bytes(tool.format).decode("utf-8", "replace")
     return f"{tool.description}\n\nThe input follows this format: {grammar}".strip()
+
+
+def unwrapped(arguments: str) -> str:
+    """The free text out of such a function's arguments; what isn't that, as it is."""
+    try:
+        found = msgspec.json.decode(arguments)
+    except (ValueError, RecursionError):
+        return arguments
+    text = found.get("input") if isinstance(found, dict) else None
+    return text if isinstance(text, str) else arguments

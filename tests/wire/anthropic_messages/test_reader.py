@@ -177,7 +177,9 @@ events_of_any_shape = st.fixed_dictionaries(
             ["message_start", "content_block_start", "content_block_delta", "message_delta", "message_stop"]
         )
     },
-    optional=dict.fromkeys(("index", "delta", "content_block", "message", "usage", "error", "content"), inner_values),
+    optional=dict.fromkeys(
+        ("index", "delta", "content_block", "message", "usage", "error", "content"), inner_values
+    ),
 )
 
 

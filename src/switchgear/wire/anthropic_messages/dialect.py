@@ -1,12 +1,13 @@
 """Anthropic Messages, with the count of tokens beside it, as a ``Dialect``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Raw
 
 from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
-from switchgear.wire.anthropic_messages import errors, estimate_input, peek, request
+from switchgear.kernel.facts import ModelFacts
+from switchgear.wire.anthropic_messages import errors, estimate_input, models, peek, request
 from switchgear.wire.anthropic_messages.carriage import CARRIES, FIELDS
 from switchgear.wire.anthropic_messages.message_writer import write_reply
 from switchgear.wire.anthropic_messages.reader import Reader, read_events
@@ -18,8 +19,9 @@ from switchgear.wire.anthropic_messages.writer import Writer
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.dialect import Edits, Head, Headers
 from switchgear.wire.events import Event
-from switchgear.wire.ir import Request, Seals, Upstream, Written
+from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
 from switchgear.wire.loss import Carriage
+from switchgear.wire.model_card import ModelCard
 
 
 class AnthropicMessages:
@@ -39,6 +41,9 @@ class AnthropicMessages:
 
     def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> bytes:
         return request.pass_request(call, upstream_model, edits)
+
+    def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
+        return request.with_thinking(call, thinking, facts)
 
     def read_request(self, call: Call, seals: Seals) -> Request:
         return read_request(call, seals)
@@ -73,6 +78,16 @@ class AnthropicMessages:
 
     def writer(self, head: Head) -> Writer:
         return Writer(head)
+
+    def render_models(self, cards: Sequence[ModelCard], query: Mapping[str, str]) -> bytes:
+        limit = models.read_limit(query.get("limit"))
+        return models.render_models(cards, limit, query.get("after_id", ""), query.get("before_id", ""))
+
+    def render_model(self, card: ModelCard) -> bytes:
+        return models.render_model(card)
+
+    def render_count(self, tokens: int) -> bytes:
+        return models.render_count(tokens)
 
     def render_error(self, err: ApiError, request_id: str) -> tuple[int, Headers, bytes]:
         return errors.render_error(err, request_id)

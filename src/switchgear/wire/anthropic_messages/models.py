@@ -8,11 +8,9 @@ import msgspec
 
 from switchgear.kernel.errors import INVALID_VALUE, ApiError
 from switchgear.kernel.limits import MODELS_PAGE_DEFAULT, MODELS_PAGE_MAX
+from switchgear.wire.model_card import ModelCard
 
 _encode = msgspec.json.Encoder().encode
-
-Model = tuple[str, int, str]
-"""(id, created in Unix seconds, owned_by)."""
 
 
 def read_limit(text: str | None) -> int:
@@ -25,11 +23,11 @@ def read_limit(text: str | None) -> int:
 
 
 def render_models(
-    models: Sequence[Model], limit: int = MODELS_PAGE_DEFAULT, after_id: str = "", before_id: str = ""
+    cards: Sequence[ModelCard], limit: int = MODELS_PAGE_DEFAULT, after_id: str = "", before_id: str = ""
 ) -> bytes:
     """The body of ``GET /v1/models``: at most ``limit`` in the order given, those right after ``after_id`` or
     right before ``before_id``. An id that is not in the list cuts nothing off."""
-    ids = [model_id for model_id, _, _ in models]
+    ids = [card.id for card in cards]
     if before_id in ids:
         end = ids.index(before_id)
         start = max(0, end - limit)
@@ -38,7 +36,7 @@ def render_models(
         start = ids.index(after_id) + 1 if after_id in ids else 0
         end = start + limit
         has_more = end < len(ids)
-    page = [_model_object(model) for model in models[start:end]]
+    page = [_model_object(card) for card in cards[start:end]]
     return _encode(
         {
             "data": page,
@@ -49,9 +47,9 @@ def render_models(
     )
 
 
-def render_model(model: Model) -> bytes:
+def render_model(card: ModelCard) -> bytes:
     """The body of ``GET /v1/models/{id}``."""
-    return _encode(_model_object(model))
+    return _encode(_model_object(card))
 
 
 def render_count(tokens: int) -> bytes:
@@ -59,7 +57,6 @@ def render_count(tokens: int) -> bytes:
     return _encode({"input_tokens": tokens})
 
 
-def _model_object(model: Model) -> dict[str, Any]:
-    model_id, created, _ = model
-    at = datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"type": "model", "id": model_id, "display_name": model_id, "created_at": at}
+def _model_object(card: ModelCard) -> dict[str, Any]:
+    at = datetime.fromtimestamp(card.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"type": "model", "id": card.id, "display_name": card.id, "created_at": at}

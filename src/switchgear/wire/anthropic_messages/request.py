@@ -3,10 +3,13 @@
 import msgspec
 from msgspec import Raw
 
+from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.anthropic_messages import edits as messages_edits
+from switchgear.wire.anthropic_messages.thinking_out import switch_thinking
 from switchgear.wire.call import Call
 from switchgear.wire.dialect import Edits
-from switchgear.wire.splice import NULL, write_object
+from switchgear.wire.ir import Request, Thinking
+from switchgear.wire.splice import NULL, read_object, write_object
 
 _NOT_COUNTED = ("max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences", "metadata")
 """An endpoint that counts tokens knows none of these."""
@@ -40,3 +43,19 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
             value = fields.pop(key)
             fields.setdefault(new, value)
     return write_object(fields)
+
+
+def with_thinking(call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
+    """The call with another wish about reasoning than its body's."""
+    cap = call.output_tokens_cap or None
+    switched = switch_thinking(Request((), thinking=thinking, output_tokens_max=cap), facts, may_reason=True)
+    fields = {key: value for key, value in call.fields.items() if key != "thinking"}
+    fields["max_tokens"] = Raw(_encode(switched.max_tokens))
+    if switched.thinking is not None:
+        fields["thinking"] = Raw(_encode(switched.thinking))
+    if switched.effort:
+        found = fields.get("output_config", NULL)
+        output = read_object(bytes(found)) if bytes(found).startswith(b"{") else {}
+        output["effort"] = Raw(_encode(switched.effort))
+        fields["output_config"] = Raw(write_object(output))
+    return msgspec.structs.replace(call, fields=fields)

@@ -8,12 +8,13 @@ from msgspec import Raw
 from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
+from switchgear.wire import openai_models
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.dialect import Edits, Head, Headers, Reader, Writer
 from switchgear.wire.events import Event
 from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
 from switchgear.wire.model_card import ModelCard
-from switchgear.wire.openai_chat import errors, estimate_input, models, peek, request, request_in
+from switchgear.wire.openai_chat import errors, estimate_input, peek, request, request_in
 from switchgear.wire.openai_chat.completion_out import CompletionWriter, write_completion
 from switchgear.wire.openai_chat.reader import ChatReader, read_events
 from switchgear.wire.openai_chat.request_out import CARRIES, FIELDS, write_request
@@ -83,13 +84,13 @@ class OpenAIChat:
         return CompletionWriter(head) if head.completion else ChatWriter(head)
 
     def render_models(self, cards: Sequence[ModelCard], query: Mapping[str, str]) -> bytes:
-        return models.render_models(cards)
+        return openai_models.render_models(cards)
 
     def render_model(self, card: ModelCard) -> bytes:
-        return models.render_model(card)
+        return openai_models.render_model(card)
 
     def render_count(self, tokens: int) -> bytes:
-        return models.render_count(tokens)
+        return openai_models.render_count(tokens)
 
     def render_error(self, err: ApiError, request_id: str) -> tuple[int, Headers, bytes]:
         return errors.render_error(err, request_id)

@@ -124,7 +124,13 @@ def write_request(request: Request, upstream: Upstream) -> Written:
         thinking = msgspec.structs.replace(thinking, effort="none") if thinking else None
         dropped.append("thinking")
     fields |= write_thinking(thinking, upstream.facts)
-    return Written(fields, tuple(dropped))
+    return Written(fields, tuple(dropped), names=_renamed(request))
+
+
+def _renamed(request: Request) -> dict[str, str]:
+    """Names that were too long or had other letters → the client's own."""
+    tools = (tool.name for tool in request.tools if isinstance(tool, FunctionTool))
+    return {short: name for name in tools if (short := short_name(name, PLAIN_NAME)) != name}
 
 
 def _must_not_think(request: Request, upstream: Upstream) -> bool:

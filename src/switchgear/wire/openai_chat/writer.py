@@ -23,14 +23,16 @@ from switchgear.wire.events import (
     Start,
     TextDelta,
     ToolDelta,
+    ToolEnd,
     ToolStart,
     UsageSeen,
 )
 from switchgear.wire.images import build_data_url
-from switchgear.wire.ir import Citation, Opaque, Seals
+from switchgear.wire.ir import Citation, CustomTool, Opaque, Seals
 from switchgear.wire.openai_chat.errors import render_stream_error
 from switchgear.wire.openai_chat.messages_in import CLAUDE_FORMAT
 from switchgear.wire.origin import ANTHROPIC, GOOGLE
+from switchgear.wire.wrapped import unwrapped
 
 END_MARKER = b"data: [DONE]\n\n"
 SEALED_FORMAT = "switchgear-v1"
@@ -136,7 +138,12 @@ class Deltas:
         self._seals = head.seals
         self._legacy = "functions" in head.fields
         self._details: dict[int, int] = {}
+        self._custom_tools = frozenset(
+            tool.name for tool in head.request.tools if isinstance(tool, CustomTool)
+        )
         self._customs: set[int] = set()
+        self._wrapped: dict[int, list[str]] = {}
+        """Arguments so far of calls that were functions to the upstream and take free text for the client."""
 
     def of(self, event: Event, choice: int) -> dict[str, Any] | None:
         """None: nothing that this dialect shows."""
@@ -155,8 +162,14 @@ class Deltas:
                 return {"refusal": event.text}
             case ToolStart():
                 return self._call(event)
+            case ToolDelta() if event.key in self._wrapped:
+                self._wrapped[event.key].append(event.text)
+                return None
             case ToolDelta():
                 return self._arguments(event)
+            case ToolEnd() if event.key in self._wrapped:
+                text = unwrapped("".join(self._wrapped.pop(event.key)))
+                return self._arguments(ToolDelta(event.key, text))
             case Cite():
                 return {"annotations": [annotation(event.citation)]}
             case ImageOut():
@@ -174,7 +187,9 @@ class Deltas:
         if self._legacy:
             return {"function_call": {"name": event.name, "arguments": ""}}
         call: dict[str, Any] = {"index": event.key, "id": event.id or f"call_{event.key}"}
-        if event.kind == "custom":
+        if event.kind == "custom" or event.name in self._custom_tools:
+            if event.kind == "function":
+                self._wrapped[event.key] = []
             call |= {"type": "custom", "custom": {"name": event.name, "input": ""}}
             self._customs.add(event.key)
         else:

@@ -1,16 +1,19 @@
 """OpenAI Responses as a ``Dialect``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Raw
 
 from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
+from switchgear.kernel.facts import ModelFacts
+from switchgear.wire import openai_models
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.dialect import Edits, Head, Headers
 from switchgear.wire.events import Event
-from switchgear.wire.ir import Request, Seals, Upstream, Written
+from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
 from switchgear.wire.loss import Carriage
+from switchgear.wire.model_card import ModelCard
 from switchgear.wire.openai_responses import errors, peek, reader, request, request_in, request_out, writer
 from switchgear.wire.openai_responses.carries import CARRIES, FIELDS
 from switchgear.wire.openai_responses.reply import WholeReply, read_reply
@@ -34,6 +37,9 @@ class OpenAIResponses:
 
     def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> bytes:
         return request.pass_request(call, upstream_model, edits)
+
+    def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
+        return request.with_thinking(call, thinking, facts)
 
     def read_request(self, call: Call, seals: Seals) -> Request:
         return request_in.read_request(call, seals)
@@ -68,6 +74,15 @@ class OpenAIResponses:
 
     def writer(self, head: Head) -> writer.Writer:
         return writer.Writer(head)
+
+    def render_models(self, cards: Sequence[ModelCard], query: Mapping[str, str]) -> bytes:
+        return openai_models.render_models(cards)
+
+    def render_model(self, card: ModelCard) -> bytes:
+        return openai_models.render_model(card)
+
+    def render_count(self, tokens: int) -> bytes:
+        return openai_models.render_count(tokens)
 
     def render_error(self, err: ApiError, request_id: str) -> tuple[int, Headers, bytes]:
         return errors.render_error(err, request_id)

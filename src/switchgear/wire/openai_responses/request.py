@@ -3,9 +3,13 @@
 import msgspec
 from msgspec import Raw
 
+from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.call import Call
 from switchgear.wire.dialect import Edits
-from switchgear.wire.splice import NULL, write_object
+from switchgear.wire.edits import edited
+from switchgear.wire.ir import Thinking
+from switchgear.wire.splice import NULL, read_object, write_object
+from switchgear.wire.thinking import effort_of, fit_effort
 
 _encode = msgspec.json.Encoder().encode
 
@@ -18,10 +22,15 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
     """
     fields = {key: value for key, value in call.fields.items() if value != NULL}
     fields["model"] = Raw(_encode(upstream_model))
-    for key in edits.drop:
-        fields.pop(key, None)
-    for key, new in edits.rename.items():
-        if key != new and key in fields:
-            value = fields.pop(key)
-            fields.setdefault(new, value)
-    return write_object(fields)
+    return write_object(edited(fields, edits))
+
+
+def with_thinking(call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
+    """The call with another wish about reasoning than its body's."""
+    effort = effort_of(thinking)
+    if effort is None:
+        return call
+    found = call.fields.get("reasoning", NULL)
+    reasoning = read_object(bytes(found)) if bytes(found).startswith(b"{") else {}
+    reasoning["effort"] = Raw(_encode(fit_effort(effort, facts.efforts)))
+    return msgspec.structs.replace(call, fields={**call.fields, "reasoning": Raw(write_object(reasoning))})

@@ -1,4 +1,4 @@
-"""The model list and its single entries."""
+"""The model list of OpenAI's dialects, its single entries, and the answer to a count of tokens."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -21,8 +21,7 @@ def render_model(card: ModelCard) -> bytes:
 
 
 def render_count(tokens: int) -> bytes:
-    """Input tokens of a request. This dialect has no such question; the answer has the form of its
-    family's."""
+    """The body of ``POST /v1/responses/input_tokens``."""
     return _encode({"object": "response.input_tokens", "input_tokens": tokens})
 
 

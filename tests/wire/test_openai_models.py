@@ -3,7 +3,7 @@
 import json
 
 from switchgear.wire.model_card import ModelCard
-from switchgear.wire.openai_chat.models import render_model, render_models
+from switchgear.wire.openai_models import render_model, render_models
 
 
 def test_list_keeps_the_order() -> None:
