@@ -103,7 +103,9 @@ def test_a_broken_chain_names_what_is_missing(database: Database) -> None:
 
 
 def test_a_history_is_bounded_in_bytes_and_turns(database: Database) -> None:
-    keep(database, response("a", input_items=b"x" * 60), response("b", previous_id="a", input_items=b"x" * 60))
+    keep(
+        database, response("a", input_items=b"x" * 60), response("b", previous_id="a", input_items=b"x" * 60)
+    )
     with pytest.raises(HistoryTooLong):
         turns(database, "b", bytes_max=100)
     keep(database, response("loop", previous_id="loop"))

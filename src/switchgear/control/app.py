@@ -25,6 +25,7 @@ from switchgear.control.threads import StoreThreads
 from switchgear.control.workers import Workers
 from switchgear.kernel.clock import Clock, SystemClock
 from switchgear.kernel.home import Home
+from switchgear.kernel.kept import Kept
 from switchgear.kernel.limits import (
     CONFIG_POLL_INTERVAL_S,
     DRIFT_INTERVAL_S,
@@ -34,6 +35,8 @@ from switchgear.kernel.limits import (
     INGEST_POLL_INTERVAL_S,
     RESPONSE_SWEEP_INTERVAL_S,
     RESPONSES_RETENTION_DAYS,
+    THOUGHTS_BYTES_MAX,
+    THOUGHTS_KEEP_S,
 )
 from switchgear.ledger.recover import EpochBuried, check_epoch, reconcile
 from switchgear.link.peer import LinkAway, Peer
@@ -46,9 +49,12 @@ from switchgear.link.protocol import (
     DropResponse,
     Failed,
     FindResponse,
+    FindThoughts,
+    FoundThoughts,
     Hello,
     JournalGrew,
     KeepResponse,
+    KeepThoughts,
     KeyFound,
     KeyUnknown,
     LeaseTotals,
@@ -105,6 +111,7 @@ class Controller:
         self._responses = Responses(self._store, self.workers, self._clock, responses_retention_days)
         self._counter = TokenCounter()
         self._local_model = LocalModel(self._clock)
+        self._thoughts = Kept(THOUGHTS_BYTES_MAX, THOUGHTS_KEEP_S)
         self.server = LinkServer(self._hello, self._call, self._notice, self._closed)
         self._journal_grew = asyncio.Event()
         self._worker_left = asyncio.Event()
@@ -206,6 +213,8 @@ class Controller:
             peer.abort("a notice before a welcome")
         elif isinstance(body, JournalGrew):
             self._journal_grew.set()
+        elif isinstance(body, KeepThoughts):
+            self._keep_thoughts(body)
         elif isinstance(body, Stats):
             self.metrics.take(epoch, body)
         elif isinstance(body, Returned):
@@ -246,6 +255,8 @@ class Controller:
             return await self._counter.count(body)
         if isinstance(body, LocalEndpoint):
             return await self._local_model.endpoint(body)
+        if isinstance(body, FindThoughts):
+            return self._find_thoughts(body)
         if isinstance(body, MetricsPage):
             return Text(self.metrics.page())
         if isinstance(body, CheckAdmin):
@@ -254,6 +265,16 @@ class Controller:
         if isinstance(body, KeepResponse | FindResponse | DropResponse | ClaimBill):
             return await self._responses.answer(body)
         return await self._refresh()
+
+    def _find_thoughts(self, body: FindThoughts) -> FoundThoughts:
+        now_ns = self._clock.monotonic_ns()
+        found = {key: self._thoughts.get(key, now_ns) for key in body.keys}
+        return FoundThoughts({key: data for key, data in found.items() if data is not None})
+
+    def _keep_thoughts(self, body: KeepThoughts) -> None:
+        now_ns = self._clock.monotonic_ns()
+        for key, data in body.thoughts.items():
+            self._thoughts.put(key, data, now_ns)
 
     # What goes on all the time.
 

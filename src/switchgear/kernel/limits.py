@@ -320,6 +320,14 @@ SCHEMA_BYTES_MAX = 512 * KIB
 """Of such a schema, as it came and as it goes."""
 SCHEMA_NOTE_CHARS_MAX = 200
 """Of one constraint that is told in the description, as the target has no field for it."""
+STOPS_MAX = 16
+"""Stop sequences of one call, where the relay itself looks for them."""
+STOP_CHARS_MAX = 256
+"""One of them."""
+GEMINI_MODELS_PAGE_DEFAULT = 50
+"""Models of one page of a list, as Google has it."""
+GEMINI_MODELS_PAGE_MAX = 1000
+"""A larger page is cut to this, likewise."""
 
 TOOL_CALLS_MAX = 512
 """Tool calls in one answer; an upstream that makes more is broken."""
@@ -373,3 +381,21 @@ BACKGROUND_TOTAL_S = 7200.0
 """Then it is charged by estimate."""
 BACKGROUND_CLAIM_INTERVAL_S = 5.0
 """Bills of dead workers are looked for so often."""
+
+THOUGHTS_CHARS_MAX = 128 * KIB
+"""Reasoning of one answer that is kept for its next turn; a longer one is not."""
+
+THOUGHTS_BYTES_MAX = 32 * MIB
+"""Of all that the controller keeps for next turns, in memory; the oldest goes first."""
+
+THOUGHTS_WORKER_BYTES_MAX = 4 * MIB
+"""Of what a worker keeps itself, so that it need not ask."""
+
+THOUGHTS_KEEP_S = 4 * 3600.0
+"""How long the reasoning of an answer waits for its next turn."""
+
+THOUGHTS_ASK_TIMEOUT_S = 1.0
+"""For the controller's answer; without it a call goes on as its client sent it."""
+
+THOUGHTS_IDS_MAX = 256
+"""Calls of one history that are asked for; the latest count."""

@@ -80,6 +80,19 @@ class LocalEndpoint(msgspec.Struct, frozen=True, tag="local_endpoint"):
     """A base URL given before that did not answer: it is not given again unless somebody is there."""
 
 
+class KeepThoughts(msgspec.Struct, frozen=True, tag="keep_thoughts"):
+    """Notice: reasoning of an answer, for whichever worker gets its next turn."""
+
+    thoughts: dict[bytes, bytes]
+    """Digest of owner and call id → ``wire.thoughts``."""
+
+
+class FindThoughts(msgspec.Struct, frozen=True, tag="find_thoughts"):
+    """Call: what is kept under these? Answer: ``FoundThoughts``."""
+
+    keys: tuple[bytes, ...]
+
+
 class Stats(msgspec.Struct, frozen=True, tag="stats"):
     """Notice, once a second: cumulative counters, gauges and histogram buckets of this epoch, by metric
     series."""
@@ -248,6 +261,10 @@ class LocalAddress(msgspec.Struct, frozen=True, tag="local_address"):
     secret: str
 
 
+class FoundThoughts(msgspec.Struct, frozen=True, tag="found_thoughts"):
+    thoughts: dict[bytes, bytes]
+
+
 class Text(msgspec.Struct, frozen=True, tag="text"):
     text: str
 
@@ -287,13 +304,14 @@ WorkerCall = (
     | LocalEndpoint
     | MetricsPage
     | CheckAdmin
+    | Refresh
+    | FindThoughts
     | KeepResponse
     | FindResponse
     | DropResponse
     | ClaimBill
-    | Refresh
 )
-WorkerNotice = Returned | Stats | ChannelFault | JournalGrew
+WorkerNotice = Returned | Stats | ChannelFault | JournalGrew | KeepThoughts
 ControllerCall = NewSnapshot | Recall | StopResponse
 Result = (
     KeyFound
@@ -301,13 +319,14 @@ Result = (
     | Acquired
     | TokenCount
     | LocalAddress
+    | FoundThoughts
+    | ResponseFound
+    | ResponseUnknown
     | Text
     | Ok
     | Refreshed
     | Failed
     | Returned
-    | ResponseFound
-    | ResponseUnknown
 )
 
 

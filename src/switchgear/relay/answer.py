@@ -12,29 +12,32 @@ from switchgear.kernel.limits import (
     CLOSE_WAIT_S,
     ESTIMATE_TEXT_BYTES_MAX,
     REPLY_BYTES_MAX,
+    THOUGHTS_CHARS_MAX,
 )
 from switchgear.kernel.usage import Usage
 from switchgear.ledger.record import Attempt, EndState, UsageSource
 from switchgear.link.snapshot import ChannelView
 from switchgear.net.transport import TransportFault
 from switchgear.relay.attempt import Exchange, Fault, judge, transport_fault, upstream_sentence
-from switchgear.relay.call import Books, Outcome, RunningCall
+from switchgear.relay.call import Outcome, RunningCall
 from switchgear.relay.health import Health
 from switchgear.relay.heartbeat import Pulse
 from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
-from switchgear.relay.meter import BYTES_PER_TOKEN, Count, TokenTally, count_or_guess, is_plausible
+from switchgear.relay.meter import BYTES_PER_TOKEN, TokenTally, count_or_guess, is_plausible
 from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Prepared, dropped_header
 from switchgear.relay.redact import redact_error
 from switchgear.relay.replies import passed_back
 from switchgear.relay.stream import StreamEnd, pass_on
+from switchgear.relay.tools import Tools
 from switchgear.wire.bridge import Bridge, convert_reply
 from switchgear.wire.call import Call
 from switchgear.wire.dialect import Head, Tap
 from switchgear.wire.dialect import Reply as WholeReply
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.faults import to_api_error
-from switchgear.wire.ir import Request, Seals
+from switchgear.wire.ir import Request
+from switchgear.wire.thoughts import ThoughtsReader
 
 _STREAM_HEADERS: Headers = [("cache-control", "no-cache"), ("x-accel-buffering", "no")]
 NS = 1_000_000_000
@@ -50,14 +53,12 @@ class Answerer:
     """The client's side of one call. Whatever happens, the call's outcome is booked before its end is
     shown."""
 
-    def __init__(
-        self, books: Books, count: Count, seals: Seals, running: RunningCall, reply: Reply, headers: Headers
-    ) -> None:
+    def __init__(self, tools: Tools, running: RunningCall, reply: Reply, headers: Headers) -> None:
         self.dialect = DIALECT_OF_OPERATION[running.operation]
         """The client's."""
-        self._books = books
-        self._count = count
-        self._seals = seals
+        self._tools = tools
+        self._books = tools.books
+        self._count = tools.count
         self._running = running
         self._reply = reply
         self._headers = headers
@@ -68,6 +69,7 @@ class Answerer:
         self._pulse: Pulse | None = None
         self._tap: Tap | None = None
         self._tally: TokenTally | None = None
+        self._thoughts: ThoughtsReader | None = None
         self._task: asyncio.Task[None] | None = None
         self._body_until_ns = 0
         self.body_late = False
@@ -102,7 +104,7 @@ class Answerer:
         """A candidate is about to be tried; a streamed reply is kept alive from here on."""
         self._candidate, self._call = candidate, call
         self._began_ns = self._books.clock.monotonic_ns()
-        self._exchange = self._tap = self._tally = None
+        self._exchange = self._tap = self._tally = self._thoughts = None
         if call.stream and self._pulse is None:
             now_ns = self._books.clock.monotonic_ns
             self._pulse = Pulse(
@@ -185,6 +187,7 @@ class Answerer:
         if usage is None or not self._believable(usage):
             usage, source = await self._estimate(call, result.text), "estimated"
         body = result.body
+        self._keep_thoughts()
         self._end("complete", 200, "", usage, source, len(body), replied_ns=replied_ns)
         headers = [
             *self._headers,
@@ -198,13 +201,27 @@ class Answerer:
         if prepared.request is None:
             return self.dialect.read_reply(call, body)
         head = self._head(prepared.request, call)
-        return convert_reply(prepared.dialect, self.dialect, body, head, prepared.passage)
+        reply = convert_reply(prepared.dialect, self.dialect, body, head, prepared.passage)
+        thoughts = self._thoughts_of(prepared)
+        for event in reply.events:
+            thoughts.take(event)
+        return reply
+
+    def _thoughts_of(self, prepared: Prepared) -> ThoughtsReader:
+        self._thoughts = ThoughtsReader(prepared.passage.origin, THOUGHTS_CHARS_MAX)
+        return self._thoughts
+
+    def _keep_thoughts(self) -> None:
+        """For the next turn, before this one is seen to end: it may come at once, and to another worker."""
+        if self._thoughts is not None and (found := self._thoughts.found()):
+            self._tools.thoughts.keep(self._running.owner, found)
 
     def _tap_for(self, prepared: Prepared, call: Call) -> Tap:
         if prepared.request is None:
             return self.dialect.tap(call)
         writer = self.dialect.writer(self._head(prepared.request, call))
-        return Bridge(prepared.dialect.reader(), writer, prepared.passage)
+        thoughts = self._thoughts_of(prepared)
+        return Bridge(prepared.dialect.reader(), writer, prepared.passage, thoughts.take)
 
     def _head(self, request: Request, call: Call) -> Head:
         return Head(
@@ -212,7 +229,7 @@ class Answerer:
             model=call.shown_model,
             created_s=self._books.clock.now_ms() // 1000,
             request=request,
-            seals=self._seals,
+            seals=self._tools.seals,
             input_tokens=call.input_bytes // BYTES_PER_TOKEN,
             include_usage=call.include_usage,
             fields=call.fields,
@@ -237,6 +254,7 @@ class Answerer:
         if end.state == "complete":
             health.succeeded(channel, model)
             closing = tap.closing()
+            self._keep_thoughts()
             self._end("complete", 200, "", usage, source, pulse.delivered_bytes + len(closing), end=end)
             pulse.push(closing)
             self._reply.finish()

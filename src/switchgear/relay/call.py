@@ -94,6 +94,11 @@ class RunningCall:
         self._call = call
 
     @property
+    def owner(self) -> str:
+        """The user whose call it is."""
+        return self._caller.principal.user_id
+
+    @property
     def ended(self) -> bool:
         return self._ended
 

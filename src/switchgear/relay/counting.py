@@ -67,7 +67,7 @@ class TokenCounter:
     ) -> bytes | None:
         """What the upstream says; None when it says nothing of use."""
         tools = self._tools
-        preparation = Preparation(call, dialect, tools.seals, tools.fetch)
+        preparation = Preparation(call, dialect, "", tools.seals, tools.fetch, tools.thoughts.find)
         passed_on = passed_on_headers(request.header, 0, call.operation)
         try:
             async with asyncio.timeout(COUNT_UPSTREAM_TIMEOUT_S):

@@ -100,9 +100,8 @@ class Pipeline:
             self._refuse_stranger(request, reply, operation, request_id, error)
             return
         running = RunningCall(self._tools.books, request_id, operation, caller, arrived_ns)
-        tools = self._tools
         headers = base_headers(request_id, DIALECT_OF_OPERATION[operation].name)
-        answerer = Answerer(tools.books, tools.count, tools.seals, running, reply, headers)
+        answerer = Answerer(self._tools, running, reply, headers)
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a call is served in a task")
@@ -212,7 +211,7 @@ class Pipeline:
         running.permit = state.permit
         answerer.add_headers(limit_headers(state))
         candidates = self._plan(view, caller.principal.group, call)
-        preparation = Preparation(call, dialect, tools.seals, tools.fetch)
+        preparation = Preparation(call, dialect, running.owner, tools.seals, tools.fetch, tools.thoughts.find)
         first, prepared = await preparation.first_fit(candidates)
         await reserve(tools.books.funds, running.request_id, caller, call, dialect, terms, tools.count)
         running.reserved = True

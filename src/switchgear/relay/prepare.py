@@ -4,7 +4,7 @@ A channel may speak several dialects. The client's own is taken where it can be;
 least, in the order of ``plan.WAYS``. What none can carry is refused before any money is held.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import msgspec
 
@@ -20,9 +20,13 @@ from switchgear.wire.ir import RemoteFile, Request, Seals, Upstream
 from switchgear.wire.loss import concepts, refusal, weigh
 from switchgear.wire.origin import ANTHROPIC, origin_of
 from switchgear.wire.splice import write_object
+from switchgear.wire.thoughts import Thoughts, lacking, restored
 
 Fetch = Callable[[tuple[str, ...]], Awaitable[Mapping[str, RemoteFile]]]
 """Fetches files by URL, through the guard. Raises ApiError."""
+
+Find = Callable[[str, Iterable[str]], Awaitable[Mapping[str, Thoughts]]]
+"""(owner, ids of calls) → the reasoning that is kept of their answers."""
 
 _NO_FACTS = ModelFacts()
 
@@ -49,11 +53,15 @@ class Prepared(msgspec.Struct, frozen=True):
 class Preparation:
     """One call on its way to its candidates: read into the neutral form once, if at all."""
 
-    def __init__(self, call: Call, client: Dialect, seals: Seals, fetch: Fetch) -> None:
+    def __init__(
+        self, call: Call, client: Dialect, owner: str, seals: Seals, fetch: Fetch, find: Find
+    ) -> None:
         self._call = call
         self._client = client
         self._seals = seals
+        self._owner = owner
         self._fetch = fetch
+        self._find = find
         self._request: Request | None = None
         self._concepts: dict[str, str] = {}
         self._files: dict[str, RemoteFile] = {}
@@ -92,6 +100,7 @@ class Preparation:
             facts,
             channel.asks_usage,
         )
+        request = await self._with_thoughts(request, upstream.origin)
         if urls := dialect.remote_files(request, upstream):
             upstream = msgspec.structs.replace(upstream, files=await self._files_of(urls))
         written = dialect.write_request(request, upstream)
@@ -117,6 +126,14 @@ class Preparation:
             self._request = request
             self._concepts = concepts(self._request)
         return self._request
+
+    async def _with_thoughts(self, request: Request, origin: str) -> Request:
+        """With the reasoning that this maker wants back and the client did not send."""
+        ids = lacking(request.turns, origin)
+        if not ids:
+            return request
+        kept = await self._find(self._owner, ids)
+        return msgspec.structs.replace(request, turns=restored(request.turns, kept, origin))
 
     def _choose(self, operations: tuple[Operation, ...]) -> tuple[Operation, tuple[str, ...]]:
         """The operation that carries the request with the least loss. Raises ApiError when none does."""

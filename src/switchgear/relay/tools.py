@@ -11,6 +11,7 @@ from switchgear.relay.directory import Directory
 from switchgear.relay.health import Health
 from switchgear.relay.meter import Count
 from switchgear.relay.prepare import Fetch
+from switchgear.relay.thoughts import KeptThoughts
 from switchgear.relay.view import View
 from switchgear.wire.ir import Seals
 
@@ -26,5 +27,6 @@ class Tools(msgspec.Struct, frozen=True):
     count: Count
     seals: Seals
     fetch: Fetch
+    thoughts: KeptThoughts
     view: Callable[[], View]
     """The configuration as it stands; a call takes it once."""

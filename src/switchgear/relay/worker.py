@@ -48,6 +48,7 @@ from switchgear.relay.metrics import Meters
 from switchgear.relay.pipeline import Pipeline
 from switchgear.relay.requestlog import RequestLog
 from switchgear.relay.seals import EnvelopeSeals
+from switchgear.relay.thoughts import KeptThoughts
 from switchgear.relay.tools import Tools
 from switchgear.relay.view import View
 
@@ -93,6 +94,7 @@ class Worker:
             self._count,
             EnvelopeSeals(lambda: self._directory.pepper),
             self._files,
+            KeptThoughts(self._link.call, self._link.notify, self._clock),
             self._current,
         )
         self._pipeline = Pipeline(tools)

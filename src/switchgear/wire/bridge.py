@@ -36,7 +36,7 @@ from switchgear.wire.unwrap import Unwrapper
 _SAYS = (TextDelta, ReasoningDelta, ToolStart, RefusalDelta, Redacted, ImageOut, AudioOut, Hosted, Finish)
 
 Notice = Callable[[Event], None]
-"""Called with each event that carries an opaque token, so that it can be kept for clients that lose it."""
+"""Called with each event as the client's writer gets it."""
 
 
 class Passage(msgspec.Struct, frozen=True):
@@ -153,13 +153,12 @@ class Bridge:
             self.usage = event.usage
         elif isinstance(event, End):
             self.ended = True
-        elif isinstance(event, Fault):
-            if not event.truncated:
-                self.fault = event.error
-        elif self._notice is not None and isinstance(event, Signature | Redacted | ToolStart):
-            self._notice(event)
+        elif isinstance(event, Fault) and not event.truncated:
+            self.fault = event.error
         if not self.has_content and isinstance(event, _SAYS):
             self.has_content = True
+        if self._notice is not None:
+            self._notice(event)
 
 
 class BridgedReply(msgspec.Struct, frozen=True):

@@ -24,6 +24,7 @@ from switchgear.kernel.errors import (
     ErrorRow,
 )
 from switchgear.kernel.limits import COOL_DEFAULT_S, ERROR_BODY_BYTES_MAX, ERROR_MESSAGE_CHARS_MAX
+from switchgear.wire.google_error import google_details
 from switchgear.wire.retry_after import read_retry_after
 from switchgear.wire.scrub import scrub
 
@@ -78,6 +79,8 @@ _LIMITED_CODES = frozenset(
 _AUTH_CODES = frozenset(
     {
         "invalid_api_key",
+        "api_key_invalid",
+        "unauthenticated",
         "invalidapikey",
         "authentication_error",
         "invalid_authentication_error",
@@ -98,6 +101,7 @@ _MODEL_CODES = frozenset(
         "model_not_allowed",
         "unsupported_country_region_territory",
         "unsupported_endpoint",
+        "failed_precondition",
         "1211",
     }
 )
@@ -161,9 +165,12 @@ def read_upstream_error(
 def upstream_error_of(status: int, found: Any, retry_after_s: int | None = None) -> UpstreamError:
     """The same for a decoded body."""
     message, type_, code, param = _read_parts(found)
-    return UpstreamError(
-        _classify(status, type_, code, param), status, message, type_, code, param, retry_after_s
-    )
+    google = google_details(found)
+    if google is None:
+        kind = _classify(status, type_, code, param)
+        return UpstreamError(kind, status, message, type_, code, param, retry_after_s)
+    kind = _classify(status, google.word, code, param)
+    return UpstreamError(kind, status, message, "", google.word, param, retry_after_s or google.retry_after_s)
 
 
 def has_error(found: Any) -> bool:

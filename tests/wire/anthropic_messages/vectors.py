@@ -1,5 +1,5 @@
-"""What the tests of this dialect share: one answer as its stream and as events, a head for writers, seals, and
-a strict reader of streams that knows the grammar from the dialect's documents."""
+"""What the tests of this dialect share: one answer as its stream and as events, a head for writers, seals,
+and a strict reader of streams that knows the grammar from the dialect's documents."""
 
 import json
 from typing import Any

@@ -80,8 +80,7 @@ class AnthropicMessages:
         return Writer(head)
 
     def render_models(self, cards: Sequence[ModelCard], query: Mapping[str, str]) -> bytes:
-        limit = models.read_limit(query.get("limit"))
-        return models.render_models(cards, limit, query.get("after_id", ""), query.get("before_id", ""))
+        return models.render_models(cards, query)
 
     def render_model(self, card: ModelCard) -> bytes:
         return models.render_model(card)

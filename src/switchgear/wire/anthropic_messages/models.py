@@ -1,6 +1,6 @@
 """The model list, page by page, and its single entries; the count of a request's tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,20 +13,12 @@ from switchgear.wire.model_card import ModelCard
 _encode = msgspec.json.Encoder().encode
 
 
-def read_limit(text: str | None) -> int:
-    """The ``limit`` of a model list. Raises ApiError INVALID_VALUE; None = the dialect's default."""
-    if text is None or text == "":
-        return MODELS_PAGE_DEFAULT
-    if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= MODELS_PAGE_MAX):
-        raise ApiError(INVALID_VALUE, f"expected a number from 1 to {MODELS_PAGE_MAX}", param="limit")
-    return int(text)
-
-
-def render_models(
-    cards: Sequence[ModelCard], limit: int = MODELS_PAGE_DEFAULT, after_id: str = "", before_id: str = ""
-) -> bytes:
+def render_models(cards: Sequence[ModelCard], query: Mapping[str, str]) -> bytes:
     """The body of ``GET /v1/models``: at most ``limit`` in the order given, those right after ``after_id`` or
-    right before ``before_id``. An id that is not in the list cuts nothing off."""
+    right before ``before_id``. An id that is not in the list cuts nothing off. Raises ApiError INVALID_VALUE
+    for a ``limit`` that is no number within its bounds."""
+    limit = _read_limit(query.get("limit", ""))
+    after_id, before_id = query.get("after_id", ""), query.get("before_id", "")
     ids = [card.id for card in cards]
     if before_id in ids:
         end = ids.index(before_id)
@@ -59,4 +51,17 @@ def render_count(tokens: int) -> bytes:
 
 def _model_object(card: ModelCard) -> dict[str, Any]:
     at = datetime.fromtimestamp(card.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"type": "model", "id": card.id, "display_name": card.id, "created_at": at}
+    found: dict[str, Any] = {"type": "model", "id": card.id, "display_name": card.id, "created_at": at}
+    if card.context_tokens:
+        found["max_input_tokens"] = card.context_tokens
+    if card.output_tokens_max:
+        found["max_tokens"] = card.output_tokens_max
+    return found
+
+
+def _read_limit(text: str) -> int:
+    if not text:
+        return MODELS_PAGE_DEFAULT
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= MODELS_PAGE_MAX):
+        raise ApiError(INVALID_VALUE, f"expected a number from 1 to {MODELS_PAGE_MAX}", param="limit")
+    return int(text)

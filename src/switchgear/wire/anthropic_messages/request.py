@@ -1,15 +1,19 @@
 """The request as one upstream of this dialect gets it: what the client sent, with named edits."""
 
+from typing import Any
+
 import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.anthropic_messages import edits as messages_edits
+from switchgear.wire.anthropic_messages.checks import decoded
 from switchgear.wire.anthropic_messages.thinking_out import switch_thinking
 from switchgear.wire.call import Call
 from switchgear.wire.dialect import Edits
+from switchgear.wire.edits import edited
 from switchgear.wire.ir import Request, Thinking
-from switchgear.wire.splice import NULL, read_object, write_object
+from switchgear.wire.splice import NULL, write_object
 
 _NOT_COUNTED = ("max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences", "metadata")
 """An endpoint that counts tokens knows none of these."""
@@ -36,26 +40,30 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
         messages_edits.fit_foreign(fields)
         for key in _MAKERS_ONLY:
             fields.pop(key, None)
-    for key in edits.drop:
-        fields.pop(key, None)
-    for key, new in edits.rename.items():
-        if key in fields:
-            value = fields.pop(key)
-            fields.setdefault(new, value)
-    return write_object(fields)
+    return write_object(edited(fields, edits))
 
 
 def with_thinking(call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
-    """The call with another wish about reasoning than its body's."""
-    cap = call.output_tokens_cap or None
-    switched = switch_thinking(Request((), thinking=thinking, output_tokens_max=cap), facts, may_reason=True)
-    fields = {key: value for key, value in call.fields.items() if key != "thinking"}
-    fields["max_tokens"] = Raw(_encode(switched.max_tokens))
-    if switched.thinking is not None:
-        fields["thinking"] = Raw(_encode(switched.thinking))
+    """The call with another wish about reasoning than its body's, and without the sampling that would then be
+    refused."""
+    fields = dict(call.fields)
+    choice = decoded(fields, "tool_choice")
+    forced = isinstance(choice, dict) and choice.get("type") in ("any", "tool")
+    wanted = Request((), thinking=thinking, output_tokens_max=call.output_tokens_cap or None)
+    switched = switch_thinking(wanted, facts, not forced)
+    given: Any = decoded(fields, "output_config")
+    config: dict[str, Any] = dict(given) if isinstance(given, dict) else {}
+    config.pop("effort", None)
     if switched.effort:
-        found = fields.get("output_config", NULL)
-        output = read_object(bytes(found)) if bytes(found).startswith(b"{") else {}
-        output["effort"] = Raw(_encode(switched.effort))
-        fields["output_config"] = Raw(write_object(output))
+        config["effort"] = switched.effort
+    changes: dict[str, Any] = {"thinking": switched.thinking, "output_config": config or None}
+    if call.operation == "anthropic_messages":
+        changes["max_tokens"] = switched.max_tokens
+    if switched.is_on:
+        changes |= dict.fromkeys(("temperature", "top_p", "top_k"))
+    for key, value in changes.items():
+        if value is None:
+            fields.pop(key, None)
+        else:
+            fields[key] = Raw(_encode(value))
     return msgspec.structs.replace(call, fields=fields)

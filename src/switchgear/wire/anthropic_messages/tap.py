@@ -7,6 +7,8 @@ it or after a fault.
 
 from typing import Any, Literal
 
+from msgspec import Raw
+
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import FRAME_BYTES_MAX, TEXT_PIECES_MAX
 from switchgear.kernel.usage import Usage
@@ -39,31 +41,29 @@ class StreamTap:
     """Push chunks of the upstream; get the bytes that go to the client now."""
 
     __slots__ = (
+        "_counts",
         "_finished",
         "_reader",
         "_stop",
         "_texts",
-        "_usage",
         "ended",
         "fault",
         "has_content",
         "text_bytes",
+        "usage",
     )
 
     def __init__(self) -> None:
         self._reader = SseReader(FRAME_BYTES_MAX)
-        self._usage = UsageReader()
+        self._counts = UsageReader()
         self._stop = STOP_FRAME
         self._finished = False
         self._texts: list[str] = []
         self.ended = False
         self.fault: UpstreamError | None = None
         self.has_content = False
+        self.usage: Usage | None = None
         self.text_bytes = 0
-
-    @property
-    def usage(self) -> Usage | None:
-        return self._usage.usage
 
     def feed(self, chunk: bytes) -> bytes:
         """The complete events to forward; ``chunk`` itself where it is nothing else than such events."""
@@ -176,21 +176,25 @@ class StreamTap:
                 return False
             case "message_start":
                 head = read_message(event.message)
-                if head is not None and is_given(head.usage):
-                    self._usage.take(any_of(head.usage))
+                if head is not None:
+                    self._take_usage(head.usage)
             case "content_block_start":
                 self._take_block(event)
             case "message_delta":
                 self._finished = self._finished or bool(event.delta and event.delta.stop_reason)
                 self.has_content = self.has_content or self._finished
-                if is_given(event.usage):
-                    self._usage.take(any_of(event.usage))
+                self._take_usage(event.usage)
             case "ping":
                 pass
             case _ if event.type == "error" or is_given(event.error):
                 self.fault = upstream_error_of(200, any_of(data))
                 return False
         return True
+
+    def _take_usage(self, raw: Raw) -> None:
+        if is_given(raw):
+            self._counts.take(any_of(raw))
+            self.usage = self._counts.usage
 
     def _take_block(self, event: StreamEvent) -> None:
         block = read_block(event.content_block)

@@ -10,15 +10,11 @@ from switchgear.wire.anthropic_messages.frames import any_of
 from switchgear.wire.ir import CustomTool, FunctionTool, HostedTool, Request, ToolChoice, Upstream
 from switchgear.wire.origin import ANTHROPIC
 from switchgear.wire.tool_ids import ToolNames
+from switchgear.wire.wrapped import SCHEMA, described
 
 Tool = dict[str, Any]
 
 _BRANCHES = ("allOf", "anyOf", "oneOf")
-_TEXT_INPUT = {
-    "type": "object",
-    "properties": {"input": {"type": "string", "description": "The whole input, as plain text."}},
-    "required": ["input"],
-}
 _SEARCH = "web_search_20250305"
 _FETCH = "web_fetch_20250910"
 _CODE = "code_execution_20250825"
@@ -129,18 +125,10 @@ def _function(tool: FunctionTool, upstream: Upstream, names: ToolNames) -> Tool:
 
 
 def _custom(tool: CustomTool, names: ToolNames) -> Tool:
-    """A tool of free text; its grammar is told in words."""
-    grammar = any_of(tool.format) if tool.format is not None else None
-    definition = grammar.get("definition") if isinstance(grammar, dict) else None
-    if isinstance(grammar, dict) and isinstance(grammar.get("grammar"), dict):
-        definition = grammar["grammar"].get("definition")
-    description = tool.description
-    if isinstance(definition, str) and definition:
-        description = f"{description}\n\nThe input follows this grammar:\n{definition}".strip()
     found: Tool = {"name": names.shorten(tool.name)}
-    if description:
+    if description := described(tool):
         found["description"] = description
-    return {**found, "input_schema": _TEXT_INPUT}
+    return {**found, "input_schema": SCHEMA}
 
 
 def _hosted(tool: HostedTool) -> Tool | None:

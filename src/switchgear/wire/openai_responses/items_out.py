@@ -35,6 +35,14 @@ class ItemWriter:
         self._system_role = system_role
         self._takes_plain = takes_plain
         self._names = names
+        self._shown: list[dict[str, Any]] = []
+        """Pictures of answers, which can't hold any here: the next turn of the user shows them."""
+
+    def close(self) -> list[dict[str, Any]]:
+        """The items, once all turns are written."""
+        self._add_message("user", self._shown)
+        self._shown = []
+        return self.items
 
     def write(self, turn: Turn) -> None:
         if turn.role == "assistant":
@@ -46,8 +54,9 @@ class ItemWriter:
                 self.items.append(_result(part))
             elif (written := input_part(part)) is not None:
                 content.append(written)
-        role = "user" if turn.role == "user" else self._system_role
-        self._add_message(role, content)
+        if turn.role == "user":
+            content, self._shown = self._shown + content, []
+        self._add_message("user" if turn.role == "user" else self._system_role, content)
 
     def _add_message(self, role: str, content: list[dict[str, Any]]) -> None:
         if len(content) == 1 and content[0]["type"] == "input_text":
@@ -57,7 +66,6 @@ class ItemWriter:
 
     def _write_assistant(self, turn: Turn) -> None:
         said: list[dict[str, Any]] = []
-        shown: list[dict[str, Any]] = []
         for part in turn.parts:
             if isinstance(part, Text):
                 if part.text:
@@ -70,13 +78,11 @@ class ItemWriter:
                 said = self._end_message(said)
                 self._add_step(part)
             elif (written := input_part(part)) is not None:
-                shown.append(written)
+                self._shown.append(written)
         self._end_message(said)
         while self.items and self.items[-1].get("type") == "reasoning":
             # Refused without the item that it led to.
             self.items.pop()
-        # Answers can't hold pictures, so the user shows them.
-        self._add_message("user", shown)
 
     def _end_message(self, said: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if said:

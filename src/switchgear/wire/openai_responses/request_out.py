@@ -43,7 +43,7 @@ def write_request(request: Request, upstream: Upstream) -> Written:
     body: dict[str, Any] = {"model": upstream.model}
     if instructions:
         body["instructions"] = instructions
-    body["input"] = items.items
+    body["input"] = items.close()
     body["stream"] = request.stream
     body["store"] = bool(request.store)
     include = _write_thinking(request, upstream, maker, body)

@@ -81,12 +81,12 @@ def expand_history(fields: Fields, turns: Iterable[Turn]) -> Fields:
 
 
 def _resolved(own: list[Raw], earlier: list[Raw]) -> list[Raw]:
-    known = {found["id"]: item for item in earlier if "id" in (found := _object(item, "input"))}
+    known = {bytes(found["id"]): item for item in earlier if "id" in (found := _object(item, "input"))}
     resolved = []
     for at, item in enumerate(own):
         found = _object(item, f"input.{at}")
         is_reference = found.get("type") == Raw(b'"item_reference"')
-        resolved.append(known.get(found.get("id", NULL), item) if is_reference else item)
+        resolved.append(known.get(bytes(found.get("id", NULL)), item) if is_reference else item)
     return resolved
 
 

@@ -1,0 +1,100 @@
+"""Gemini's generateContent, with token counts and embeddings beside it, as a ``Dialect``."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Raw
+
+from switchgear.kernel.dialects import DialectName
+from switchgear.kernel.errors import ApiError
+from switchgear.kernel.facts import ModelFacts
+from switchgear.wire.call import Call, InPath, Operation
+from switchgear.wire.dialect import Edits, Head, Headers
+from switchgear.wire.events import Event
+from switchgear.wire.gemini_generate import (
+    errors,
+    estimate_input,
+    media_out,
+    models,
+    peek,
+    reader,
+    reply,
+    request,
+    request_in,
+    request_out,
+    writer,
+)
+from switchgear.wire.gemini_generate.carries import CARRIES, FIELDS
+from switchgear.wire.gemini_generate.tap import StreamTap
+from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
+from switchgear.wire.loss import Carriage
+from switchgear.wire.model_card import ModelCard
+
+
+class GeminiGenerate:
+    """See ``wire.dialect.Dialect``."""
+
+    name: DialectName = "gemini_generate"
+    carries: Mapping[str, Carriage] = CARRIES
+    fields: Mapping[str, str] = FIELDS
+    heartbeat = b""
+    stream_type = "text/event-stream; charset=utf-8"
+
+    def read_model(self, fields: dict[str, Raw], in_path: InPath) -> str:
+        return peek.read_model(fields, in_path)
+
+    def read_call(self, operation: Operation, fields: dict[str, Raw], model: str, in_path: InPath) -> Call:
+        return peek.read_call(operation, fields, model, in_path)
+
+    def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> bytes:
+        return request.pass_request(call, upstream_model, edits)
+
+    def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
+        return request.with_thinking(call, thinking, facts)
+
+    def read_request(self, call: Call, seals: Seals) -> Request:
+        return request_in.read_request(call, seals)
+
+    def remote_files(self, request: Request, upstream: Upstream) -> tuple[str, ...]:
+        return media_out.remote_files(request)
+
+    def write_request(self, request: Request, upstream: Upstream) -> Written:
+        return request_out.write_request(request, upstream)
+
+    def input_text(self, call: Call) -> str:
+        return estimate_input.input_text(call)
+
+    def overhead_tokens(self, call: Call) -> int:
+        return estimate_input.overhead_tokens(call)
+
+    def read_reply(self, call: Call, body: bytes) -> reply.WholeReply:
+        return reply.read_reply(call.operation, body)
+
+    def tap(self, call: Call) -> StreamTap:
+        return StreamTap(call.in_path.array)
+
+    def read_events(self, body: bytes) -> list[Event]:
+        return reader.read_events(body)
+
+    def reader(self) -> reader.Reader:
+        return reader.Reader()
+
+    def write_reply(self, events: list[Event], head: Head) -> bytes:
+        return writer.write_reply(events, head)
+
+    def writer(self, head: Head) -> writer.Writer:
+        return writer.Writer(head)
+
+    def render_models(self, cards: Sequence[ModelCard], query: Mapping[str, str]) -> bytes:
+        return models.render_models(cards, query)
+
+    def render_model(self, card: ModelCard) -> bytes:
+        return models.render_model(card)
+
+    def render_count(self, tokens: int) -> bytes:
+        return models.render_count(tokens)
+
+    def render_error(self, err: ApiError, request_id: str) -> tuple[int, Headers, bytes]:
+        return errors.render_error(err, request_id)
+
+    def render_stream_error(self, err: ApiError, request_id: str) -> bytes:
+        return errors.render_stream_error(err, request_id)

@@ -1,0 +1,131 @@
+"""What a request wants, read without decoding what the relay has no need of."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from switchgear.kernel.errors import INVALID_VALUE, MISSING_PARAMETER, ApiError
+from switchgear.kernel.limits import CHOICES_MAX, MODEL_NAME_CHARS_MAX
+from switchgear.kernel.usage import TOKENS_MAX
+from switchgear.wire.call import Call, InPath, Operation
+from switchgear.wire.gemini_generate.values import (
+    field,
+    integer_in,
+    object_of,
+    value_of,
+    wrong_type,
+    wrong_value,
+)
+
+_INPUT_KEYS = (
+    "contents",
+    "systemInstruction",
+    "tools",
+    "content",
+    "requests",
+    "generateContentRequest",
+)
+_decode_raws = msgspec.json.Decoder(list[Raw]).decode
+
+
+def read_model(fields: dict[str, Raw], in_path: InPath) -> str:
+    """The path's model, or the body's where the path names none. Raises ApiError: MISSING_PARAMETER,
+    INVALID_TYPE, INVALID_VALUE."""
+    model: object = in_path.model or value_of(fields, "model")
+    if model is None:
+        raise ApiError(MISSING_PARAMETER, "Missing required parameter: 'model'.", param="model")
+    if not isinstance(model, str):
+        raise wrong_type("model", "a string")
+    model = model.removeprefix("models/")
+    if not model:
+        raise wrong_value("model", "it must not be empty")
+    if len(model) > MODEL_NAME_CHARS_MAX:
+        raise wrong_value("model", f"at most {MODEL_NAME_CHARS_MAX} characters, got {len(model)}")
+    return model
+
+
+def read_call(operation: Operation, fields: dict[str, Raw], model: str, in_path: InPath) -> Call:
+    """What else a request says, once it is known that its model may be used. Raises ApiError; unknown fields
+    pass."""
+    choices, cap = 1, 0
+    if operation == "gemini_embed":
+        choices = _check_embed(fields, in_path)
+    else:
+        _check_contents(operation, fields)
+    if operation == "gemini_generate":
+        config = object_of(fields, "generationConfig")
+        choices = _count(config, "candidateCount", CHOICES_MAX) or 1
+        cap = _count(config, "maxOutputTokens", TOKENS_MAX)
+    return Call(
+        "gemini_generate",
+        operation,
+        fields,
+        model,
+        in_path.stream and operation == "gemini_generate",
+        output_tokens_cap=cap,
+        choices=choices,
+        input_bytes=sum(
+            len(memoryview(raw)) for key in _INPUT_KEYS if (raw := field(fields, key)) is not None
+        ),
+        images=_count_images(fields),
+        in_path=in_path,
+    )
+
+
+def _check_contents(operation: Operation, fields: dict[str, Raw]) -> None:
+    key = "contents"
+    raw = field(fields, key)
+    if raw is None and operation == "gemini_count_tokens":
+        inner = object_of(fields, "generateContentRequest")
+        if inner and not inner.get("contents"):
+            raise ApiError(
+                MISSING_PARAMETER, "contents is not specified.", param="generateContentRequest.contents"
+            )
+        if inner:
+            return
+    if raw is None:
+        raise ApiError(MISSING_PARAMETER, "contents is not specified.", param=key)
+    kind = memoryview(raw)[0]
+    if kind not in b"[{":
+        raise wrong_type(key, "an array of contents")
+    if kind == 0x5B and len(memoryview(raw)) < 64 and not bytes(raw)[1:-1].strip():
+        raise ApiError(INVALID_VALUE, "contents must not be empty.", param=key)
+
+
+def _check_embed(fields: dict[str, Raw], in_path: InPath) -> int:
+    key = "requests" if in_path.batch else "content"
+    raw = field(fields, key)
+    if raw is None:
+        raise ApiError(MISSING_PARAMETER, f"{key} is not specified.", param=key)
+    if not in_path.batch:
+        if memoryview(raw)[0] not in b'{["':
+            raise wrong_type(key, "a content")
+        return 1
+    try:
+        count = len(_decode_raws(raw))
+    except (ValueError, RecursionError):
+        raise wrong_type(key, "an array of requests") from None
+    if not count:
+        raise ApiError(INVALID_VALUE, "requests must not be empty.", param=key)
+    return 1
+
+
+def _count(config: dict[str, Any], name: str, most: int) -> int:
+    """0 = not said."""
+    value = integer_in(config, name, "generationConfig")
+    if value is None:
+        return 0
+    if value < 0:
+        raise wrong_value(f"generationConfig.{name}", "at least 0")
+    if name == "candidateCount" and value > most:
+        raise wrong_value(f"generationConfig.{name}", f"at most {most}")
+    return min(value, most)
+
+
+def _count_images(fields: dict[str, Raw]) -> int:
+    raw = field(fields, "contents")
+    if raw is None:
+        return 0
+    value = bytes(raw)
+    return sum(value.count(key) for key in (b'"inlineData"', b'"inline_data"', b'"fileData"', b'"file_data"'))

@@ -1,0 +1,193 @@
+"""An upstream's answer as events, whether it comes as a stream or whole.
+
+A stream has no end marker: it is complete when it ends after every candidate had a finish reason. Reasons are
+therefore remembered and told at the end, as old models write one into every chunk, and calls may follow it.
+"""
+
+from msgspec import Raw
+
+from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX
+from switchgear.kernel.usage import Usage
+from switchgear.wire.events import (
+    Choice,
+    End,
+    Event,
+    Fault,
+    Finish,
+    Start,
+    UsageSeen,
+)
+from switchgear.wire.faults import UpstreamError, upstream_error_of
+from switchgear.wire.gemini_generate.answer_in import Answer
+from switchgear.wire.gemini_generate.finish import FAILED, is_finish, read_finish
+from switchgear.wire.gemini_generate.frames import (
+    Candidate,
+    Chunk,
+    any_of,
+    block_reason,
+    broken,
+    elements,
+    error_of,
+    is_given,
+    is_response,
+    read_chunk,
+)
+from switchgear.wire.gemini_generate.grounding import searches_of
+from switchgear.wire.gemini_generate.usage import read_usage, with_calls, with_images
+from switchgear.wire.sse import FrameTooLong, SseReader, parse_frame
+
+
+def read_events(body: bytes) -> list[Event]:
+    """A whole reply: one response, or an array of the chunks of a stream. Never raises."""
+    found = any_of(body) if body.lstrip()[:1] == b"[" else None
+    reader = Reader(whole=not isinstance(found, list))
+    if isinstance(found, list):
+        events = [event for chunk in elements(body) for event in reader.take(chunk)]
+    else:
+        events = reader.take(body)
+    return events if reader.is_over() else events + reader.finish()
+
+
+class Reader:
+    """Push chunks of the upstream's stream; get the events that they complete."""
+
+    __slots__ = (
+        "_answers",
+        "_block",
+        "_current",
+        "_over",
+        "_sse",
+        "_started",
+        "_usage",
+        "_whole",
+        "version",
+    )
+
+    def __init__(self, whole: bool = False) -> None:
+        self._sse = SseReader(FRAME_BYTES_MAX)
+        self._answers: dict[int, Answer] = {}
+        self._current = 0
+        self._started = False
+        self._block = ""
+        self._usage: Usage | None = None
+        self._whole = whole
+        self._over = False
+        self.version = ""
+
+    def is_over(self) -> bool:
+        """``End`` or ``Fault`` was told."""
+        return self._over
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        if self.is_over():
+            return []
+        too_long = False
+        try:
+            frames = self._sse.feed(chunk)
+        except FrameTooLong as error:
+            frames, too_long = error.frames, True
+        events: list[Event] = []
+        for frame in frames:
+            if frame.data:
+                events += self.take(frame.data)
+            elif frame.raw.lstrip()[:1] in (b"{", b"[", b"<"):
+                events += self._fault(error_of(frame.raw))
+            if self.is_over():
+                return events
+        return events + self._fault(broken("an event is too long")) if too_long else events
+
+    def finish(self) -> list[Event]:
+        if self.is_over():
+            return []
+        events: list[Event] = []
+        rest = self._sse.peek_rest()
+        if rest.strip():
+            frame = parse_frame(rest + b"\n\n")
+            if read_chunk(frame.data) is not None:
+                events = self.take(frame.data)
+            elif not frame.data:
+                events = self._fault(error_of(rest))
+            if self.is_over():
+                return events
+        if self._block and not self._answers:
+            events += [Finish("content_filter", message=self._block), End()]
+        elif self._answers and all(is_finish(answer.finish) for answer in self._answers.values()):
+            events += self._endings()
+        else:
+            events.append(Fault(broken("the stream ended before its end"), truncated=True))
+        self._over = True
+        return events
+
+    def take(self, data: bytes | Raw) -> list[Event]:
+        """One response object."""
+        chunk = read_chunk(data)
+        if chunk is None:
+            # Some hosts end every dialect alike.
+            return [] if bytes(data).strip() == b"[DONE]" else self._fault(error_of(bytes(data)))
+        if is_given(chunk.error):
+            return self._fault(upstream_error_of(200, any_of(data)))
+        events: list[Event] = []
+        if not self._started:
+            if not is_response(chunk):
+                return self._fault(broken("the answer is no response"))
+            self._started = True
+            self.version = chunk.model_version or ""
+            events.append(Start(chunk.response_id or "", self.version))
+        for candidate in chunk.candidates or ():
+            self._take_candidate(candidate, chunk, events)
+            if self.is_over():
+                return events
+        self._block = self._block or block_reason(chunk)
+        if is_given(chunk.usage_metadata) and (usage := read_usage(chunk.usage_metadata)) is not None:
+            self._usage = usage
+            events.append(UsageSeen(usage))
+        return events
+
+    def _take_candidate(self, candidate: Candidate, chunk: Chunk, events: list[Event]) -> None:
+        answer = self._answers.get(candidate.index)
+        if answer is None:
+            if len(self._answers) >= CHOICES_MAX:
+                events += self._fault(broken("too many candidates"))
+                return
+            answer = self._answers[candidate.index] = Answer(chunk.response_id or "", self._whole)
+        if candidate.index != self._current:
+            self._current = candidate.index
+            events.append(Choice(candidate.index))
+        answer.take(candidate, events)
+        finish = candidate.finish_reason
+        if finish is not None and is_finish(finish):
+            answer.finish, answer.finish_message = finish, candidate.finish_message or ""
+            if finish in FAILED and not answer.has_content:
+                message = f"{finish} {answer.finish_message}".strip()
+                events += self._fault(UpstreamError("transient", 200, message, code=finish))
+
+    def _endings(self) -> list[Event]:
+        events: list[Event] = []
+        for index, answer in self._answers.items():
+            told: list[Event] = []
+            answer.close(told)
+            if told and index != self._current:
+                self._current = index
+                events.append(Choice(index))
+            events += told
+        if (usage := self._final_usage()) is not None:
+            events.append(UsageSeen(usage))
+        for index, answer in self._answers.items():
+            if index != self._current:
+                self._current = index
+                events.append(Choice(index))
+            reason = read_finish(answer.finish, answer.has_calls)
+            events.append(Finish(reason, message=answer.finish_message))
+        events.append(End())
+        return events
+
+    def _final_usage(self) -> Usage | None:
+        """The last one told, if there is more to say: pictures that it leaves out, and searches."""
+        answers = self._answers.values()
+        queries = [searches_of(answer.grounding, self.version) for answer in answers]
+        usage = with_calls(with_images(self._usage, sum(answer.images for answer in answers)), sum(queries))
+        return None if usage == self._usage else usage
+
+    def _fault(self, error: UpstreamError) -> list[Event]:
+        self._over = True
+        return [Fault(error)]

@@ -1,0 +1,77 @@
+"""What is read of a whole JSON reply that passes through."""
+
+from typing import Any
+
+import msgspec
+
+from switchgear.kernel.usage import Usage
+from switchgear.wire.call import Operation
+from switchgear.wire.faults import UpstreamError, upstream_error_of
+from switchgear.wire.gemini_generate.frames import (
+    Chunk,
+    any_of,
+    block_reason,
+    broken,
+    error_of,
+    is_given,
+    read_chunk,
+    written,
+)
+from switchgear.wire.gemini_generate.grounding import searches_of
+from switchgear.wire.gemini_generate.usage import read_usage, with_calls, with_images
+
+
+class WholeReply(msgspec.Struct, frozen=True):
+    """A reply of status 200. With ``error`` it is no answer and nothing else counts."""
+
+    body: bytes
+    usage: Usage | None = None
+    error: UpstreamError | None = None
+    empty: bool = False
+    """It holds no candidate and no embedding, and does not say that the prompt was refused."""
+
+    def text(self) -> str:
+        """What the model wrote, for an estimate; decoded only when asked for."""
+        chunk = read_chunk(self.body)
+        return "".join(written(part) for part in _parts(chunk)) if chunk is not None else ""
+
+
+def read_reply(operation: Operation, body: bytes) -> WholeReply:
+    """Never raises: what is not an answer comes back as ``error``."""
+    if operation == "gemini_embed":
+        return _read_embeddings(body)
+    chunk = read_chunk(body)
+    if chunk is None:
+        return WholeReply(body, error=error_of(body))
+    if is_given(chunk.error):
+        return WholeReply(body, error=upstream_error_of(200, any_of(body)))
+    usage = read_usage(chunk.usage_metadata) if is_given(chunk.usage_metadata) else None
+    if not chunk.candidates:
+        return WholeReply(body, usage, empty=not block_reason(chunk))
+    images = sum(
+        1 for part in _parts(chunk) if part.inline_data and part.inline_data.mime_type.startswith("image/")
+    )
+    searches = sum(
+        searches_of(item.grounding_metadata, chunk.model_version or "") for item in chunk.candidates
+    )
+    return WholeReply(body, with_calls(with_images(usage, images), searches))
+
+
+def _parts(chunk: Chunk) -> list[Any]:
+    return [
+        part
+        for candidate in chunk.candidates or ()
+        if candidate.content is not None
+        for part in candidate.content.parts or ()
+    ]
+
+
+def _read_embeddings(body: bytes) -> WholeReply:
+    found = any_of(body)
+    if not isinstance(found, dict):
+        return WholeReply(body, error=broken("the answer is not JSON"))
+    if found.get("error"):
+        return WholeReply(body, error=upstream_error_of(200, found))
+    metadata = found.get("usageMetadata")
+    usage = read_usage(msgspec.json.encode(metadata)) if metadata else None
+    return WholeReply(body, usage, empty=not (found.get("embedding") or found.get("embeddings")))

@@ -1,0 +1,103 @@
+"""The request as one upstream of this dialect gets it: what the client sent, with named edits."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from switchgear.kernel.facts import ModelFacts
+from switchgear.wire.call import Call
+from switchgear.wire.dialect import Edits
+from switchgear.wire.edits import edited
+from switchgear.wire.gemini_generate.config_out import write_thinking
+from switchgear.wire.gemini_generate.frames import any_of
+from switchgear.wire.gemini_generate.signatures import SEALED, SKIP
+from switchgear.wire.gemini_generate.values import Json, object_of, pick
+from switchgear.wire.ir import Thinking
+from switchgear.wire.splice import BadJson, read_object, read_objects, write_array, write_object
+
+_SEALED = b'"' + SEALED.encode()
+_encode = msgspec.json.Encoder().encode
+
+
+def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
+    """The body for an upstream that knows the model as ``upstream_model``; it stands in the path, and where
+    the body repeats it, it is changed there, too."""
+    name = upstream_model if "/" in upstream_model else f"models/{upstream_model}"
+    model = Raw(_encode(name))
+    fields = dict(call.fields)
+    if "model" in fields:
+        fields["model"] = model
+    for key in ("generateContentRequest", "generate_content_request"):
+        if key in fields:
+            fields[key] = _with_model(fields[key], model)
+    if "requests" in fields:
+        fields["requests"] = _with_models(fields["requests"], model)
+    if "contents" in fields and _SEALED in bytes(fields["contents"]):
+        fields["contents"] = _without_sealed(fields["contents"])
+    return write_object(edited(fields, edits))
+
+
+def with_thinking(call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
+    """The call with another wish about reasoning than its body's; whether thoughts are shown stays as the
+    client has it, if it says so."""
+    config = object_of(call.fields, "generationConfig")
+    before = pick(config, "thinkingConfig")
+    kept = {key: value for key, value in config.items() if key not in ("thinkingConfig", "thinking_config")}
+    written = write_thinking(thinking, facts)
+    shows = pick(before, "includeThoughts") if isinstance(before, dict) else None
+    if isinstance(shows, bool) and "includeThoughts" in written:
+        written["includeThoughts"] = shows
+    if written:
+        kept["thinkingConfig"] = written
+    fields = {key: raw for key, raw in call.fields.items() if key != "generation_config"}
+    fields["generationConfig"] = Raw(_encode(kept))
+    return msgspec.structs.replace(call, fields=fields)
+
+
+def _with_model(raw: Raw, model: Raw) -> Raw:
+    try:
+        inner = read_object(bytes(raw))
+    except BadJson:
+        return raw
+    inner["model"] = model
+    return Raw(write_object(inner))
+
+
+def _with_models(raw: Raw, model: Raw) -> Raw:
+    try:
+        requests = read_objects(raw)
+    except BadJson:
+        return raw  # the upstream blames it
+    for request in requests:
+        request["model"] = model
+    return Raw(write_array(requests))
+
+
+def _without_sealed(raw: Raw) -> Raw:
+    """Tokens of other makers, sealed for their way through the client, mean nothing to Google. A call that
+    had one gets the word that stands for a call of foreign history."""
+    contents = any_of(raw)
+    kept: list[Any] = []
+    for content in contents if isinstance(contents, list) else [contents]:
+        parts = content.get("parts") if isinstance(content, dict) else None
+        if isinstance(parts, list):
+            content["parts"] = [left for part in parts if (left := _unsealed(part)) is not None]
+        if not isinstance(parts, list) or content["parts"]:
+            kept.append(content)
+    return Raw(_encode(kept))
+
+
+def _unsealed(part: Any) -> Json | None:
+    """The part without a sealed token; None when it held nothing else."""
+    if not isinstance(part, dict):
+        return part  # type: ignore[no-any-return]
+    signature = pick(part, "thoughtSignature")
+    if not isinstance(signature, str) or not signature.startswith(SEALED):
+        return part
+    kept = {key: value for key, value in part.items() if key not in ("thoughtSignature", "thought_signature")}
+    if pick(kept, "functionCall") is not None:
+        kept["thoughtSignature"] = SKIP
+    elif kept.get("thought") is True or kept.get("text") == "":
+        return None
+    return kept

@@ -1,0 +1,59 @@
+"""A request of this dialect in the neutral form."""
+
+import msgspec
+from msgspec import Raw
+
+from switchgear.kernel.errors import UNSUPPORTED_PARAMETER, ApiError
+from switchgear.wire.call import Call
+from switchgear.wire.gemini_generate.config_in import read_knobs, unknown_knobs
+from switchgear.wire.gemini_generate.contents_in import read_contents, read_system
+from switchgear.wire.gemini_generate.tools_in import read_choice, read_tools
+from switchgear.wire.gemini_generate.values import field, object_of, snake, text, value_of
+from switchgear.wire.ir import Request, Seals
+from switchgear.wire.splice import NULL
+
+_KNOWN = (
+    "model",
+    "contents",
+    "systemInstruction",
+    "tools",
+    "toolConfig",
+    "generationConfig",
+    "safetySettings",
+    "serviceTier",
+    "store",
+)
+_KNOWN_NAMES = frozenset((*_KNOWN, *map(snake, _KNOWN)))
+_TIERS = {"standard": "default"}
+
+
+def read_request(call: Call, seals: Seals) -> Request:
+    """Raises ApiError."""
+    fields = call.fields
+    if call.operation == "gemini_count_tokens" and field(fields, "contents") is None:
+        inner = object_of(fields, "generateContentRequest")
+        fields = {key: Raw(msgspec.json.encode(value)) for key, value in inner.items()}
+    if field(fields, "cachedContent") is not None:
+        raise ApiError(
+            UNSUPPORTED_PARAMETER,
+            "'cachedContent' belongs to one Google account and can't be carried to this model.",
+            param="cachedContent",
+        )
+    config = object_of(fields, "generationConfig")
+    tier = text(value_of(fields, "serviceTier")).lower()
+    store = value_of(fields, "store")
+    extras = {key: value for key, value in fields.items() if key not in _KNOWN_NAMES and value != NULL}
+    return Request(
+        turns=(
+            *read_system(value_of(fields, "systemInstruction")),
+            *read_contents(value_of(fields, "contents"), seals),
+        ),
+        tools=read_tools(value_of(fields, "tools")),
+        tool_choice=read_choice(object_of(fields, "toolConfig")),
+        safety=field(fields, "safetySettings"),
+        service_tier=_TIERS.get(tier, tier),
+        store=store if isinstance(store, bool) else None,
+        stream=call.stream,
+        extras={**extras, **unknown_knobs(config)},
+        **read_knobs(config),
+    )

@@ -1,0 +1,130 @@
+"""Tools and the choice among them, for an upstream."""
+
+from typing import Any
+
+import msgspec
+
+from switchgear.kernel.errors import INVALID_VALUE, ApiError
+from switchgear.wire.gemini_generate.frames import any_of
+from switchgear.wire.gemini_generate.values import Json
+from switchgear.wire.ir import CustomTool, FunctionTool, HostedTool, Request, Tool, Upstream
+from switchgear.wire.json_schema import SchemaTooLarge, gemini_schema
+from switchgear.wire.tool_ids import GEMINI_NAME, ToolNames
+
+_HOSTED = {"web_search": "googleSearch", "web_fetch": "urlContext", "code_execution": "codeExecution"}
+_FREE_TEXT = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
+_SMALL_BYTES = 160
+"""A schema that declares something is rarely smaller; only smaller ones are looked at for being empty."""
+
+
+def names_of(request: Request) -> ToolNames:
+    """Names of the functions as Google takes them."""
+    listed = [tool.name for tool in request.tools if isinstance(tool, FunctionTool | CustomTool)]
+    return ToolNames(listed, GEMINI_NAME)
+
+
+def renamed(request: Request, names: ToolNames) -> dict[str, str]:
+    """Names that Google would not take: as they are sent → as the client knows them."""
+    listed = [tool.name for tool in request.tools if isinstance(tool, FunctionTool | CustomTool)]
+    return {short: name for name in listed if (short := names.shorten(name)) != name}
+
+
+def write_tools(request: Request, upstream: Upstream, names: ToolNames) -> tuple[list[Json], list[str]]:
+    """(tools, concepts that were left out). Functions stand in one tool together. Raises ApiError."""
+    functions: list[Json] = []
+    hosted: list[Json] = []
+    dropped: list[str] = []
+    chosen = _chosen(request)
+    for tool in request.tools:
+        if isinstance(tool, HostedTool):
+            written = _hosted(tool)
+            if written is None:
+                dropped.append(tool.kind)
+            else:
+                hosted.append(written)
+        elif chosen is None or tool.name in chosen:
+            functions.append(_function(tool, upstream, names))
+    tools = [{"functionDeclarations": functions}] if functions else []
+    return tools + hosted, dropped
+
+
+def write_choice(request: Request, upstream: Upstream, names: ToolNames, functions: bool) -> Json | None:
+    """``toolConfig``. ``functions``: some are declared."""
+    choice = request.tool_choice
+    if choice is None or not functions:
+        return None
+    if choice.mode == "none":
+        return _config("NONE")
+    if choice.mode == "auto":
+        return _config("AUTO")
+    wanted = (choice.name,) if choice.mode == "named" else choice.allowed
+    allowed = upstream.facts.tool_choices
+    if allowed and "required" not in allowed:
+        return _config("AUTO")
+    config = _config("ANY")
+    if wanted:
+        config["functionCallingConfig"]["allowedFunctionNames"] = [names.shorten(name) for name in wanted]
+    return config
+
+
+def _chosen(request: Request) -> frozenset[str] | None:
+    """Where the model may choose among some tools only, the others are not declared; None = all are."""
+    choice = request.tool_choice
+    return (
+        frozenset(choice.allowed) if choice is not None and choice.mode == "auto" and choice.allowed else None
+    )
+
+
+def _config(mode: str) -> dict[str, Any]:
+    return {"functionCallingConfig": {"mode": mode}}
+
+
+def _function(tool: FunctionTool | CustomTool, upstream: Upstream, names: ToolNames) -> Json:
+    written: Json = {"name": names.shorten(tool.name)}
+    if tool.description:
+        written["description"] = tool.description
+    if isinstance(tool, CustomTool):
+        written["parametersJsonSchema"] = _FREE_TEXT
+        if upstream.facts.schema_subset:
+            written["parameters"] = written.pop("parametersJsonSchema")
+        return written
+    if tool.schema is None or _is_empty(tool):
+        return written
+    if not upstream.facts.schema_subset:
+        written["parametersJsonSchema"] = tool.schema
+    elif (subset := subset_of(tool.schema, f"tools.{tool.name}")) is not None:
+        written["parameters"] = subset
+    return written
+
+
+def subset_of(schema: msgspec.Raw, place: str) -> Json | None:
+    """A schema in Google's own words; None where it asks for nothing. Raises ApiError."""
+    found = any_of(schema)
+    try:
+        return gemini_schema(found) if isinstance(found, dict) else None
+    except SchemaTooLarge as error:
+        raise ApiError(INVALID_VALUE, f"Invalid value for '{place}': {error}.", param=place) from None
+
+
+def _is_empty(tool: FunctionTool) -> bool:
+    """An object without properties is said by no schema at all."""
+    if tool.schema is None or len(memoryview(tool.schema)) > _SMALL_BYTES:
+        return False
+    found = any_of(tool.schema)
+    return not isinstance(found, dict) or not any(
+        found.get(key) for key in ("properties", "anyOf", "$ref", "allOf")
+    )
+
+
+def _hosted(tool: Tool) -> Json | None:
+    """None for those that have no equivalent here."""
+    if not isinstance(tool, HostedTool):
+        return None
+    if tool.dialect == "gemini_generate":
+        found = any_of(tool.raw)
+        return found if isinstance(found, dict) else None
+    name = _HOSTED.get(tool.kind)
+    if name is None:
+        return None
+    options: Json = {}
+    return {name: options}

@@ -1,0 +1,108 @@
+"""``usageMetadata`` as disjoint counts, and back.
+
+The prompt's count contains the cached tokens; what tools put into the prompt is counted beside it, and so are
+the thoughts beside the candidates. Counts that can't be are cut, so that the classes never overlap.
+"""
+
+import math
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from switchgear.kernel.usage import TOKENS_MAX, Usage
+from switchgear.wire.gemini_generate.frames import any_of
+
+IMAGE_TOKENS = 1290
+"""Of one picture that was made, where its tokens are not told apart from the text's."""
+
+_DIGITS_MAX = 20
+
+
+def read_usage(raw: Raw | bytes) -> Usage | None:
+    """None when there is none: not an object, or nothing counted in it."""
+    found = any_of(raw)
+    if not isinstance(found, dict):
+        return None
+    prompt = _count(found, "promptTokenCount") + _count(found, "toolUsePromptTokenCount")
+    thoughts = _count(found, "thoughtsTokenCount")
+    candidates = _count(found, "candidatesTokenCount")
+    if "candidatesTokenCount" not in found:
+        candidates = max(0, _count(found, "totalTokenCount") - prompt - thoughts) if prompt else 0
+    if not prompt and not candidates and not thoughts:
+        return None
+    cached = min(_count(found, "cachedContentTokenCount"), prompt)
+    inputs, kept = _by_modality(found, "promptTokensDetails"), _by_modality(found, "cacheTokensDetails")
+    tools = _by_modality(found, "toolUsePromptTokensDetails")
+    left = prompt - cached
+    audio_in = min(max(0, inputs["AUDIO"] - kept["AUDIO"]) + tools["AUDIO"], left)
+    image_in = min(max(0, inputs["IMAGE"] - kept["IMAGE"]) + tools["IMAGE"], left - audio_in)
+    outputs = _by_modality(found, "candidatesTokensDetails")
+    audio_out = min(outputs["AUDIO"], candidates)
+    image_out = min(outputs["IMAGE"], candidates - audio_out)
+    return Usage(
+        input_uncached=left - audio_in - image_in,
+        cache_read=cached,
+        audio_in=audio_in,
+        image_in=image_in,
+        output_text=candidates - audio_out - image_out,
+        reasoning=thoughts,
+        audio_out=audio_out,
+        image_out=image_out,
+    )
+
+
+def with_images(usage: Usage | None, images: int) -> Usage | None:
+    """The usage of an answer that holds so many pictures, where it does not tell their tokens apart."""
+    if usage is None or not images or usage.image_out:
+        return usage
+    made = min(usage.output_text, images * IMAGE_TOKENS)
+    return msgspec.structs.replace(usage, output_text=usage.output_text - made, image_out=made)
+
+
+def with_calls(usage: Usage | None, calls: int) -> Usage | None:
+    """The usage of an answer with so many searches to be paid for."""
+    return msgspec.structs.replace(usage, calls=calls) if usage is not None and calls else usage
+
+
+def usage_object(usage: Usage) -> dict[str, Any]:
+    """``usageMetadata`` for a client."""
+    prompt, output = usage.input_total, usage.output_total - usage.reasoning
+    found: dict[str, Any] = {"promptTokenCount": prompt}
+    if usage.cache_read:
+        found["cachedContentTokenCount"] = usage.cache_read
+    found["candidatesTokenCount"] = output
+    if usage.reasoning:
+        found["thoughtsTokenCount"] = usage.reasoning
+    found["totalTokenCount"] = prompt + output + usage.reasoning
+    if usage.audio_in or usage.image_in:
+        found["promptTokensDetails"] = _details(prompt, usage.audio_in, usage.image_in)
+    if usage.audio_out or usage.image_out:
+        found["candidatesTokensDetails"] = _details(output, usage.audio_out, usage.image_out)
+    return found
+
+
+def _details(total: int, audio: int, image: int) -> list[dict[str, Any]]:
+    counts = (("TEXT", total - audio - image), ("AUDIO", audio), ("IMAGE", image))
+    return [{"modality": name, "tokenCount": count} for name, count in counts if count]
+
+
+def _by_modality(found: dict[str, Any], key: str) -> dict[str, int]:
+    counts = {"AUDIO": 0, "IMAGE": 0}
+    details = found.get(key)
+    for item in details if isinstance(details, list) else ():
+        if isinstance(item, dict) and (modality := item.get("modality")) in counts:
+            counts[modality] = min(counts[modality] + _count(item, "tokenCount"), TOKENS_MAX)
+    return counts
+
+
+def _count(found: dict[str, Any], key: str) -> int:
+    """A count as some upstream may write it; whatever is none counts as 0."""
+    value = found.get(key)
+    if isinstance(value, str):
+        value = int(value) if len(value) <= _DIGITS_MAX and value.isascii() and value.isdigit() else 0
+    elif isinstance(value, float):
+        value = int(value) if math.isfinite(value) else 0
+    elif isinstance(value, bool) or not isinstance(value, int):
+        return 0
+    return min(max(value, 0), TOKENS_MAX)
