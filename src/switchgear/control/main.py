@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 
 
 def main(argv: list[str]) -> int:
-    """``DATA [--parent-fd N] [--trusted-proxy CIDR …] [--responses-retention-days N]``; the exit code is 0 after a clean stop, 1 otherwise.
+    """``DATA [--parent-fd N] [--trusted-proxy CIDR …] [--responses-retention-days N]``; the exit code is 0
+    after a clean stop, 1 otherwise.
 
     ``--parent-fd`` is the reading end of a pipe whose writing end only the parent holds.
     """

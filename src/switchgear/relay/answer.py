@@ -16,18 +16,21 @@ from switchgear.kernel.limits import (
 )
 from switchgear.kernel.usage import Usage
 from switchgear.ledger.record import Attempt, EndState, UsageSource
-from switchgear.link.snapshot import ChannelView
+from switchgear.link.snapshot import ChannelView, Principal
 from switchgear.net.transport import TransportFault
 from switchgear.relay.attempt import Exchange, Fault, judge, transport_fault, upstream_sentence
 from switchgear.relay.call import Outcome, RunningCall
+from switchgear.relay.detached import Detached
 from switchgear.relay.health import Health
 from switchgear.relay.heartbeat import Pulse
 from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
+from switchgear.relay.keeping import Keeping
 from switchgear.relay.meter import BYTES_PER_TOKEN, TokenTally, count_or_guess, is_plausible
 from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Prepared, dropped_header
 from switchgear.relay.redact import redact_error
 from switchgear.relay.replies import passed_back
+from switchgear.relay.responses import Ground
 from switchgear.relay.stream import StreamEnd, pass_on
 from switchgear.relay.tools import Tools
 from switchgear.wire.bridge import Bridge, convert_reply
@@ -37,6 +40,8 @@ from switchgear.wire.dialect import Reply as WholeReply
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.faults import to_api_error
 from switchgear.wire.ir import Request
+from switchgear.wire.openai_responses.kept import Answered, answered_stream, answered_whole
+from switchgear.wire.openai_responses.stored import queued_response
 from switchgear.wire.thoughts import ThoughtsReader
 
 _STREAM_HEADERS: Headers = [("cache-control", "no-cache"), ("x-accel-buffering", "no")]
@@ -72,6 +77,9 @@ class Answerer:
         self._thoughts: ThoughtsReader | None = None
         self._task: asyncio.Task[None] | None = None
         self._body_until_ns = 0
+        self.keeping: Keeping | None = None
+        """Of a call whose answer later calls may name."""
+        self._detached: Detached | None = None
         self.body_late = False
         """The client took too long over its body; that is why the task was cancelled."""
 
@@ -96,6 +104,27 @@ class Answerer:
         body = await request.read_body(BODY_BYTES_MAX)
         self._body_until_ns = 0
         return body
+
+    def stands_on(self, ground: Ground, who: Principal) -> None:
+        """What later calls may go on from is kept."""
+        if ground.keeps:
+            self.keeping = Keeping(self._tools.responses, ground, who, self._running.request_id)
+
+    async def go_on_alone(self, call: Call, prepared: Prepared) -> None:
+        """From now on the call does not need its client, who is told where its answer will be. Raises
+        ApiError when that can't be kept."""
+        if self.keeping is None or prepared.request is None:
+            raise RuntimeError("only what is converted and kept runs in the background here")
+        queued = queued_response(self._head(prepared.request, call))
+        await self.keeping.begin(queued, "in_progress" if call.stream else "queued")
+        self._reply = self._detached = Detached(self._reply)
+        if not call.stream:
+            headers = [
+                *self._headers,
+                *dropped_header(prepared.dropped),
+                ("content-type", "application/json"),
+            ]
+            self._reply.send_whole(200, headers, queued)
 
     def add_headers(self, headers: Headers) -> None:
         self._headers = self._headers + headers
@@ -189,6 +218,8 @@ class Answerer:
         body = result.body
         self._keep_thoughts()
         self._end("complete", 200, "", usage, source, len(body), replied_ns=replied_ns)
+        if self.keeping is not None:
+            await self.keeping.keep(exchange, self._answered(result, exchange.prepared, call))
         headers = [
             *self._headers,
             *passed_back(response.headers, candidate.channel),
@@ -206,6 +237,10 @@ class Answerer:
         for event in reply.events:
             thoughts.take(event)
         return reply
+
+    def _answered(self, reply: WholeReply, prepared: Prepared, call: Call) -> Answered | None:
+        request = prepared.request
+        return answered_whole(reply, None if request is None else self._head(request, call))
 
     def _thoughts_of(self, prepared: Prepared) -> ThoughtsReader:
         self._thoughts = ThoughtsReader(prepared.passage.origin, THOUGHTS_CHARS_MAX)
@@ -232,7 +267,7 @@ class Answerer:
             seals=self._tools.seals,
             input_tokens=call.input_bytes // BYTES_PER_TOKEN,
             include_usage=call.include_usage,
-            fields=call.fields,
+            fields=call.fields if call.asked is None else call.asked,
             array=call.in_path.array,
             completion=call.operation == "openai_completions",
         )
@@ -256,6 +291,8 @@ class Answerer:
             closing = tap.closing()
             self._keep_thoughts()
             self._end("complete", 200, "", usage, source, pulse.delivered_bytes + len(closing), end=end)
+            if self.keeping is not None:
+                await self.keeping.keep(exchange, answered_stream(tap))
             pulse.push(closing)
             self._reply.finish()
             await self._close_politely(exchange)
@@ -264,6 +301,8 @@ class Answerer:
         state, error_name = _END_STATES[end.state]
         self._end(state, 200, error_name, usage, source, pulse.delivered_bytes, end=end)
         shown = _shown_error(end, tap, candidate.channel)
+        if self.keeping is not None:
+            self.keeping.error = shown
         pulse.push(tap.error_frame(shown, self._running.request_id))
 
     async def _close_politely(self, exchange: Exchange) -> None:
@@ -319,6 +358,8 @@ class Answerer:
 
     async def _show_error(self, error: ApiError) -> None:
         """In the caller's dialect: as a status while that can still be sent, in-band after."""
+        if self.keeping is not None:
+            self.keeping.error = error
         if not self._reply.started:
             status, headers, body = self._rendered(error)
             self._reply.send_whole(status, self._headers + headers, body)
@@ -385,7 +426,9 @@ class Answerer:
         self._reply.start_stream(200, [*self._headers, *upstream, kind, *_STREAM_HEADERS])
 
     def _client_left(self) -> None:
-        if self._task is not None and not self._running.ended:
+        if self._detached is not None:
+            self._detached.leave()
+        elif self._task is not None and not self._running.ended:
             self._task.cancel()
 
 

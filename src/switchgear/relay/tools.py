@@ -11,6 +11,7 @@ from switchgear.relay.directory import Directory
 from switchgear.relay.health import Health
 from switchgear.relay.meter import Count
 from switchgear.relay.prepare import Fetch
+from switchgear.relay.responses import Responses
 from switchgear.relay.thoughts import KeptThoughts
 from switchgear.relay.view import View
 from switchgear.wire.ir import Seals
@@ -28,5 +29,6 @@ class Tools(msgspec.Struct, frozen=True):
     seals: Seals
     fetch: Fetch
     thoughts: KeptThoughts
+    responses: Responses
     view: Callable[[], View]
     """The configuration as it stands; a call takes it once."""

@@ -14,6 +14,7 @@ from typing import Any
 from switchgear.kernel.clock import Clock, SystemClock
 from switchgear.kernel.home import Home
 from switchgear.kernel.ids import new_id
+from switchgear.link.bulk import BulkLink
 from switchgear.link.protocol import (
     ControllerCall,
     CountTokens,
@@ -27,6 +28,7 @@ from switchgear.link.protocol import (
     Ok,
     Recall,
     Result,
+    StopResponse,
     TokenCount,
     Welcome,
 )
@@ -47,6 +49,7 @@ from switchgear.relay.locate import Locator
 from switchgear.relay.metrics import Meters
 from switchgear.relay.pipeline import Pipeline
 from switchgear.relay.requestlog import RequestLog
+from switchgear.relay.responses import Responses
 from switchgear.relay.seals import EnvelopeSeals
 from switchgear.relay.thoughts import KeptThoughts
 from switchgear.relay.tools import Tools
@@ -95,6 +98,9 @@ class Worker:
             EnvelopeSeals(lambda: self._directory.pepper),
             self._files,
             KeptThoughts(self._link.call, self._link.notify, self._clock),
+            Responses(
+                BulkLink(home).call, lambda: self._directory.pepper, self._meters, self._clock, self.epoch
+            ),
             self._current,
         )
         self._pipeline = Pipeline(tools)
@@ -133,9 +139,14 @@ class Worker:
         serving_now()
         await _first(stop.wait(), self._refused.wait())
         self._draining = True
-        if not await server.drain(drain_s):
+        until_s = asyncio.get_running_loop().time() + drain_s
+        drained = await server.drain(drain_s)
+        # Calls in the background go on without a connection that would have to be drained.
+        left_s = max(0.0, until_s - asyncio.get_running_loop().time())
+        if not (drained and await self._pipeline.all_ended(left_s)):
             self._pipeline.stop()
             await server.drain(LAST_WORDS_S)
+            await self._pipeline.all_ended(LAST_WORDS_S)
         server.stop()
 
     async def _leave(self) -> None:
@@ -166,6 +177,9 @@ class Worker:
         """Answers the controller, at once."""
         if isinstance(call, Recall):
             return self._funds.recall(call)
+        if isinstance(call, StopResponse):
+            self._pipeline.stop_one(call.id, call.owner)
+            return Ok()
         try:
             self._swap(call)
         except ValueError as error:

@@ -90,12 +90,12 @@ class Bridge:
         "_settler",
         "_tail",
         "_texts",
-        "_writer",
         "ended",
         "fault",
         "has_content",
         "text_bytes",
         "usage",
+        "writer",
     )
 
     def __init__(
@@ -103,7 +103,7 @@ class Bridge:
     ) -> None:
         self._settler = _Settler(passage)
         self._reader = reader
-        self._writer = writer
+        self.writer = writer
         self._notice = notice
         self._texts: list[str] = []
         self._tail = b""
@@ -131,10 +131,10 @@ class Bridge:
         return text
 
     def closing(self) -> bytes:
-        return self._tail + self._writer.closing()
+        return self._tail + self.writer.closing()
 
     def error_frame(self, err: ApiError, request_id: str) -> bytes:
-        return self._writer.error_frame(err, request_id)
+        return self.writer.error_frame(err, request_id)
 
     def _take(self, events: list[Event]) -> bytes:
         events = self._settler.settle(events)
@@ -143,7 +143,7 @@ class Bridge:
             if self.fault is not None:
                 events = events[:at]
                 break
-        return self._writer.feed(events) if events else b""
+        return self.writer.feed(events) if events else b""
 
     def _look(self, event: Event) -> None:
         if isinstance(event, TextDelta | ReasoningDelta | RefusalDelta | ToolDelta):
