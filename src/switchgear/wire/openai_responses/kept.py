@@ -94,10 +94,10 @@ def own_references(fields: Mapping[str, Raw]) -> tuple[str, ...]:
 
 def with_items(fields: Mapping[str, Raw], items: Iterable[Raw]) -> dict[str, Raw]:
     """The request with each reference to one of the items replaced by it."""
-    known: dict[Raw, Raw] = {}
+    known: dict[bytes, Raw] = {}
     for item in items:
         try:
-            known[read_object(bytes(item)).get("id", NULL)] = item
+            known[bytes(read_object(bytes(item)).get("id", NULL))] = item
         except BadJson:
             continue
     try:
@@ -105,7 +105,7 @@ def with_items(fields: Mapping[str, Raw], items: Iterable[Raw]) -> dict[str, Raw
     except BadJson:
         return dict(fields)
     own = [
-        known.get(item.get("id", NULL), Raw(write_object(item)))
+        known.get(bytes(item.get("id", NULL)), Raw(write_object(item)))
         if item.get("type") == Raw(b'"item_reference"')
         else Raw(write_object(item))
         for item in asked
