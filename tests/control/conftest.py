@@ -80,7 +80,7 @@ class Site:
     def spent(self) -> int:
         return self.balance(chart.revenue)
 
-    async def until(self, condition, what: str, timeout_s: float = 5.0) -> None:
+    async def until(self, condition, what: str, timeout_s: float = 20.0) -> None:
         """Waits for something that other tasks bring about; a wait with an end, not a pause."""
         async with asyncio.timeout(timeout_s):
             while not condition():  # noqa: ASYNC110  # the condition lies in the database

@@ -71,7 +71,7 @@ async def test_a_change_is_noticed_without_being_told(site):
     await site.start()
     worker = await site.worker()
     site.database.write(lambda connection: set_key_status(connection, "ci", True))
-    await site.until(lambda: worker.versions, "the push", 2)
+    await site.until(lambda: worker.versions, "the push")
     found = await worker.client.call(LookupKey(key_digest(KEY, PEPPER)))
     assert found.principal.status == "key_disabled"
 
@@ -132,7 +132,7 @@ def start_process(path: Path, *options: str, **more) -> subprocess.Popen:
 
 
 async def listening(process: subprocess.Popen, home: Home) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while process.poll() is None:
             with contextlib.suppress(LinkAway):
                 if await call_once(home, MetricsPage()) is not None:

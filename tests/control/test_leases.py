@@ -6,13 +6,31 @@ could take a second, or a lost answer could lose or double a grant.
 
 import asyncio
 import time
+from statistics import median
 
 import pytest
 from tests.control.conftest import USD
+from tests.sim.ledger_worker import LedgerWorker
 
 from switchgear.kernel.limits import HOLD_WAIT_S
 from switchgear.link.protocol import Acquire, LookupKey, Returned
 from switchgear.link.unix import LinkAway
+
+ROUND_TRIP_S = 0.002
+"""What a refill that brings nothing takes where the machine does nothing else."""
+
+
+async def how_slow(worker: LedgerWorker) -> float:
+    """How many times longer a round trip through the writer takes now than on a quiet machine; at least 1.
+
+    Bounds on time grow with it: they are about what an answer waits for, not about who has the processor.
+    """
+    times = []
+    for _ in range(9):
+        started = time.monotonic()
+        await worker.client.call(Acquire((("wallet:nobody", 1),), wait=False))
+        times.append(time.monotonic() - started)
+    return max(1.0, median(times) / ROUND_TRIP_S)
 
 
 async def test_a_grant_covers_the_call_and_stays_within_the_lease_size(site):
@@ -30,10 +48,11 @@ async def test_what_another_worker_holds_free_is_recalled_within_50_ms(site):
     first, second = await site.worker(0), await site.worker(1)
     assert await first.reserve("r1", (site.wallet, 900_000_000))
     first.settle("r1", 0, site.wallet)  # all 0.9 are free in the first worker's lease
+    slowness = await how_slow(first)
     started = time.monotonic()
     assert await second.reserve("r2", (site.wallet, 950_000_000))
-    assert first.recalls[0][0] - started < 0.05
-    assert time.monotonic() - started < 0.25
+    assert first.recalls[0][0] - started < 0.05 * slowness
+    assert time.monotonic() - started < 0.25 * slowness
     assert first.book.free(site.wallet) + site.balance(site.wallet) <= 50_000_000
 
 
@@ -45,7 +64,7 @@ async def test_a_call_waits_for_what_a_running_call_gives_back(site):
     waiting = asyncio.create_task(second.reserve("r2", (site.wallet, 500)))
     await site.until(lambda: first.recalls, "the recall")
     first.settle("r1", 100, site.wallet)  # gives 800 back
-    assert await asyncio.wait_for(waiting, 1)
+    assert await asyncio.wait_for(waiting, HOLD_WAIT_S / 2)
     second.settle("r2", 500, site.wallet)
     await site.until(lambda: site.spent() == 600, "the ingest")
 
@@ -55,11 +74,12 @@ async def test_a_refusal_is_quick_when_there_is_nothing(site):
     await site.start()
     first, _ = await site.worker(0), await site.worker(1)
     times = []
+    slowness = await how_slow(first)
     for _ in range(10):
         started = time.monotonic()
         assert not await first.reserve("r1", (site.wallet, 5000))
         times.append(time.monotonic() - started)
-    assert sorted(times)[5] < 0.015  # 5 ms on a quiet machine
+    assert median(times) < 0.015 * slowness  # 5 ms on a quiet machine
     assert (first.last.covered, first.last.short, first.last.available) == (False, site.wallet, 1000)
 
 
@@ -71,7 +91,7 @@ async def test_a_refusal_does_not_wait_for_money_that_is_spent_but_not_ingested(
     first.settle("r1", 1000, site.wallet)
     started = time.monotonic()
     assert not await second.reserve("r2", (site.wallet, 500))
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < HOLD_WAIT_S / 2
 
 
 async def test_a_refill_takes_nothing_from_others_and_never_waits(site):
@@ -124,7 +144,7 @@ async def test_money_of_a_dead_worker_comes_to_a_waiting_call(site):
     waiting = asyncio.create_task(second.reserve("r2", (site.wallet, 900)))
     await site.until(lambda: first.recalls, "the recall")
     await first.die()
-    assert await asyncio.wait_for(waiting, 2)
+    assert await asyncio.wait_for(waiting, HOLD_WAIT_S / 2)
 
 
 async def test_a_lost_grant_is_learned_at_the_next_hello(site):
@@ -177,7 +197,7 @@ async def test_a_top_up_reaches_a_waiting_call(site):
     waiting = asyncio.create_task(second.reserve("r2", (site.wallet, 900)))
     await site.until(lambda: first.recalls, "the recall")
     site.apply(balance_nanos=5000)
-    assert await asyncio.wait_for(waiting, 1)
+    assert await asyncio.wait_for(waiting, HOLD_WAIT_S / 2)
 
 
 async def test_an_answer_names_only_the_accounts_that_were_asked_for(site):
@@ -197,7 +217,7 @@ async def test_a_crowd_behind_one_refusal_is_refused_without_each_waiting_its_se
     started = time.monotonic()
     served = await asyncio.gather(*(second.reserve(f"q{n}", (site.wallet, 900)) for n in range(20)))
     assert not any(served)
-    assert 0.9 * HOLD_WAIT_S < time.monotonic() - started < HOLD_WAIT_S + 1.0
+    assert 0.9 * HOLD_WAIT_S < time.monotonic() - started < 2 * HOLD_WAIT_S
 
 
 async def test_a_call_whose_time_passed_in_the_queue_still_has_its_look(site):

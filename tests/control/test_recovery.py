@@ -31,9 +31,9 @@ async def test_a_killed_worker_s_records_are_billed_and_its_lease_comes_back(sit
     # It died in the middle of this one.
     worker.write(frame(encode_record(usage_record("r2", 200, site.wallet)))[:-3])
     await worker.die()
-    await site.until(lambda: state(site, worker.epoch) == "buried", "the burial", 2)
+    await site.until(lambda: state(site, worker.epoch) == "buried", "the burial")
     assert (site.spent(), site.balance(site.wallet)) == (500, 500)
-    await site.until(lambda: not (site.home.journals / worker.epoch).exists(), "the journal to be removed", 2)
+    await site.until(lambda: not (site.home.journals / worker.epoch).exists(), "the journal to be removed")
 
 
 async def test_a_worker_that_lost_its_link_only_is_not_buried(site):
@@ -106,7 +106,7 @@ async def test_a_buried_epoch_is_refused_and_told_so(site):
     worker = LedgerWorker(site.home, 0, epoch)
     worker.open_journal()
     worker.connect()
-    reason = await asyncio.wait_for(worker.refused.get(), 2)
+    reason = await asyncio.wait_for(worker.refused.get(), 10)
     assert "buried" in reason
     assert not worker.client.is_welcome
     await worker.client.close()
@@ -133,7 +133,7 @@ async def test_a_worker_that_died_before_its_hello_leaves_no_folder(site):
     (site.home.journals / fresh.epoch).mkdir()  # about to lock it
     await site.start()
     assert state(site, old) == "buried"
-    await site.until(lambda: not (site.home.journals / old).exists(), "the journal to be removed", 2)
+    await site.until(lambda: not (site.home.journals / old).exists(), "the journal to be removed")
     assert (site.home.journals / fresh.epoch).exists()
 
 
@@ -144,7 +144,7 @@ async def test_the_same_epoch_by_another_connection_replaces_the_old_one(site):
     before = worker.client._peer
     twin = LedgerWorker(site.home, 0, worker.epoch)
     twin.connect()
-    await asyncio.wait_for(twin.client.wait_welcome(), 2)
+    await asyncio.wait_for(twin.client.wait_welcome(), 10)
     await site.until(lambda: not before.is_open, "the cut")
     assert worker.epoch in site.controller.workers
     await worker.client.close()

@@ -26,6 +26,9 @@ from switchgear.link.protocol import (
 from switchgear.link.unix import LinkClient
 from tests.sim.ledger_parts import usage_record
 
+ANSWER_TIMEOUT_S = 60.0
+"""Far above the link's own: real funds ask one at a time, and here hundreds may queue for the one writer."""
+
 
 class LedgerWorker:
     """One worker life. ``die`` is a SIGKILL: the lock and the link go, nothing is flushed or said."""
@@ -77,7 +80,7 @@ class LedgerWorker:
     async def reserve(self, reservation: str, *legs: tuple[str, int]) -> bool:
         """Holds the legs, asking the controller for what is missing. False: not covered."""
         while (shortfall := self.book.reserve(reservation, legs)) is not None:
-            self.last = await self.client.call(Acquire(shortfall.needs, True))
+            self.last = await self.client.call(Acquire(shortfall.needs, True), ANSWER_TIMEOUT_S)
             assert isinstance(self.last, Acquired), self.last
             self._learn(self.last.totals)
             if not self.last.covered:

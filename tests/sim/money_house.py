@@ -11,7 +11,6 @@ from typing import Any
 from switchgear.control.leases import Leases
 from switchgear.control.metrics import Metrics
 from switchgear.control.workers import Workers
-from switchgear.kernel.clock import SystemClock
 from switchgear.kernel.errors import ApiError
 from switchgear.ledger.record import UsageRecord
 from switchgear.link.protocol import Acquire, Returned
@@ -20,6 +19,7 @@ from switchgear.relay.funds import Funds
 from switchgear.store.db import Database
 from switchgear.store.ingest import cursor, ingest
 from tests.sim.ledger_parts import usage_record
+from tests.sim.still_loop import LoopClock
 
 
 class Turns:
@@ -72,7 +72,7 @@ class Node:
     def __init__(self, house: "MoneyHouse", epoch: str) -> None:
         self.house, self.epoch = house, epoch
         self.up, self.down = Wire(house.turns), Wire(house.turns)
-        self.funds = Funds(self.ask, self.tell, SystemClock())
+        self.funds = Funds(self.ask, self.tell, LoopClock())
         self.records: list[UsageRecord] = []
         self.asked = 0
 
@@ -115,7 +115,7 @@ class MoneyHouse:
         self.store: Any = InlineStore(database, self.turns)
         self.workers = Workers()
         self.workers.on_catch_up(self.ingest)
-        self.leases = Leases(self.store, self.workers, SystemClock(), Metrics())
+        self.leases = Leases(self.store, self.workers, LoopClock(), Metrics())
         self.nodes = [Node(self, epoch) for epoch in epochs]
         for node in self.nodes:
             peer: Any = node

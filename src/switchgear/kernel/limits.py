@@ -23,7 +23,7 @@ UPSTREAM_HEADER_BYTES_MAX = 64 * KIB
 HEADER_OVERHEAD_BYTES = 32
 """Counted for each header on top of its bytes, as many small ones cost more than one large."""
 REPLY_BYTES_MAX = 64 * MIB
-"""A JSON reply, after content decoding."""
+"""A JSON reply, after content decoding; what a converted stream says in all."""
 ERROR_BODY_BYTES_MAX = 64 * KIB
 UPSTREAM_ID_CHARS_MAX = 128
 """Of the upstream's own request id, as it is kept."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+from switchgear.kernel.dialects import EMBEDDING_OPERATIONS
 from switchgear.kernel.errors import DRAINING, UPSTREAM_CUT, UPSTREAM_ERROR, UPSTREAM_STALLED, ApiError
 from switchgear.kernel.limits import (
     BODY_BYTES_MAX,
@@ -38,6 +39,7 @@ from switchgear.wire.call import Call
 from switchgear.wire.dialect import Head, Tap
 from switchgear.wire.dialect import Reply as WholeReply
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
+from switchgear.wire.embeddings import convert_embeddings
 from switchgear.wire.faults import to_api_error
 from switchgear.wire.ir import Request
 from switchgear.wire.openai_responses.kept import Answered, answered_stream, answered_whole
@@ -229,6 +231,8 @@ class Answerer:
         self._reply.send_whole(200, headers, body)
 
     def _read_reply(self, prepared: Prepared, call: Call, body: bytes) -> WholeReply:
+        if prepared.embeds:
+            return convert_embeddings(call, prepared.operation, body)
         if prepared.request is None:
             return self.dialect.read_reply(call, body)
         head = self._head(prepared.request, call)
@@ -329,7 +333,7 @@ class Answerer:
         return False
 
     async def _estimate(self, call: Call, text: Callable[[], str]) -> Usage:
-        embeds = call.operation in ("openai_embeddings", "gemini_embed")
+        embeds = call.operation in EMBEDDING_OPERATIONS
         output = 0 if embeds else await count_or_guess(self._count, text(), call.model)
         return await self._estimate_input(call, output)
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl
 
 from switchgear.kernel.errors import (
+    INTERNAL,
     METHOD_NOT_ALLOWED,
     MODEL_UNKNOWN,
     NO_KEY,
@@ -73,6 +74,11 @@ class App:
         except ApiError as error:
             status, more, body = dialect.render_error(error, request_id)
             self._tools.books.meters.refused(error.row.name)
+        except Exception:
+            fault = ApiError(INTERNAL, "Something went wrong in the relay itself.")
+            status, more, body = dialect.render_error(fault, request_id)
+            reply.send_whole(status, headers + more, body)
+            raise
         reply.send_whole(status, headers + more, body)
 
     async def _own_answer(

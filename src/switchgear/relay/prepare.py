@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import msgspec
 
+from switchgear.kernel.dialects import EMBEDDING_OPERATIONS
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.relay.plan import Candidate
@@ -16,6 +17,7 @@ from switchgear.wire.call import Call, Operation
 from switchgear.wire.dialect import Dialect, Edits, Headers
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.edits import edited
+from switchgear.wire.embeddings import write_embeddings
 from switchgear.wire.ir import RemoteFile, Request, Seals, Upstream
 from switchgear.wire.loss import concepts, refusal, weigh
 from switchgear.wire.origin import ANTHROPIC, origin_of
@@ -44,6 +46,8 @@ class Prepared(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     dropped: tuple[str, ...] = ()
     """Fields of the client's that the upstream does not get."""
+    embeds: bool = False
+    """Embeddings in the other form than the client's."""
 
     @property
     def dialect(self) -> Dialect:
@@ -89,6 +93,9 @@ class Preparation:
                 call = self._client.with_thinking(call, call.wish, facts)
             edits = _edits(candidate, operation)
             return Prepared(operation, self._client.pass_request(call, candidate.upstream_model, edits))
+        if operation in EMBEDDING_OPERATIONS:
+            written = write_embeddings(call, candidate.upstream_model)
+            return Prepared(operation, write_object(written.body), dropped=written.dropped, embeds=True)
         request = self._read()
         operation, dropped = self._choose(candidate.operations)
         dialect = DIALECT_OF_OPERATION[operation]

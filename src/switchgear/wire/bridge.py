@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from switchgear.kernel.errors import ApiError
+from switchgear.kernel.limits import REPLY_BYTES_MAX
 from switchgear.kernel.usage import Usage
 from switchgear.wire.dialect import Dialect, Head, Reader, Writer
 from switchgear.wire.events import (
@@ -88,6 +89,7 @@ class Bridge:
         "_notice",
         "_reader",
         "_settler",
+        "_size",
         "_tail",
         "_texts",
         "ended",
@@ -107,6 +109,8 @@ class Bridge:
         self._notice = notice
         self._texts: list[str] = []
         self._tail = b""
+        self._size = 0
+        """Characters said so far: writers of some dialects repeat the whole answer at its end."""
         self.ended = False
         self.fault: UpstreamError | None = None
         self.has_content = False
@@ -149,6 +153,9 @@ class Bridge:
         if isinstance(event, TextDelta | ReasoningDelta | RefusalDelta | ToolDelta):
             self._texts.append(event.text)
             self.text_bytes += len(event.text)
+            self._grow(len(event.text))
+        elif isinstance(event, ImageOut | AudioOut):
+            self._grow(len(event.data))
         elif isinstance(event, UsageSeen):
             self.usage = event.usage
         elif isinstance(event, End):
@@ -159,6 +166,11 @@ class Bridge:
             self.has_content = True
         if self._notice is not None:
             self._notice(event)
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > REPLY_BYTES_MAX:
+            self.fault = UpstreamError("transient", 200, "the answer is too long", "server_error")
 
 
 class BridgedReply(msgspec.Struct, frozen=True):

@@ -23,6 +23,11 @@ def described(tool: CustomTool) -> str:
     return f"{tool.description}\n\nThe input follows this format: {grammar}".strip()
 
 
+def wrapped(text: str) -> str:
+    """Free text as such a function's arguments."""
+    return msgspec.json.encode({"input": text}).decode()
+
+
 def unwrapped(arguments: str) -> str:
     """The free text out of such a function's arguments; what isn't that, as it is."""
     try:

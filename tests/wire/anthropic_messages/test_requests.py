@@ -220,6 +220,30 @@ def test_a_call_without_a_result_gets_one() -> None:
     assert text["text"] == "go"
 
 
+def test_ids_that_come_again_in_a_later_turn_name_one_call_each() -> None:
+    """Some hosts count the calls of each answer from zero."""
+    turns = tuple(
+        turn
+        for text in ("one", "two")
+        for turn in (
+            USER,
+            Turn("assistant", (ToolCall("call_0", "f", "{}"),)),
+            Turn("user", (ToolResult("call_0", (Text(text),)),)),
+        )
+    )
+    messages = write(Request(turns, tools=(TOOL,)))["messages"]
+    calls = [block["id"] for m in messages for block in m["content"] if block["type"] == "tool_use"]
+    results = [
+        (block["tool_use_id"], block["content"])
+        for m in messages
+        for block in m["content"]
+        if block["type"] == "tool_result"
+    ]
+    assert calls[0] == "call_0"
+    assert len(set(calls)) == 2
+    assert results == [(calls[0], "one"), (calls[1], "two")]
+
+
 def test_results_of_one_turn_stand_in_one_message_before_its_text() -> None:
     calls = Turn("assistant", (ToolCall("c1", "f", "{}"), ToolCall("c2", "f", "{}")))
     turns = (
@@ -237,6 +261,16 @@ def test_pictures_in_results_stay_there() -> None:
     turns = (USER, Turn("assistant", (ToolCall("c1", "f", "{}"),)), Turn("user", (result,)))
     content = write(Request(turns, tools=(TOOL,)))["messages"][-1]["content"][0]["content"]
     assert [block["type"] for block in content] == ["text", "image"]
+
+
+def test_cache_markers_are_bounded_wherever_they_stand() -> None:
+    marked = tuple(Text(str(at), "5m") for at in range(3))
+    turns = (
+        Turn("user", marked),
+        Turn("assistant", (ToolCall("c1", "f", "{}"),)),
+        Turn("user", (ToolResult("c1", marked), *marked)),
+    )
+    assert json.dumps(write(Request(turns, tools=(TOOL,)))).count('"cache_control"') == 4
 
 
 def test_empty_texts_are_never_sent() -> None:

@@ -22,7 +22,7 @@ class PlainSeals:
         front, *inside = text.split(".", 3)
         if front != "relay1" or len(inside) != 3:
             return None
-        return msgspec.convert({"origin": inside[0], "kind": inside[1], "payload": inside[2]}, Opaque)
+        return msgspec.convert(inside, Opaque)
 
 
 def head(declared: Sequence[Tool] = (), request: Request | None = None, **fields: Any) -> Head:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
+from tests.sim import responses_items, responses_strict, seal
 from tests.wire.openai_responses.support import PlainSeals
 
 from switchgear.kernel.errors import ApiError
@@ -41,6 +42,7 @@ from switchgear.wire.ir import (
 from switchgear.wire.loss import CONCEPTS
 from switchgear.wire.openai_responses.carries import CARRIES
 from switchgear.wire.openai_responses.peek import read_call
+from switchgear.wire.openai_responses.request import with_thinking
 from switchgear.wire.openai_responses.request_in import read_request
 from switchgear.wire.openai_responses.request_out import write_request
 
@@ -332,22 +334,113 @@ def test_sampling_is_left_out_where_the_model_refuses_it() -> None:
     assert "temperature" not in found.body
 
 
+_AUTO = {"summary": "auto"}
+_TWO = ModelFacts(thinking="effort", efforts=("low", "high"))
+
+
 @pytest.mark.parametrize(
     ("thinking", "facts", "expected"),
     [
-        (Thinking("xhigh"), ModelFacts(thinking="effort", efforts=("low", "high")), {"effort": "high"}),
-        (Thinking(budget_tokens=8000), ModelFacts(thinking="effort"), {"effort": "medium"}),
+        (
+            Thinking("xhigh"),
+            ModelFacts(thinking="effort", efforts=("low", "high")),
+            {"effort": "high", **_AUTO},
+        ),
+        (Thinking(budget_tokens=8000), ModelFacts(thinking="effort"), {"effort": "medium", **_AUTO}),
         (Thinking("none"), ModelFacts(), None),
         (Thinking("none"), ModelFacts(thinking="effort", efforts=("none", "low")), {"effort": "none"}),
-        (Thinking("low", show=True), ModelFacts(), {"effort": "low", "summary": "auto"}),
+        (Thinking("none"), _TWO, {"effort": "low"}),
+        (Thinking("none"), ModelFacts(thinking="type", efforts=("low", "high")), {"effort": "none"}),
+        (
+            Thinking("low", show=True, summary="concise"),
+            ModelFacts(),
+            {"effort": "low", "summary": "concise"},
+        ),
         (Thinking("low", show=False, summary="auto"), ModelFacts(), {"effort": "low"}),
+        (Thinking("low"), ModelFacts(thinking="none"), None),
+        (Thinking("low"), ModelFacts(thinking="always"), _AUTO),
+        (Thinking(), ModelFacts(), _AUTO),
+        (None, ModelFacts(thinking="effort"), None),
     ],
 )
 def test_reasoning_is_asked_for_as_the_model_takes_it(
-    thinking: Thinking, facts: ModelFacts, expected: dict[str, str] | None
+    thinking: Thinking | None, facts: ModelFacts, expected: dict[str, str] | None
 ) -> None:
     upstream = Upstream("m", origin="openai:main", facts=facts)
-    assert written(Request((), thinking=thinking), upstream).get("reasoning") == expected
+    found = written(Request((), thinking=thinking), upstream)
+    assert found.get("reasoning") == expected
+    reasons = expected is not None or facts.thinking not in ("", "none")
+    assert found.get("include") == (["reasoning.encrypted_content"] if reasons else None)
+
+
+def test_a_wish_about_reasoning_beside_the_body_changes_its_effort_alone() -> None:
+    call = call_of({"model": "m", "input": "a", "reasoning": {"summary": "auto", "effort": "low"}})
+    facts = ModelFacts(thinking="effort", efforts=("low", "high"))
+    wished = with_thinking(call, Thinking("max"), facts)
+    assert json.loads(bytes(wished.fields["reasoning"])) == {"summary": "auto", "effort": "high"}
+    assert with_thinking(call, Thinking(), facts) is call
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected", "names"),
+    [
+        (ToolChoice("auto"), "auto", ["f", "g"]),
+        (ToolChoice("required"), "auto", ["f", "g"]),
+        (ToolChoice("named", "g"), "auto", ["g"]),
+        (ToolChoice("auto", allowed=("g",)), "auto", ["g"]),
+        (ToolChoice("none"), None, []),
+    ],
+)
+def test_a_choice_that_the_model_does_not_take_is_the_nearest_one(
+    choice: ToolChoice, expected: Any, names: list[str]
+) -> None:
+    upstream = Upstream("kimi", "moonshot", "moonshot", ModelFacts(tool_choices=("auto",)))
+    request = Request((), tools=(FunctionTool("f"), FunctionTool("g")), tool_choice=choice)
+    found = written(request, upstream)
+    assert found.get("tool_choice") == expected
+    assert [tool["name"] for tool in found.get("tools", [])] == names
+    is_lost = choice.mode in ("required", "named")
+    assert write_request(request, upstream).dropped == (("tool_choice",) if is_lost else ())
+
+
+def test_reasoning_gives_way_to_a_forced_choice_where_a_model_takes_only_one() -> None:
+    facts = ModelFacts(thinking="type", thinking_auto_only=True)
+    forced = Request((), (FunctionTool("f"),), ToolChoice("required"), thinking=Thinking("high"))
+    found = write_request(forced, Upstream("m", facts=facts))
+    assert found.dropped == ("thinking",)
+    assert found.body["reasoning"] == Raw(b'{"effort":"none"}')
+    assert found.body["tool_choice"] == Raw(b'"required"')
+
+
+def test_parameters_that_a_model_refuses_are_left_out_and_told() -> None:
+    facts = ModelFacts(one_sampling=True, no_parallel=True)
+    asked = Request((), (FunctionTool("f"),), parallel=False, temperature=0.5, top_p=0.5)
+    found = write_request(asked, Upstream("m", facts=facts))
+    assert found.dropped == ("top_p", "parallel")
+    assert "temperature" in found.body
+
+
+def test_a_schema_that_a_model_does_not_know_is_said_in_words() -> None:
+    asked = Request((), format=Format("json_schema", Raw(b'{"a":1}'), "n"))
+    found = written(asked, Upstream("m", facts=ModelFacts(json_schema=False)))
+    assert found["text"] == {"format": {"type": "json_object"}}
+    assert '{"a":1}' in found["input"][-1]["content"]
+
+
+def test_free_text_tools_are_functions_where_only_openai_knows_them() -> None:
+    turns = (
+        Turn("assistant", (ToolCall("1", "edit", 'a "b"', "custom"),)),
+        Turn("user", (ToolResult("1", (Text("ok"),), kind="custom"),)),
+    )
+    asked = Request(turns, tools=(CustomTool("edit", "Edits."),))
+    found = written(asked, DEEPSEEK)
+    assert found["tools"][0]["parameters"]["required"] == ["input"]
+    assert json.loads(found["input"][0]["arguments"]) == {"input": 'a "b"'}
+    assert [item["type"] for item in found["input"]] == ["function_call", "function_call_output"]
+    assert [item["type"] for item in written(asked)["input"]] == [
+        "custom_tool_call",
+        "custom_tool_call_output",
+    ]
 
 
 def test_tools_are_not_strict_unless_asked_as_absent_means_strict_here() -> None:
@@ -451,6 +544,18 @@ def conversations(draw: st.DrawFn) -> tuple[Turn, ...]:
             ]
             turns.append(Turn("user", tuple(results)))
     return tuple(turns)
+
+
+@given(conversations())
+def test_whatever_is_written_is_as_strict_servers_want_it(turns: tuple[Turn, ...]) -> None:
+    tools = (FunctionTool("f", schema=Raw(b'{"type":"object"}')), CustomTool("c"))
+    asked = Request(turns, tools, ToolChoice("named", "c"), stop=("x",), thinking=Thinking("low"))
+    body = written(asked)
+    for item in body["input"]:
+        if item.get("type") == "reasoning":
+            item["encrypted_content"] = seal.seal("responses", "r")
+    responses_strict.check(body)
+    responses_items.check_history(responses_items.read_input(body, lambda _: None), lambda _: None)
 
 
 @given(

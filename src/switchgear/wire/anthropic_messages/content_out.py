@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections import deque
 from typing import Any
 
 from switchgear.kernel.errors import UNSUPPORTED_PARAMETER, ApiError
@@ -40,6 +41,7 @@ class ContentWriter:
     def __init__(self, upstream: Upstream, names: ToolNames) -> None:
         self._upstream = upstream
         self._names = names
+        self._ids = _CallIds()
         # Hosts of unsigned reasoning want it back as text.
         self._takes_unsigned = upstream.facts.needs_reasoning_back and upstream.origin != ANTHROPIC
 
@@ -95,14 +97,14 @@ class ContentWriter:
         given = {"input": part.arguments} if part.kind == "custom" else input_of(part.arguments)
         block = {
             "type": "tool_use",
-            "id": clean_id(part.id),
+            "id": self._ids.of_call(part.id),
             "name": self._names.shorten(part.name),
             "input": given,
         }
         return _cached(block, part.cache)
 
     def _result(self, part: ToolResult) -> Block:
-        block: Block = {"type": "tool_result", "tool_use_id": clean_id(part.call_id)}
+        block: Block = {"type": "tool_result", "tool_use_id": self._ids.of_result(part.call_id)}
         content = [inner for item in part.parts if (inner := self._block(item, False)) is not None]
         if len(content) == 1 and content[0].keys() == {"type", "text"}:
             block["content"] = content[0]["text"]
@@ -113,6 +115,27 @@ class ContentWriter:
         if part.is_error:
             block["is_error"] = True
         return _cached(block, part.cache)
+
+
+class _CallIds:
+    """Ids of calls as they are written. Some hosts count their calls anew in each answer, but here an id
+    names one call of the conversation, so a later one gets another. Results come in the order of their
+    calls, right after them."""
+
+    def __init__(self) -> None:
+        self._times: dict[str, int] = {}
+        self._unanswered: dict[str, deque[str]] = {}
+
+    def of_call(self, original: str) -> str:
+        clean = clean_id(original)
+        times = self._times[clean] = self._times.get(clean, 0) + 1
+        written = clean if times == 1 else clean_id(f"{original}#{times}")
+        self._unanswered.setdefault(original, deque()).append(written)
+        return written
+
+    def of_result(self, original: str) -> str:
+        waiting = self._unanswered.get(original)
+        return waiting.popleft() if waiting else clean_id(original)
 
 
 def _cached(block: Block, ttl: CacheTtl) -> Block:

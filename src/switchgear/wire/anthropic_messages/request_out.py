@@ -18,6 +18,7 @@ from switchgear.wire.anthropic_messages.tools_out import (
     write_tools,
 )
 from switchgear.wire.anthropic_messages.turns_out import (
+    blocks_of,
     bound_cache_markers,
     lacks_reasoning,
     settle_prefill,
@@ -60,9 +61,7 @@ def write_request(request: Request, upstream: Upstream) -> Written:
     if switched.effort:
         output["effort"] = switched.effort
     sampling, not_sampled = write_sampling(request, upstream, switched.is_on)
-    has_long_cache = bound_cache_markers(
-        [*tools, *system, *(block for message in messages for block in message["content"])]
-    )
+    has_long_cache = bound_cache_markers([*tools, *system, *blocks_of(messages)])
     body: dict[str, Any] = {"model": upstream.model, "max_tokens": switched.max_tokens}
     if system:
         body["system"] = system
@@ -99,7 +98,8 @@ def _switch(
     manual = upstream.facts.thinking in ("manual", "manual_adaptive") and upstream.origin == ANTHROPIC
     broken = manual and lacks_reasoning(messages)
     switched = switch_thinking(request, upstream.facts, not forced and not broken)
-    if (forced or broken) and request.thinking is not None and not request.thinking.is_off:
+    wanted = request.thinking is not None and not request.thinking.is_off
+    if wanted and not switched.is_on and upstream.facts.thinking != "always":
         dropped.append("thinking")
     return switched
 

@@ -1,6 +1,7 @@
 """A conversation in the order that this dialect asks for: system texts at the front, then users and
 assistants by turns, a result for each call."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -67,6 +68,16 @@ def lacks_reasoning(messages: list[Block]) -> bool:
     if not any(block.get("type") == "tool_result" for block in messages[-1]["content"]):
         return False
     return messages[-2]["content"][0].get("type") not in _REASONING
+
+
+def blocks_of(messages: list[Block]) -> Iterator[Block]:
+    """All blocks in the order of the prompt, those inside a tool's result before it."""
+    for message in messages:
+        for block in message["content"]:
+            inner = block.get("content")
+            if isinstance(inner, list):
+                yield from inner
+            yield block
 
 
 def bound_cache_markers(blocks: list[Block]) -> bool:

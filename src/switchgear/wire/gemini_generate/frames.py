@@ -108,6 +108,11 @@ def error_of(data: bytes) -> UpstreamError:
     return broken("the answer is not JSON" if found is None else "the answer is no response")
 
 
+def is_document(data: bytes) -> bool:
+    """Whether something that is no event looks like JSON or a web page of its own."""
+    return data.lstrip()[:1] in (b"{", b"[", b"<")
+
+
 def broken(message: str) -> UpstreamError:
     return UpstreamError("transient", 200, message, "server_error")
 

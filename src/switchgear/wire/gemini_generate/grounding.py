@@ -52,6 +52,8 @@ def citations_of(found: Any, said: str, starts: list[int]) -> list[Citation]:
     cited: list[int] = []
     supports = found.get("groundingSupports") if isinstance(found, dict) else None
     for support in supports if isinstance(supports, list) else ():
+        if not isinstance(support, dict):
+            continue
         span = _span(support, starts)
         for at in _indices(support):
             if span is not None and 0 <= at < len(sources):
@@ -108,8 +110,8 @@ def grounding_object(said: str, citations: list[Citation], queries: list[str]) -
     return found
 
 
-def _span(support: Any, starts: list[int]) -> tuple[int, int] | None:
-    segment = support.get("segment") if isinstance(support, dict) else None
+def _span(support: Json, starts: list[int]) -> tuple[int, int] | None:
+    segment = support.get("segment")
     if not isinstance(segment, dict):
         return None
     part = _integer(segment.get("partIndex"))
@@ -117,10 +119,11 @@ def _span(support: Any, starts: list[int]) -> tuple[int, int] | None:
     return base + _integer(segment.get("startIndex")), base + _integer(segment.get("endIndex"))
 
 
-def _indices(support: Any) -> list[int]:
+def _indices(support: Json) -> list[int]:
     indices = support.get("groundingChunkIndices")
-    return [_integer(at) for at in indices] if isinstance(indices, list) else []
+    return [_integer(at, -1) for at in indices] if isinstance(indices, list) else []
 
 
-def _integer(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**40 else 0
+def _integer(value: Any, default: int = 0) -> int:
+    is_one = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**40
+    return value if is_one else default

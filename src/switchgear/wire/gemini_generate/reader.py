@@ -28,6 +28,7 @@ from switchgear.wire.gemini_generate.frames import (
     broken,
     elements,
     error_of,
+    is_document,
     is_given,
     is_response,
     read_chunk,
@@ -90,7 +91,7 @@ class Reader:
         for frame in frames:
             if frame.data:
                 events += self.take(frame.data)
-            elif frame.raw.lstrip()[:1] in (b"{", b"[", b"<"):
+            elif is_document(frame.raw):
                 events += self._fault(error_of(frame.raw))
             if self.is_over():
                 return events
@@ -105,7 +106,7 @@ class Reader:
             frame = parse_frame(rest + b"\n\n")
             if read_chunk(frame.data) is not None:
                 events = self.take(frame.data)
-            elif not frame.data:
+            elif not frame.data and is_document(rest):
                 events = self._fault(error_of(rest))
             if self.is_over():
                 return events

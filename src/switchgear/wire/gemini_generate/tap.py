@@ -19,6 +19,7 @@ from switchgear.wire.gemini_generate.frames import (
     block_reason,
     broken,
     error_of,
+    is_document,
     is_given,
     is_response,
     read_chunk,
@@ -136,7 +137,7 @@ class StreamTap:
     def _take_frame(self, frame: Frame) -> bytes:
         """What to forward of it. What SDKs of this dialect can't read (comments, names) is left out."""
         if not frame.data:
-            if frame.raw.lstrip()[:1] in (b"{", b"[", b"<"):
+            if is_document(frame.raw):
                 self.fault = error_of(frame.raw)
             return b""
         if frame.data.strip() == b"[DONE]" or not self._take_data(frame.data):
@@ -187,6 +188,6 @@ class StreamTap:
         if frame.data and read_chunk(frame.data) is not None:
             self._last = self._take_frame(frame)
             return True
-        if not frame.data and rest.lstrip()[:1] in (b"{", b"[", b"<"):
+        if not frame.data and is_document(rest):
             self.fault = error_of(rest)
         return False

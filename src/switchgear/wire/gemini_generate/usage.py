@@ -91,7 +91,8 @@ def _by_modality(found: dict[str, Any], key: str) -> dict[str, int]:
     counts = {"AUDIO": 0, "IMAGE": 0}
     details = found.get(key)
     for item in details if isinstance(details, list) else ():
-        if isinstance(item, dict) and (modality := item.get("modality")) in counts:
+        modality = item.get("modality") if isinstance(item, dict) else None
+        if isinstance(modality, str) and modality in counts:
             counts[modality] = min(counts[modality] + _count(item, "tokenCount"), TOKENS_MAX)
     return counts
 

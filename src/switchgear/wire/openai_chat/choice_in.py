@@ -1,11 +1,11 @@
 """One answer of an upstream as events: its text, reasoning and calls, in the order in which they come."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Raw
 
-from switchgear.kernel.limits import TOOL_CALLS_MAX
+from switchgear.kernel.limits import FRAME_BYTES_MAX, TOOL_CALLS_MAX
 from switchgear.wire.events import (
     AudioOut,
     Cite,
@@ -23,6 +23,7 @@ from switchgear.wire.events import (
 )
 from switchgear.wire.images import parse_data_url
 from switchgear.wire.ir import Citation, Opaque
+from switchgear.wire.openai_chat.messages_in import CLAUDE_FORMAT
 from switchgear.wire.think_tags import ThinkSplitter
 
 FINISHES: dict[str, FinishReason] = {
@@ -43,17 +44,18 @@ _encode = msgspec.json.Encoder().encode
 class ChoiceReader:
     """One of the answers."""
 
-    __slots__ = ("_calls", "_details", "_ids", "_last", "_open", "_think", "_waiting", "finish", "saw_tool")
+    __slots__ = ("_calls", "_ids", "_last", "_open", "_source", "_think", "_waiting", "finish", "saw_tool")
 
     def __init__(self) -> None:
         self._calls = 0
         self._ids: dict[int, tuple[str, int]] = {}
         """The upstream's index → (id, our key)."""
-        self._waiting: dict[int, str] = {}
-        """Arguments of calls whose name has not come yet."""
+        self._waiting: dict[int, tuple[str, str]] = {}
+        """(id, arguments) of calls whose name has not come yet."""
         self._last = -1
         self._open: list[int] = []
-        self._details = False
+        self._source: Literal["", "plain", "details"] = ""
+        """Which spelling of the reasoning came first: the other one says the same again."""
         self._think = ThinkSplitter()
         self.finish = ""
         self.saw_tool = False
@@ -63,8 +65,8 @@ class ChoiceReader:
         reason = FINISHES.get(self.finish, "stop")
         return "tool_calls" if self.saw_tool and reason == "stop" else reason
 
-    def take(self, message: dict[str, Any], logprobs: Any, events: list[Event]) -> bool:
-        """One delta, or a whole message; False for more calls than anybody makes."""
+    def take(self, message: dict[str, Any], logprobs: Any, events: list[Event], *, whole: bool) -> bool:
+        """One delta, or a ``whole`` message; False for more calls than anybody makes."""
         self._reason_about(message, events)
         content = message.get("content")
         if isinstance(content, str):
@@ -75,11 +77,13 @@ class ChoiceReader:
         if isinstance(refusal := message.get("refusal"), str) and refusal:
             events.append(RefusalDelta(refusal))
         if calls := message.get("tool_calls"):
-            for call in calls if isinstance(calls, list) else ():
-                if isinstance(call, dict) and not self._call(call, events):
+            self._drop_blanks(events)
+            for place, call in enumerate(calls if isinstance(calls, list) else ()):
+                # In a whole message the place is the index, whatever ids there are.
+                if isinstance(call, dict) and not self._call(call, events, place if whole else None):
                     return False
         if isinstance(legacy := message.get("function_call"), dict):
-            self._call({"index": 0, "function": legacy}, events)
+            self._call({"function": legacy}, events, 0)
         if len(message) > 2:
             self._rest(message, events)
         return True
@@ -90,6 +94,13 @@ class ChoiceReader:
             events.append(ReasoningDelta(text) if kind == "reasoning" else TextDelta(text))
         events.extend(ToolEnd(key) for key in self._open)
         self._open.clear()
+
+    def _drop_blanks(self, events: list[Event]) -> None:
+        """Text held back comes before the call that follows; line breaks alone, as many models write them
+        before a call, would only be an empty text to the client."""
+        for kind, text in self._think.finish():
+            if text.strip():
+                events.append(ReasoningDelta(text) if kind == "reasoning" else TextDelta(text))
 
     def _say(self, content: str, logprobs: Any, events: list[Event]) -> None:
         pieces = self._think.feed(content)
@@ -114,41 +125,48 @@ class ChoiceReader:
                     events.append(ReasoningDelta(said))
 
     def _reason_about(self, message: dict[str, Any], events: list[Event]) -> None:
+        begin = len(events)
         details = message.get("reasoning_details")
+        text = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
         if isinstance(details, list):
             for detail in details:
                 if isinstance(detail, dict):
                     self._detail(detail, events)
-        if self._details:
-            return
-        text = message.get("reasoning_content") or message.get("reasoning")
-        if isinstance(text, str) and text:
-            events.append(ReasoningDelta(text))
+        if text and self._source != "details":
+            # A signature in the same piece comes after the text that it vouches for.
+            events.insert(begin, ReasoningDelta(text))
+            self._source = "plain"
 
     def _detail(self, detail: dict[str, Any], events: list[Event]) -> None:
-        if text := _text(detail.get("text")) or _text(detail.get("summary")):
-            self._details = True  # from now on the other spelling would say it twice
+        text = _text(detail.get("text")) or _text(detail.get("summary"))
+        if text and self._source != "plain":
+            self._source = "details"
             events.append(ReasoningDelta(text))
         if signature := _text(detail.get("signature")):
             events.append(Signature(Opaque("", "signature", signature)))
         elif data := _text(detail.get("data")):
-            events.append(Redacted(Opaque("", "redacted", data)))
+            # Of other makers than Anthropic such data is the reasoning itself.
+            kind = "redacted" if detail.get("format") in (None, CLAUDE_FORMAT) else "encrypted"
+            events.append(Redacted(Opaque("", kind, data)))  # type: ignore[arg-type]
 
-    def _call(self, call: dict[str, Any], events: list[Event]) -> bool:
+    def _call(self, call: dict[str, Any], events: list[Event], place: int | None) -> bool:
+        """``place``: the index where it is known without the call saying so."""
         function = call.get("function")
         custom = call.get("custom")
         inner: dict[str, Any] = next((x for x in (function, custom) if isinstance(x, dict)), {})
         id, name = _text(call.get("id")), _text(inner.get("name"))
-        index = call.get("index")
-        index = index if isinstance(index, int) else self._index_of(id)
+        index = self._index_of(call.get("index"), id, name) if place is None else place
         known = self._ids.get(index)
         if known is None or (id and name and known[0] and known[0] != id):
             # Some hosts leave every call at index 0: a new id with a name is a new call all the same.
-            if self._calls >= TOOL_CALLS_MAX:
+            if self._calls + len(self._waiting) >= TOOL_CALLS_MAX:
                 return False
+            early_id, early = self._waiting.pop(index, ("", ""))
+            id = id or early_id
             if not name:
-                self._waiting[index] = self._waiting.get(index, "") + _arguments(inner)
-                return True
+                early += _arguments(inner)
+                self._waiting[index] = (id, early)
+                return len(early) <= FRAME_BYTES_MAX
             key = self._calls
             self._calls += 1
             self._ids[index] = (id, key)
@@ -156,7 +174,7 @@ class ChoiceReader:
             self.saw_tool = True
             kind = "custom" if isinstance(custom, dict) else "function"
             events.append(ToolStart(key, id, name, kind, _google_signature(call)))  # type: ignore[arg-type]
-            if early := self._waiting.pop(index, ""):
+            if early:
                 events.append(ToolDelta(key, early))
         else:
             key = known[1]
@@ -165,22 +183,29 @@ class ChoiceReader:
             events.append(ToolDelta(key, text))
         return True
 
-    def _index_of(self, id: str) -> int:
+    def _index_of(self, index: Any, id: str, name: str) -> int:
         """Where an index is missing: the call with that id, the last one, or a new one."""
+        if isinstance(index, int | float) and index == index // 1:
+            return int(index)
         if id:
             found = next((index for index, (known, _) in self._ids.items() if known == id), None)
-            return found if found is not None else len(self._ids)
-        return max(self._last, 0)
+            if found is not None:
+                return found
+        if id or name or self._last < 0:
+            return max((*self._ids, *self._waiting, -1)) + 1
+        return self._last
 
     def _rest(self, message: dict[str, Any], events: list[Event]) -> None:
-        for item in message.get("annotations") or ():
+        for item in _list(message.get("annotations")):
             if isinstance(item, dict) and isinstance(cited := item.get("url_citation"), dict):
                 events.append(Cite(_citation(cited)))
-        for item in message.get("images") or ():
+        for item in _list(message.get("images")):
             image = item.get("image_url") if isinstance(item, dict) else None
             url = image.get("url") if isinstance(image, dict) else image
             if isinstance(url, str) and (data := parse_data_url(url)) is not None:
                 events.append(ImageOut(data.data, data.media_type))
+        if (signature := _google_signature(message)) is not None:
+            events.append(Signature(signature, "text"))
         if isinstance(audio := message.get("audio"), dict):
             expires = audio.get("expires_at")
             events.append(
@@ -220,3 +245,7 @@ def _arguments(inner: dict[str, Any]) -> str:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

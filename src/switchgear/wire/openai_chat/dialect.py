@@ -20,7 +20,7 @@ from switchgear.wire.openai_chat.reader import ChatReader, read_events
 from switchgear.wire.openai_chat.request_out import CARRIES, FIELDS, write_request
 from switchgear.wire.openai_chat.response import WholeReply, fit_embeddings, read_reply
 from switchgear.wire.openai_chat.stream import StreamTap
-from switchgear.wire.openai_chat.switches import SWITCHES, write_thinking
+from switchgear.wire.openai_chat.switches import without_thinking, write_thinking
 from switchgear.wire.openai_chat.whole_out import write_reply
 from switchgear.wire.openai_chat.writer import ChatWriter
 
@@ -44,7 +44,7 @@ class OpenAIChat:
         return request.pass_request(call, upstream_model, edits)
 
     def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
-        kept = {key: value for key, value in call.fields.items() if key not in SWITCHES}
+        kept = without_thinking(call.fields)
         return msgspec.structs.replace(call, fields=kept | write_thinking(thinking, facts))
 
     def read_request(self, call: Call, seals: Seals) -> Request:

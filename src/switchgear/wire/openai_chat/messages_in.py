@@ -92,7 +92,10 @@ def _assistant(message: dict[str, Any], place: str, seals: Seals, calls: dict[st
         parts.append(
             Audio(answer_id=audio["id"], transcript=transcript if isinstance(transcript, str) else "")
         )
-    for index, call in enumerate(message.get("tool_calls") or ()):
+    calls_made = message.get("tool_calls")
+    if calls_made is not None and not isinstance(calls_made, list):
+        raise wrong_type(f"{place}.tool_calls", "an array of calls")
+    for index, call in enumerate(calls_made or ()):
         parts.append(_tool_call(call, f"{place}.tool_calls.{index}", seals, calls))
     if isinstance(legacy := message.get("function_call"), dict):
         parts.append(ToolCall("", _text(legacy.get("name")), _arguments(legacy.get("arguments"))))
@@ -156,9 +159,13 @@ def _with_text(parts: list[Part], plain: str) -> list[Part]:
         return parts
     if said:
         return [Reasoning(plain)]
-    at = next((i for i, part in enumerate(reasonings) if _is_signature(part)), None)
-    if at is None:
+    signed = [i for i, part in enumerate(reasonings) if _is_signature(part)]
+    if not signed:
         return [Reasoning(plain), *parts]
+    if len(signed) > 1:
+        # Nobody knows any more which signature is for which piece of the text.
+        return [Reasoning(plain), *(part for part in reasonings if not _is_signature(part))]
+    (at,) = signed
     parts[at] = msgspec.structs.replace(reasonings[at], text=plain)
     return parts
 
@@ -222,7 +229,7 @@ def _part(item: Any, place: str) -> Part | None:
         case "file" | "input_file":
             return _file(item, place)
         case "video_url" | "video":
-            return _video(item)
+            return _video(item, place)
     raise ApiError(
         INVALID_VALUE,
         f"Invalid value for '{place}.type': {str(kind)[:64]!r} is not a kind of content.",
@@ -272,11 +279,11 @@ def _file(item: dict[str, Any], place: str) -> File:
     return File(data, "application/pdf", filename=filename, cache=_cache(item))
 
 
-def _video(item: dict[str, Any]) -> Video:
+def _video(item: dict[str, Any], place: str) -> Video:
     video = item.get("video_url")
     url = video.get("url") if isinstance(video, dict) else video
-    if not isinstance(url, str):
-        return Video()
+    if not isinstance(url, str) or not url:
+        raise wrong_type(f"{place}.video_url.url", "a string")
     if (parsed := parse_data_url(url)) is not None:
         return Video(parsed.data, parsed.media_type)
     return Video(url=url)

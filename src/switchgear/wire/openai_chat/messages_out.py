@@ -1,7 +1,9 @@
 """Turns as messages for an upstream of this dialect."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+import msgspec
 
 from switchgear.wire.history import merged, paired
 from switchgear.wire.images import build_data_url
@@ -22,26 +24,42 @@ from switchgear.wire.ir import (
 )
 from switchgear.wire.openai_chat.messages_in import CLAUDE_FORMAT
 from switchgear.wire.origin import ANTHROPIC, GOOGLE
-from switchgear.wire.tool_ids import clean_id
+from switchgear.wire.tool_ids import ToolNames, clean_id
+from switchgear.wire.wrapped import wrapped
 
 IMAGE_FOLLOWS = "[the image is in the next message]"
+Messages = list[dict[str, Any]]
 _PLACEHOLDER = " "
 """Where a model wants its reasoning back and nobody has it any more."""
 _AUDIO_FORMATS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mp3": "mp3", "audio/mpeg": "mp3"}
 
 
-def write_messages(request: Request, upstream: Upstream) -> list[dict[str, Any]]:
+_CUSTOM_VENDOR = "openai"
+"""Takes free-text tools as they are."""
+
+
+def takes_custom(upstream: Upstream) -> bool:
+    """Whether a tool that takes free text stays one; elsewhere it is a function."""
+    return upstream.vendor == _CUSTOM_VENDOR
+
+
+def write_messages(turns: Iterable[Turn], request: Request, upstream: Upstream, names: ToolNames) -> Messages:
     """Results of tools come directly after their calls, one message each, and what those can't hold (images)
-    after all of them."""
+    after all of them. Pictures that the assistant made are shown to it by the user."""
     wants_reasoning = upstream.facts.needs_reasoning_back and bool(request.tools)
-    messages: list[dict[str, Any]] = []
-    for turn in merged(paired(request.turns)):
+    messages: Messages = []
+    made: list[Part] = []
+    for turn in merged(paired(turns)):
         if turn.role == "assistant":
-            messages.append(_assistant(turn, upstream, wants_reasoning))
+            messages.append(_assistant(turn, upstream, wants_reasoning, names))
+            made += [part for part in turn.parts if isinstance(part, Image)]
         elif turn.role == "user":
-            messages += _user(turn)
+            messages += _user(turn, made)
+            made = []
         else:
             messages.append(_system(turn, upstream))
+    if made:
+        messages.append({"role": "user", "content": _content(made)})
     return _gathered(messages, upstream)
 
 
@@ -53,7 +71,7 @@ def _system(turn: Turn, upstream: Upstream) -> dict[str, Any]:
     return {"role": role, "content": [_text_part(part) for part in parts]}
 
 
-def _gathered(messages: list[dict[str, Any]], upstream: Upstream) -> list[dict[str, Any]]:
+def _gathered(messages: Messages, upstream: Upstream) -> Messages:
     """Instructions where the model takes them: anywhere, in one message at the front, or not at all."""
     facts = upstream.facts
     if facts.system_role != "none" and not facts.system_first:
@@ -80,8 +98,8 @@ def _plain(content: str | list[dict[str, Any]]) -> str:
     return "".join(part.get("text", "") for part in content)
 
 
-def _user(turn: Turn) -> Iterable[dict[str, Any]]:
-    shown: list[Part] = []
+def _user(turn: Turn, made: list[Part]) -> Iterable[dict[str, Any]]:
+    shown: list[Part] = list(made)
     for part in turn.parts:
         if isinstance(part, ToolResult):
             yield _result(part)
@@ -147,15 +165,15 @@ def _file(part: File) -> dict[str, Any]:
     return {"type": "file", "file": {"file_data": data, "filename": part.filename or "file.pdf"}}
 
 
-def _assistant(turn: Turn, upstream: Upstream, wants_reasoning: bool) -> dict[str, Any]:
-    texts = [part.text for part in turn.parts if isinstance(part, Text)]
+def _assistant(turn: Turn, upstream: Upstream, wants_reasoning: bool, names: ToolNames) -> dict[str, Any]:
+    texts = [said for part in turn.parts if (said := _said(part))]
     refusals = [part.text for part in turn.parts if isinstance(part, Refusal)]
-    calls = [_call(part, upstream) for part in turn.parts if isinstance(part, ToolCall)]
-    message: dict[str, Any] = {"role": "assistant", "content": "".join(texts) if texts else None}
+    calls = [_call(part, upstream, names) for part in turn.parts if isinstance(part, ToolCall)]
+    # An empty text where there is none: null is refused by some, "" by nobody.
+    message: dict[str, Any] = {"role": "assistant", "content": "".join(texts)}
     if refusals:
         message["refusal"] = "".join(refusals)
-    if not texts and not calls:
-        message["content"] = "" if not refusals else None
+        message["content"] = message["content"] or None
     message |= _reasoning(turn, upstream)
     if wants_reasoning:
         message.setdefault("reasoning_content", _PLACEHOLDER)
@@ -164,7 +182,16 @@ def _assistant(turn: Turn, upstream: Upstream, wants_reasoning: bool) -> dict[st
         message["audio"] = {"id": audio.answer_id}
     if calls:
         message["tool_calls"] = calls
+    if (signed := _google([part for part in turn.parts if isinstance(part, Text)], upstream)) is not None:
+        message["extra_content"] = signed
     return message
+
+
+def _said(part: Part) -> str:
+    """A spoken answer that has no name at this upstream is told by its words."""
+    if isinstance(part, Audio) and not part.answer_id:
+        return part.transcript
+    return part.text if isinstance(part, Text) else ""
 
 
 def _reasoning(turn: Turn, upstream: Upstream) -> dict[str, Any]:
@@ -195,12 +222,32 @@ def _detail(part: Reasoning) -> dict[str, Any]:
     }
 
 
-def _call(call: ToolCall, upstream: Upstream) -> dict[str, Any]:
-    id = clean_id(call.id)
-    if call.kind == "custom":
-        return {"id": id, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
-    function = {"name": call.name, "arguments": call.arguments or "{}"}
+def _call(call: ToolCall, upstream: Upstream, names: ToolNames) -> dict[str, Any]:
+    id, name = clean_id(call.id), names.shorten(call.name)
+    if call.kind == "custom" and takes_custom(upstream):
+        return {"id": id, "type": "custom", "custom": {"name": name, "input": call.arguments}}
+    arguments = wrapped(call.arguments) if call.kind == "custom" else _object(call.arguments)
+    function = {"name": name, "arguments": arguments}
     written: dict[str, Any] = {"id": id, "type": "function", "function": function}
-    if call.opaque is not None and call.opaque.origin == upstream.origin == GOOGLE:
-        written["extra_content"] = {"google": {"thought_signature": call.opaque.payload}}
+    if (signed := _google([call], upstream)) is not None:
+        written["extra_content"] = signed
     return written
+
+
+def _object(arguments: str) -> str:
+    """Arguments that a model once wrote wrongly would be refused for ever after."""
+    try:
+        if isinstance(msgspec.json.decode(arguments or "{}"), dict):
+            return arguments or "{}"
+    except (ValueError, RecursionError):
+        pass
+    return msgspec.json.encode({"_raw": arguments}).decode()
+
+
+def _google(parts: Sequence[Text | ToolCall], upstream: Upstream) -> dict[str, Any] | None:
+    """The last signature of Google's own, back to Google."""
+    for part in reversed(parts):
+        opaque = part.opaque
+        if opaque is not None and opaque.origin == upstream.origin == GOOGLE:
+            return {"google": {"thought_signature": opaque.payload}}
+    return None

@@ -56,11 +56,22 @@ class ChatReader:
         events: list[Event] = []
         rest = self._frames.peek_rest()
         if not self._over and rest.strip():
-            self._take(parse_frame(rest + b"\n\n"), events)
+            self._take_rest(rest, events)
         if not self._over:
             self._over = True
             self._answer.end(events, marked=False)
         return events
+
+    def _take_rest(self, rest: bytes, events: list[Event]) -> None:
+        """What stands at the end of file without a blank line: a last frame, or half of one, which says
+        nothing. Some hosts answer whole where a stream was asked for."""
+        frame = parse_frame(rest + b"\n\n")
+        whole = _decoded(rest) if not frame.data and rest.lstrip().startswith(b"{") else None
+        if isinstance(whole, dict) and whole.get("choices") and not has_error(whole):
+            self._over = True
+            _take_whole(whole, events)
+        elif not frame.data or frame.data.strip() == b"[DONE]" or isinstance(_decoded(frame.data), dict):
+            self._take(frame, events)
 
     def _take(self, frame: Frame, events: list[Event]) -> None:
         data = frame.data
@@ -93,12 +104,16 @@ def read_events(body: bytes) -> list[Event]:
         error = upstream_error_of(200, found) if found is not None else _broken("the answer is not JSON")
         return [Fault(error)]
     events: list[Event] = []
-    answer = AnswerReader()
-    if (error_in := answer.take(found, events, key="message")) is not None:
-        events.append(Fault(error_in))
-        return events
-    answer.end(events, marked=True)
+    _take_whole(found, events)
     return events
+
+
+def _take_whole(found: dict[str, Any], events: list[Event]) -> None:
+    answer = AnswerReader()
+    if (error := answer.take(found, events, key="message")) is not None:
+        events.append(Fault(error))
+    else:
+        answer.end(events, marked=True)
 
 
 class AnswerReader:
@@ -113,7 +128,7 @@ class AnswerReader:
     def take(self, found: dict[str, Any], events: list[Event], key: str = "delta") -> UpstreamError | None:
         """One chunk, or with ``key`` ``message`` a whole reply; an error of the upstream instead of it."""
         choices = found.get("choices")
-        if not choices and has_error(found):
+        if (not choices or "error" in found) and has_error(found):
             return upstream_error_of(200, found)
         if not self._started:
             self._started = True
@@ -150,13 +165,15 @@ class AnswerReader:
         self._see_usage(choice.get("usage"))
         message = choice.get(key)
         if isinstance(message, dict):
-            if not state.take(message, choice.get("logprobs"), events):
+            if not state.take(message, choice.get("logprobs"), events, whole=key == "message"):
                 return _broken("too many tool calls")
         elif isinstance(text := choice.get("text"), str) and text:
             events.append(TextDelta(text))
         finish = choice.get("finish_reason")
         if isinstance(finish, str) and finish:
             if finish in FAILED_FINISHES:
+                if has_error(inner := {"error": choice.get("error")}):
+                    return upstream_error_of(200, inner)
                 return UpstreamError("transient", 200, type="server_error", code=finish)
             state.finish = finish
         return None

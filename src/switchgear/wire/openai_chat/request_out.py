@@ -6,22 +6,22 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.ir import (
-    CustomTool,
-    FunctionTool,
+    Format,
     HostedTool,
     Request,
-    Tool,
-    ToolChoice,
+    Text,
+    Thinking,
+    Turn,
     Upstream,
     Written,
 )
 from switchgear.wire.loss import Carriage
 from switchgear.wire.openai_chat.messages_out import write_messages
 from switchgear.wire.openai_chat.switches import write_thinking
-from switchgear.wire.origin import OPENAI
-from switchgear.wire.tool_ids import PLAIN_NAME, short_name
-from switchgear.wire.wrapped import SCHEMA, described
+from switchgear.wire.openai_chat.tools_out import write_tools
+from switchgear.wire.tool_ids import PLAIN_NAME, ToolNames, short_name
 
 CARRIES: Mapping[str, Carriage] = {
     "image": "map",
@@ -108,10 +108,13 @@ _encode = msgspec.json.Encoder().encode
 
 def write_request(request: Request, upstream: Upstream) -> Written:
     """Never refuses: what can't be carried was refused by the table above."""
-    body: dict[str, Any] = {"model": upstream.model, "messages": write_messages(request, upstream)}
+    names = ToolNames((tool.name for tool in request.tools if not isinstance(tool, HostedTool)), PLAIN_NAME)
+    turns = _hinted(request, upstream.facts)
+    body: dict[str, Any] = {"model": upstream.model}
+    body["messages"] = write_messages(turns, request, upstream, names)
     dropped: list[str] = []
     _sampling(body, request, upstream, dropped)
-    _tools(body, request, upstream, dropped)
+    write_tools(body, request, upstream, dropped, names)
     _form(body, request, upstream)
     _rest(body, request)
     if request.stream:
@@ -120,24 +123,19 @@ def write_request(request: Request, upstream: Upstream) -> Written:
             body["stream_options"] = {"include_usage": True}
     fields = {key: Raw(_encode(value)) for key, value in body.items()}
     thinking = request.thinking
-    if _must_not_think(request, upstream):
-        thinking = msgspec.structs.replace(thinking, effort="none") if thinking else None
-        dropped.append("thinking")
+    if _must_not_think(request, upstream.facts) and not (thinking and thinking.is_off):
+        # Said even where the client said nothing: many of these reason unless they are told not to.
+        if thinking is not None:
+            dropped.append("thinking")
+        thinking = Thinking(effort="none")
     fields |= write_thinking(thinking, upstream.facts)
-    return Written(fields, tuple(dropped), names=_renamed(request))
+    return Written(fields, tuple(dropped), names=names.renamed())
 
 
-def _renamed(request: Request) -> dict[str, str]:
-    """Names that were too long or had other letters → the client's own."""
-    tools = (tool.name for tool in request.tools if isinstance(tool, FunctionTool))
-    return {short: name for name in tools if (short := short_name(name, PLAIN_NAME)) != name}
-
-
-def _must_not_think(request: Request, upstream: Upstream) -> bool:
+def _must_not_think(request: Request, facts: ModelFacts) -> bool:
     """Some reason only while they choose freely among tools; the choice is kept and the reasoning goes."""
     forced = request.tool_choice is not None and request.tool_choice.mode in ("required", "named")
-    thinks = request.thinking is not None and not request.thinking.is_off
-    return forced and thinks and upstream.facts.thinking_auto_only and upstream.facts.thinking_off
+    return forced and bool(request.tools) and facts.thinking_auto_only and facts.thinking_off
 
 
 def _sampling(body: dict[str, Any], request: Request, upstream: Upstream, dropped: list[str]) -> None:
@@ -174,82 +172,34 @@ def _sampling(body: dict[str, Any], request: Request, upstream: Upstream, droppe
             body["top_logprobs"] = request.top_logprobs
 
 
-def _tools(body: dict[str, Any], request: Request, upstream: Upstream, dropped: list[str]) -> None:
-    wanted = request.tool_choice.allowed if request.tool_choice else ()
-    tools = [
-        written
-        for tool in request.tools
-        if not (wanted and isinstance(tool, FunctionTool | CustomTool) and tool.name not in wanted)
-        and (written := _tool(tool, upstream)) is not None
-    ]
-    if tools:
-        body["tools"] = tools
-    search = next((t for t in request.tools if isinstance(t, HostedTool) and t.kind == "web_search"), None)
-    if search is not None:
-        body["web_search_options"] = _search(search)
-    if not tools:
-        return
-    if request.tool_choice is not None:
-        choice = _choice(request.tool_choice, upstream)
-        if choice is None:
-            dropped.append("tool_choice")
-        else:
-            body["tool_choice"] = choice
-    if request.parallel is not None:
-        if upstream.facts.no_parallel:
-            dropped.append("parallel")
-        else:
-            body["parallel_tool_calls"] = request.parallel
+def _has_schema(format: Format, facts: ModelFacts) -> bool:
+    """The answer's schema is told by a field of its own."""
+    return format.kind == "json_schema" and format.schema is not None and facts.json_schema
 
 
-def _tool(tool: Tool, upstream: Upstream) -> dict[str, Any] | None:
-    if isinstance(tool, HostedTool):
-        return None
-    if isinstance(tool, CustomTool):
-        if upstream.origin != OPENAI:
-            wrapped = {"name": tool.name, "description": described(tool), "parameters": SCHEMA}
-            return {"type": "function", "function": wrapped}
-        custom: dict[str, Any] = {"name": tool.name, "description": tool.description}
-        if tool.format is not None:
-            custom["format"] = tool.format
-        return {"type": "custom", "custom": custom}
-    function: dict[str, Any] = {"name": short_name(tool.name, PLAIN_NAME)}
-    if tool.description:
-        function["description"] = tool.description
-    function["parameters"] = tool.schema or {"type": "object", "properties": {}}
-    if tool.strict is not None:
-        function["strict"] = tool.strict
-    return {"type": "function", "function": function}
-
-
-def _choice(choice: ToolChoice, upstream: Upstream) -> Any:
-    """None: the model takes no such choice, and the nearest one is what it does anyway."""
-    taken = upstream.facts.tool_choices
-    if choice.mode == "named" and (not taken or "named" in taken):
-        return {"type": "function", "function": {"name": short_name(choice.name, PLAIN_NAME)}}
-    mode = "required" if choice.mode == "named" else choice.mode
-    return mode if not taken or mode in taken else None
-
-
-def _search(tool: HostedTool) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    if tool.context_size:
-        options["search_context_size"] = tool.context_size
-    if tool.location is not None:
-        options["user_location"] = {"type": "approximate", "approximate": tool.location}
-    return options
+def _hinted(request: Request, facts: ModelFacts) -> tuple[Turn, ...]:
+    """The turns, with an instruction after the leading ones where a field alone won't do: upstreams of this
+    dialect refuse to answer in JSON unless the word is said."""
+    format, turns = request.format, request.turns
+    if format is None or _has_schema(format, facts):
+        return turns
+    if format.schema is not None:
+        schema = bytes(format.schema).decode("utf-8", "replace")
+        hint = f"Answer with one JSON object that fits this JSON schema: {schema}"
+    elif any("json" in part.text.lower() for turn in turns for part in turn.parts if isinstance(part, Text)):
+        return turns
+    else:
+        hint = "Answer with one JSON object."
+    leading = next((i for i, turn in enumerate(turns) if turn.role in ("user", "assistant")), len(turns))
+    return (*turns[:leading], Turn("system", (Text(hint),)), *turns[leading:])
 
 
 def _form(body: dict[str, Any], request: Request, upstream: Upstream) -> None:
     format = request.format
     if format is None:
         return
-    if format.kind == "json_object" or format.schema is None or not upstream.facts.json_schema:
+    if not _has_schema(format, upstream.facts):
         body["response_format"] = {"type": "json_object"}
-        if format.schema is not None:
-            schema = bytes(format.schema).decode("utf-8", "replace")
-            hint = f"Answer with one JSON object that fits this JSON schema: {schema}"
-            body["messages"] = [*body["messages"], {"role": "system", "content": hint}]
         return
     inner: dict[str, Any] = {"name": short_name(format.name or "answer", PLAIN_NAME), "schema": format.schema}
     if format.strict is not None:

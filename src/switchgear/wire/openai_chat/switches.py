@@ -123,6 +123,19 @@ def _google(fields: dict[str, Raw]) -> Thinking | None:
     return msgspec.structs.replace(effort, show=show)
 
 
+def without_thinking(fields: dict[str, Raw]) -> dict[str, Raw]:
+    """A body without any of them; what else stands beside Google's own stays."""
+    kept = {key: value for key, value in fields.items() if key not in SWITCHES}
+    google = {
+        key: value
+        for key, value in google_of(fields).items()
+        if key not in ("thinking_config", "thinkingConfig")
+    }
+    if google:
+        kept["extra_body"] = Raw(_encode({"google": google}))
+    return kept
+
+
 def write_thinking(thinking: Thinking | None, facts: ModelFacts) -> dict[str, Raw]:
     """The fields by which an upstream of this dialect is told. A model of which nothing is known gets
     ``reasoning_effort``, the field of the dialect itself; one that always reasons gets nothing."""

@@ -35,7 +35,9 @@ def _tool(item: Any, place: str) -> Tool:
         raise wrong_type(place, "an object")
     kind = item.get("type", "function")
     if kind == "function":
-        return _function(item.get("function"), f"{place}.function", item)
+        # Some clients declare their tools flat, as Responses has them.
+        flat = "function" not in item and "name" in item
+        return _function(item if flat else item.get("function"), f"{place}.function", item)
     if kind == "custom" and isinstance(custom := item.get("custom"), dict):
         format = custom.get("format")
         return CustomTool(
@@ -118,7 +120,8 @@ def _allowed(holder: dict[str, Any]) -> ToolChoice:
         inner["name"]
         for tool in (tools if isinstance(tools, list) else ())
         if isinstance(tool, dict)
-        and isinstance(inner := tool.get(tool.get("type", "")), dict)
+        and isinstance(kind := tool.get("type"), str)
+        and isinstance(inner := tool.get(kind), dict)
         and isinstance(inner.get("name"), str)
     ]
     mode = "required" if holder.get("mode") == "required" else "auto"

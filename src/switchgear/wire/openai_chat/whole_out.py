@@ -77,7 +77,8 @@ class _Answer:
     def choice(self, index: int) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant"}
         texts = {key: "".join(pieces) for key, pieces in self._texts.items()}
-        has_other = bool(self._calls) or "audio" in self._message or "function_call" in self._message
+        has_other = bool(self._calls) or "refusal" in texts
+        has_other = has_other or any(key in self._message for key in ("audio", "function_call"))
         message["content"] = texts.pop("content", None if has_other else "")
         message["refusal"] = texts.pop("refusal", None)
         message |= texts

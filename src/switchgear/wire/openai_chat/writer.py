@@ -141,8 +141,10 @@ class Deltas:
         self._custom_tools = frozenset(
             tool.name for tool in head.request.tools if isinstance(tool, CustomTool)
         )
-        self._customs: set[int] = set()
-        self._wrapped: dict[int, list[str]] = {}
+        self._id = head.id
+        self._customs: set[tuple[int, int]] = set()
+        """(answer, key of the call)."""
+        self._wrapped: dict[tuple[int, int], list[str]] = {}
         """Arguments so far of calls that were functions to the upstream and take free text for the client."""
 
     def of(self, event: Event, choice: int) -> dict[str, Any] | None:
@@ -161,15 +163,15 @@ class Deltas:
             case RefusalDelta():
                 return {"refusal": event.text}
             case ToolStart():
-                return self._call(event)
-            case ToolDelta() if event.key in self._wrapped:
-                self._wrapped[event.key].append(event.text)
+                return self._call(event, choice)
+            case ToolDelta() if (choice, event.key) in self._wrapped:
+                self._wrapped[choice, event.key].append(event.text)
                 return None
             case ToolDelta():
-                return self._arguments(event)
-            case ToolEnd() if event.key in self._wrapped:
-                text = unwrapped("".join(self._wrapped.pop(event.key)))
-                return self._arguments(ToolDelta(event.key, text))
+                return self._arguments(event, choice)
+            case ToolEnd() if (choice, event.key) in self._wrapped:
+                text = unwrapped("".join(self._wrapped.pop((choice, event.key))))
+                return self._arguments(ToolDelta(event.key, text), choice)
             case Cite():
                 return {"annotations": [annotation(event.citation)]}
             case ImageOut():
@@ -183,25 +185,26 @@ class Deltas:
         reason = REASONS[finish.reason]
         return "function_call" if reason == "tool_calls" and self._legacy else reason
 
-    def _call(self, event: ToolStart) -> dict[str, Any]:
+    def _call(self, event: ToolStart, choice: int) -> dict[str, Any] | None:
         if self._legacy:
-            return {"function_call": {"name": event.name, "arguments": ""}}
-        call: dict[str, Any] = {"index": event.key, "id": event.id or f"call_{event.key}"}
+            # The older form has room for one call.
+            return {"function_call": {"name": event.name, "arguments": ""}} if not event.key else None
+        call: dict[str, Any] = {"index": event.key, "id": event.id or f"call_{self._id}_{event.key}"}
         if event.kind == "custom" or event.name in self._custom_tools:
             if event.kind == "function":
-                self._wrapped[event.key] = []
+                self._wrapped[choice, event.key] = []
             call |= {"type": "custom", "custom": {"name": event.name, "input": ""}}
-            self._customs.add(event.key)
+            self._customs.add((choice, event.key))
         else:
             call |= {"type": "function", "function": {"name": event.name, "arguments": ""}}
         if event.opaque is not None:
             call["extra_content"] = _google(event.opaque, self._seals)
         return {"tool_calls": [call]}
 
-    def _arguments(self, event: ToolDelta) -> dict[str, Any]:
+    def _arguments(self, event: ToolDelta, choice: int) -> dict[str, Any] | None:
         if self._legacy:
-            return {"function_call": {"arguments": event.text}}
-        if event.key in self._customs:
+            return {"function_call": {"arguments": event.text}} if not event.key else None
+        if (choice, event.key) in self._customs:
             return {"tool_calls": [{"index": event.key, "custom": {"input": event.text}}]}
         return {"tool_calls": [{"index": event.key, "function": {"arguments": event.text}}]}
 

@@ -5,16 +5,14 @@ Order within an item: ``output_item.added``, for each part its ``added``, deltas
 before it said together.
 """
 
-from typing import Any
-
 import msgspec
 from msgspec import Raw
 
 from switchgear.wire.ir import Citation
 from switchgear.wire.openai_responses.sequence import Sequence
+from switchgear.wire.wrapped import unwrapped
 
 _encode = msgspec.json.Encoder().encode
-_decode_any = msgspec.json.Decoder().decode
 
 
 class _Item:
@@ -253,16 +251,6 @@ class CallItem(_Item):
             key,
             text,
         )
-
-
-def unwrapped(arguments: str) -> str:
-    """The free text that a custom tool got as the ``input`` of a function; what isn't that as it is."""
-    try:
-        found: Any = _decode_any(arguments)
-    except (ValueError, RecursionError):
-        return arguments
-    inner = found.get("input") if isinstance(found, dict) else None
-    return inner if isinstance(inner, str) else arguments
 
 
 def one_line(raw: Raw | bytes) -> bytes:

@@ -23,16 +23,21 @@ from switchgear.wire.ir import (
     Video,
 )
 from switchgear.wire.tool_ids import ToolNames, clean_id
+from switchgear.wire.wrapped import wrapped
 
 
 class ItemWriter:
     """Collects the items of one request. ``system_role``: what instructions within the conversation are
-    called; ``takes_plain``: the upstream wants its reasoning back as text."""
+    called; ``takes_custom``: the upstream knows tools of free text; ``takes_plain``: it wants its reasoning
+    back as text."""
 
-    def __init__(self, origin: str, system_role: str, takes_plain: bool, names: ToolNames) -> None:
+    def __init__(
+        self, origin: str, system_role: str, takes_custom: bool, takes_plain: bool, names: ToolNames
+    ) -> None:
         self.items: list[dict[str, Any]] = []
         self._origin = origin
         self._system_role = system_role
+        self._takes_custom = takes_custom
         self._takes_plain = takes_plain
         self._names = names
         self._shown: list[dict[str, Any]] = []
@@ -51,7 +56,7 @@ class ItemWriter:
         content: list[dict[str, Any]] = []
         for part in turn.parts:
             if isinstance(part, ToolResult):
-                self.items.append(_result(part))
+                self.items.append(_result(part, self._takes_custom))
             elif (written := input_part(part)) is not None:
                 content.append(written)
         if turn.role == "user":
@@ -91,7 +96,7 @@ class ItemWriter:
 
     def _add_step(self, part: Reasoning | ToolCall) -> None:
         if isinstance(part, ToolCall):
-            self.items.append(_call(part, self._names))
+            self.items.append(_call(part, self._names, self._takes_custom))
         elif (reasoning := self._reasoning(part)) is not None:
             self.items.append(reasoning)
 
@@ -106,26 +111,18 @@ class ItemWriter:
         return None
 
 
-def _call(part: ToolCall, names: ToolNames) -> dict[str, Any]:
-    name = names.shorten(part.name)
-    if part.kind == "custom":
-        return {
-            "type": "custom_tool_call",
-            "call_id": clean_id(part.id),
-            "name": name,
-            "input": part.arguments,
-        }
-    return {
-        "type": "function_call",
-        "call_id": clean_id(part.id),
-        "name": name,
-        "arguments": part.arguments or "{}",
-    }
+def _call(part: ToolCall, names: ToolNames, takes_custom: bool) -> dict[str, Any]:
+    call = {"call_id": clean_id(part.id), "name": names.shorten(part.name)}
+    if part.kind == "custom" and takes_custom:
+        return {"type": "custom_tool_call", **call, "input": part.arguments}
+    said = wrapped(part.arguments) if part.kind == "custom" else part.arguments
+    return {"type": "function_call", **call, "arguments": said or "{}"}
 
 
-def _result(part: ToolResult) -> dict[str, Any]:
+def _result(part: ToolResult, takes_custom: bool) -> dict[str, Any]:
     content = [written for inner in part.parts if (written := input_part(inner)) is not None]
-    kind = "custom_tool_call_output" if part.kind == "custom" else "function_call_output"
+    is_custom = part.kind == "custom" and takes_custom
+    kind = "custom_tool_call_output" if is_custom else "function_call_output"
     output: Any = content
     if all(written["type"] == "input_text" for written in content):
         output = "".join(written["text"] for written in content)

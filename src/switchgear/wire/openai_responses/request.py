@@ -8,8 +8,8 @@ from switchgear.wire.call import Call
 from switchgear.wire.dialect import Edits
 from switchgear.wire.edits import edited
 from switchgear.wire.ir import Thinking
+from switchgear.wire.openai_responses.reasoning_out import write_reasoning
 from switchgear.wire.splice import NULL, read_object, write_object
-from switchgear.wire.thinking import effort_of, fit_effort
 
 _encode = msgspec.json.Encoder().encode
 
@@ -27,10 +27,10 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
 
 def with_thinking(call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
     """The call with another wish about reasoning than its body's."""
-    effort = effort_of(thinking)
-    if effort is None:
+    wanted = write_reasoning(thinking, facts)
+    if "effort" not in wanted:
         return call
     found = call.fields.get("reasoning", NULL)
     reasoning = read_object(bytes(found)) if bytes(found).startswith(b"{") else {}
-    reasoning["effort"] = Raw(_encode(fit_effort(effort, facts.efforts)))
+    reasoning["effort"] = Raw(_encode(wanted["effort"]))
     return msgspec.structs.replace(call, fields={**call.fields, "reasoning": Raw(write_object(reasoning))})

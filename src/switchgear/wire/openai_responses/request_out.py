@@ -11,15 +11,16 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.errors import INVALID_VALUE, ApiError
+from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.limits import STOP_CHARS_MAX, STOPS_MAX
 from switchgear.wire.history import paired
-from switchgear.wire.ir import Format, HostedTool, Request, Tool, ToolChoice, Turn, Upstream, Written
+from switchgear.wire.ir import HostedTool, Request, Thinking, Tool, Turn, Upstream, Written
 from switchgear.wire.openai_responses.items_out import ItemWriter
+from switchgear.wire.openai_responses.reasoning_out import write_reasoning
 from switchgear.wire.openai_responses.request_in import ENCRYPTED, LOGPROBS
 from switchgear.wire.openai_responses.tools_out import write_choice, write_tools
 from switchgear.wire.origin import OPENAI
-from switchgear.wire.thinking import effort_of, fit_effort
-from switchgear.wire.tool_ids import PLAIN_NAME, ToolNames
+from switchgear.wire.tool_ids import PLAIN_NAME, ToolNames, short_name
 
 OUTPUT_TOKENS_MIN = 16
 """Less is refused."""
@@ -37,7 +38,7 @@ def write_request(request: Request, upstream: Upstream) -> Written:
     names = ToolNames(_tool_names(request.tools), PLAIN_NAME)
     role = "developer" if maker == OPENAI else "system"
     instructions, turns = _instructions(request.turns)
-    items = ItemWriter(upstream.origin, role, maker not in _KEEPS_REASONING, names)
+    items = ItemWriter(upstream.origin, role, maker == OPENAI, maker not in _KEEPS_REASONING, names)
     for turn in paired(turns):
         items.write(turn)
     body: dict[str, Any] = {"model": upstream.model}
@@ -46,27 +47,19 @@ def write_request(request: Request, upstream: Upstream) -> Written:
     body["input"] = items.close()
     body["stream"] = request.stream
     body["store"] = bool(request.store)
-    include = _write_thinking(request, upstream, maker, body)
-    dropped = _write_knobs(request, upstream, maker, body)
-    tools, tools_dropped = write_tools(request.tools, names)
-    if "image" in request.modalities and not any(
-        isinstance(tool, HostedTool) and tool.kind == "image_generation" for tool in request.tools
-    ):
-        tools.append({"type": "image_generation"})
-    if tools:
-        body["tools"] = tools
-        _write_choice(request.tool_choice, names, body)
-        if request.parallel is not None:
-            body["parallel_tool_calls"] = request.parallel
+    thinking, dropped = _fit_thinking(request, upstream.facts)
+    include = _write_thinking(thinking, upstream, maker, body)
+    dropped += _write_knobs(request, upstream, maker, body)
+    dropped += _write_tools(request, upstream.facts, maker == OPENAI, names, body)
     if request.logprobs or request.top_logprobs:
         include.append(LOGPROBS)
         body["top_logprobs"] = request.top_logprobs or 0
     if include:
         body["include"] = include
-    _write_text(request.format, request.verbosity, body)
+    _write_text(request, upstream.facts, role, body)
     return Written(
         {key: value if isinstance(value, Raw) else Raw(_encode(value)) for key, value in body.items()},
-        (*dropped, *tools_dropped),
+        tuple(dropped),
         names=names.renamed(),
     )
 
@@ -96,25 +89,53 @@ def _instructions(turns: tuple[Turn, ...]) -> tuple[str, tuple[Turn, ...]]:
     return (text, turns[1:]) if isinstance(text, str) and text else ("", turns)
 
 
-def _write_thinking(request: Request, upstream: Upstream, maker: str, body: dict[str, Any]) -> list[str]:
+def _fit_thinking(request: Request, facts: ModelFacts) -> tuple[Thinking | None, list[str]]:
+    """Some reason only while they choose freely among tools: the choice is kept and the reasoning goes."""
+    thinking, choice = request.thinking, request.tool_choice
+    is_forced = choice is not None and choice.mode in ("required", "named")
+    if not is_forced or not facts.thinking_auto_only or not facts.thinking_off:
+        return thinking, []
+    return Thinking("none"), [] if thinking is None or thinking.is_off else ["thinking"]
+
+
+def _write_thinking(
+    thinking: Thinking | None, upstream: Upstream, maker: str, body: dict[str, Any]
+) -> list[str]:
     """``reasoning``; returns what has to be included for it."""
-    thinking, facts = request.thinking, upstream.facts
-    if thinking is not None and thinking.is_off and not facts.thinking:
-        # A model of which nothing is known may not know the switch either.
-        return []
-    reasoning: dict[str, Any] = {}
-    effort = effort_of(thinking)
-    if effort is not None:
-        reasoning["effort"] = fit_effort(effort, facts.efforts)
-    if thinking is not None and not thinking.is_off and thinking.show:
-        reasoning["summary"] = thinking.summary or "auto"
+    reasoning = write_reasoning(thinking, upstream.facts)
     if reasoning:
         body["reasoning"] = reasoning
-    reasons = bool(facts.thinking) or bool(reasoning)
+    reasons = upstream.facts.thinking not in ("", "none") or bool(reasoning)
     return [ENCRYPTED] if reasons and maker in _KEEPS_REASONING else []
 
 
-def _write_knobs(request: Request, upstream: Upstream, maker: str, body: dict[str, Any]) -> tuple[str, ...]:
+def _write_tools(
+    request: Request, facts: ModelFacts, is_openai: bool, names: ToolNames, body: dict[str, Any]
+) -> list[str]:
+    """Tools and what belongs to them; returns the concepts that were left out."""
+    choice = request.tool_choice
+    tools, dropped = write_tools(request.tools, names, is_openai)
+    if "image" in request.modalities and all(tool["type"] != "image_generation" for tool in tools):
+        tools.append({"type": "image_generation"})
+    if not tools:
+        return dropped
+    if choice is not None:
+        tools, written, is_lost = write_choice(choice, tools, names, facts, is_openai)
+        if written is not None:
+            body["tool_choice"] = written
+        if is_lost:
+            dropped.append("tool_choice")
+    if not tools:
+        return dropped
+    body["tools"] = tools
+    if request.parallel is not None and facts.no_parallel:
+        dropped.append("parallel")
+    elif request.parallel is not None:
+        body["parallel_tool_calls"] = request.parallel
+    return dropped
+
+
+def _write_knobs(request: Request, upstream: Upstream, maker: str, body: dict[str, Any]) -> list[str]:
     """Plain values; returns the concepts that this model doesn't take."""
     dropped: list[str] = []
     if request.output_tokens_max is not None:
@@ -125,7 +146,7 @@ def _write_knobs(request: Request, upstream: Upstream, maker: str, body: dict[st
         value = getattr(request, key)
         if value is None:
             continue
-        if upstream.facts.no_sampling:
+        if upstream.facts.no_sampling or (upstream.facts.one_sampling and "temperature" in body):
             dropped.append(key)
         else:
             body[key] = value
@@ -137,33 +158,33 @@ def _write_knobs(request: Request, upstream: Upstream, maker: str, body: dict[st
             body[key] = getattr(request, key)
     if request.metadata is not None:
         body["metadata"] = request.metadata
-    return tuple(dropped)
+    return dropped
 
 
 def _short_user(user: str) -> str:
     return user if len(user) <= _USER_CHARS_MAX else hashlib.sha256(user.encode()).hexdigest()
 
 
-def _write_choice(choice: ToolChoice | None, names: ToolNames, body: dict[str, Any]) -> None:
-    if choice is not None:
-        body["tool_choice"] = write_choice(choice, body["tools"], names)
-
-
-def _write_text(form: Format | None, verbosity: str, body: dict[str, Any]) -> None:
+def _write_text(request: Request, facts: ModelFacts, role: str, body: dict[str, Any]) -> None:
     text: dict[str, Any] = {}
-    if form is not None and form.kind == "json_object":
+    form = request.format
+    if form is not None and (form.kind == "json_object" or not facts.json_schema):
         text["format"] = {"type": "json_object"}
+        if form.schema is not None:
+            schema = bytes(form.schema).decode("utf-8", "replace")
+            hint = f"Answer with one JSON object that fits this JSON schema: {schema}"
+            body["input"] = [*body["input"], {"role": role, "content": hint}]
     elif form is not None:
         text["format"] = {
             "type": "json_schema",
-            "name": form.name or "answer",
+            "name": short_name(form.name or "answer", PLAIN_NAME),
             "schema": form.schema if form.schema is not None else {"type": "object"},
             # Absent means strict here, and not strict where most requests come from.
             "strict": bool(form.strict),
         }
         if form.description:
             text["format"]["description"] = form.description
-    if verbosity:
-        text["verbosity"] = verbosity
+    if request.verbosity:
+        text["verbosity"] = request.verbosity
     if text:
         body["text"] = text

@@ -5,29 +5,34 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.ir import CustomTool, FunctionTool, HostedTool, Tool, ToolChoice
 from switchgear.wire.tool_ids import ToolNames
+from switchgear.wire.wrapped import SCHEMA, described
 
 _NO_ARGUMENTS = Raw(b'{"type":"object","properties":{}}')
 _decode_any = msgspec.json.Decoder().decode
 
 
-def write_tools(tools: tuple[Tool, ...], names: ToolNames) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """(tools, concepts that were left out)."""
-    written: list[dict[str, Any]] = []
+Written = list[dict[str, Any]]
+
+
+def write_tools(tools: tuple[Tool, ...], names: ToolNames, takes_custom: bool) -> tuple[Written, list[str]]:
+    """(tools, concepts that were left out). ``takes_custom``: the upstream knows tools of free text."""
+    written: Written = []
     dropped: dict[str, None] = {}
     for tool in tools:
         if isinstance(tool, FunctionTool):
             written.append(_function(tool, names))
         elif isinstance(tool, CustomTool):
-            written.append(_custom(tool, names))
+            written.append(_custom(tool, names) if takes_custom else _wrapped(tool, names))
         elif (hosted := _hosted(tool)) is not None:
             written.append(hosted)
             if tool.blocked_domains or tool.uses_max is not None:
                 dropped["web_search_domains"] = None
         else:
             dropped[tool.kind] = None
-    return written, tuple(dropped)
+    return written, list(dropped)
 
 
 def _function(tool: FunctionTool, names: ToolNames) -> dict[str, Any]:
@@ -47,6 +52,17 @@ def _custom(tool: CustomTool, names: ToolNames) -> dict[str, Any]:
     if tool.format is not None:
         found["format"] = _flat_format(tool.format)
     return found
+
+
+def _wrapped(tool: CustomTool, names: ToolNames) -> dict[str, Any]:
+    name = names.shorten(tool.name)
+    return {
+        "type": "function",
+        "name": name,
+        "description": described(tool),
+        "parameters": SCHEMA,
+        "strict": False,
+    }
 
 
 def _flat_format(raw: Raw) -> Any:
@@ -80,18 +96,33 @@ def _hosted(tool: HostedTool) -> dict[str, Any] | None:
     return None
 
 
-def write_choice(choice: ToolChoice, tools: list[dict[str, Any]], names: ToolNames) -> Any:
-    """``tools``: as they were written."""
-    if choice.allowed:
-        mode = "required" if choice.mode in ("required", "named") else "auto"
+def write_choice(
+    choice: ToolChoice, tools: Written, names: ToolNames, facts: ModelFacts, takes_allowed: bool
+) -> tuple[Written, Any, bool]:
+    """(tools, choice or None, whether the choice is lost). ``tools``: as they were written; some are left out
+    where the upstream has no other way to heed the choice. ``takes_allowed``: it knows ``allowed_tools``."""
+    mode = "required" if choice.mode == "named" and choice.allowed else choice.mode
+    if choice.allowed and takes_allowed and mode != "none":
         allowed = [_chosen(name, tools, names) for name in choice.allowed]
-        return {"type": "allowed_tools", "mode": mode, "tools": allowed}
-    if choice.mode == "named":
-        return _chosen(choice.name, tools, names)
-    return choice.mode
+        return tools, {"type": "allowed_tools", "mode": mode, "tools": allowed}, False
+    if choice.allowed:
+        tools = _only(choice.allowed, tools, names)
+    kinds = facts.tool_choices
+    if kinds and mode not in kinds:
+        if mode == "none":
+            return [], None, False
+        if mode == "named":
+            tools = _only((choice.name,), tools, names) or tools
+        return tools, "auto", True
+    return tools, _chosen(choice.name, tools, names) if mode == "named" else mode, False
 
 
-def _chosen(name: str, tools: list[dict[str, Any]], names: ToolNames) -> dict[str, Any]:
+def _only(wanted: tuple[str, ...], tools: Written, names: ToolNames) -> Written:
+    shortened = {names.shorten(name) for name in wanted}
+    return [tool for tool in tools if tool.get("name", tool["type"]) in shortened]
+
+
+def _chosen(name: str, tools: Written, names: ToolNames) -> dict[str, Any]:
     short = names.shorten(name)
     for tool in tools:
         if tool.get("name") == short:

@@ -1,0 +1,42 @@
+"""Embeddings between OpenAI's form and Google's: the one kind of call that has no turns and no stream."""
+
+from switchgear.wire.bridge import BridgedReply
+from switchgear.wire.call import Call
+from switchgear.wire.dialects import DIALECT_OF_OPERATION
+from switchgear.wire.faults import UpstreamError
+from switchgear.wire.gemini_generate.embed import (
+    embed_reply_to_openai,
+    embed_to_openai,
+    openai_reply_to_embed,
+    openai_to_embed,
+)
+from switchgear.wire.ir import Written
+
+
+def write_embeddings(call: Call, upstream_model: str) -> Written:
+    """The call in the other form. Raises ApiError for what is no text."""
+    if call.operation == "gemini_embed":
+        return embed_to_openai(call.fields, call.in_path, upstream_model)
+    return openai_to_embed(call.fields, upstream_model)
+
+
+def convert_embeddings(call: Call, operation: str, body: bytes) -> BridgedReply:
+    """The upstream's reply in the client's form. Never raises."""
+    upstream = DIALECT_OF_OPERATION[operation]
+    reply = upstream.read_reply(_as_upstream(call, operation), body)
+    if reply.error is not None or reply.empty:
+        return BridgedReply(body, reply.usage, reply.error, reply.empty)
+    if call.operation == "gemini_embed":
+        converted = openai_reply_to_embed(body, call.in_path)
+    else:
+        tokens = reply.usage.input_total if reply.usage is not None else 0
+        converted = embed_reply_to_openai(body, call.model, call.wants_base64, tokens)
+    if converted is None:
+        broken = UpstreamError("transient", 200, "the answer holds no embeddings", "server_error")
+        return BridgedReply(body, error=broken)
+    return BridgedReply(converted, reply.usage)
+
+
+def _as_upstream(call: Call, operation: str) -> Call:
+    """A call by which the upstream's dialect knows what kind of reply it reads."""
+    return Call(DIALECT_OF_OPERATION[operation].name, operation, {}, call.model)  # type: ignore[arg-type]
