@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from typing import TypeGuard
 
 from switchgear.kernel.dialects import EMBEDDING_OPERATIONS
 from switchgear.kernel.errors import DRAINING, UPSTREAM_CUT, UPSTREAM_ERROR, UPSTREAM_STALLED, ApiError
@@ -13,6 +14,7 @@ from switchgear.kernel.limits import (
     CLOSE_WAIT_S,
     ESTIMATE_TEXT_BYTES_MAX,
     REPLY_BYTES_MAX,
+    RESPONSE_KEEP_TIMEOUT_S,
     THOUGHTS_CHARS_MAX,
 )
 from switchgear.kernel.usage import Usage
@@ -22,6 +24,7 @@ from switchgear.net.transport import TransportFault
 from switchgear.relay.attempt import Exchange, Fault, judge, transport_fault, upstream_sentence
 from switchgear.relay.call import Outcome, RunningCall
 from switchgear.relay.detached import Detached
+from switchgear.relay.following import bill_of
 from switchgear.relay.health import Health
 from switchgear.relay.heartbeat import Pulse
 from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
@@ -44,6 +47,7 @@ from switchgear.wire.faults import to_api_error
 from switchgear.wire.ir import Request
 from switchgear.wire.openai_responses.kept import Answered, answered_stream, answered_whole
 from switchgear.wire.openai_responses.stored import queued_response
+from switchgear.wire.openai_responses.tap import StreamTap as ResponsesTap
 from switchgear.wire.thoughts import ThoughtsReader
 
 _STREAM_HEADERS: Headers = [("cache-control", "no-cache"), ("x-accel-buffering", "no")]
@@ -82,6 +86,8 @@ class Answerer:
         self.keeping: Keeping | None = None
         """Of a call whose answer later calls may name."""
         self._detached: Detached | None = None
+        self._is_handed_over = False
+        """The call goes on at the upstream; its end is seen to elsewhere."""
         self.body_late = False
         """The client took too long over its body; that is why the task was cancelled."""
 
@@ -164,7 +170,7 @@ class Answerer:
 
     async def client_gone(self) -> None:
         """Ends a call whose client left: nothing delivered, nothing charged; else what was delivered."""
-        if self._tap is not None and self._delivered_bytes and not self._running.ended:
+        if self._tap is not None and self._delivered_bytes and not self._is_over:
             await self._read_on(self._tap)
         await self._end_early("client_gone", 499, "")
 
@@ -176,7 +182,7 @@ class Answerer:
 
     async def fail(self, error: ApiError) -> None:
         """Ends the reply of a call that could not be recorded, or in which we failed; nothing is charged."""
-        if not self._running.ended:
+        if not self._is_over:
             self._running.end(Outcome("refused", error.row.status, error.row.name))
         await self._show_error(error)
 
@@ -190,8 +196,12 @@ class Answerer:
     def _delivered_bytes(self) -> int:
         return self._pulse.delivered_bytes if self._pulse else 0
 
+    @property
+    def _is_over(self) -> bool:
+        return self._running.ended or self._is_handed_over
+
     async def _end_early(self, state: EndState, status: int, error_name: str) -> None:
-        if self._running.ended:
+        if self._is_over or await self._handed_over_stream():
             return
         usage: Usage = Usage()
         source: UsageSource = "none"
@@ -213,6 +223,10 @@ class Answerer:
         if result.empty:
             raise _empty(response.status)
         health.succeeded(candidate.channel.id, candidate.upstream_model)
+        if self._goes_on(answered := self._answered(result, exchange.prepared, call)):
+            await self._hand_over(exchange, call, answered, len(result.body), replied_ns)
+            self._reply.send_whole(200, self._whole_headers(exchange), result.body)
+            return
         usage = result.usage
         source: UsageSource = "reported"
         if usage is None or not self._believable(usage):
@@ -221,14 +235,37 @@ class Answerer:
         self._keep_thoughts()
         self._end("complete", 200, "", usage, source, len(body), replied_ns=replied_ns)
         if self.keeping is not None:
-            await self.keeping.keep(exchange, self._answered(result, exchange.prepared, call))
-        headers = [
+            await self.keeping.keep(exchange, answered)
+        self._reply.send_whole(200, self._whole_headers(exchange), body)
+
+    def _whole_headers(self, exchange: Exchange) -> Headers:
+        return [
             *self._headers,
-            *passed_back(response.headers, candidate.channel),
+            *passed_back(exchange.response.headers, exchange.candidate.channel),
             *dropped_header(exchange.prepared.dropped),
             ("content-type", "application/json"),
         ]
-        self._reply.send_whole(200, headers, body)
+
+    def _goes_on(self, answered: Answered | None) -> TypeGuard[Answered]:
+        """Whether the upstream goes on with the call whatever happens here."""
+        keeping = self.keeping
+        return (
+            keeping is not None and keeping.runs == "upstream" and answered is not None and answered.is_open
+        )
+
+    async def _hand_over(
+        self, exchange: Exchange, call: Call, answered: Answered, delivered_bytes: int, replied_ns: int = 0
+    ) -> None:
+        """The call is followed from here on; it is charged once it is over."""
+        if self.keeping is None:
+            raise RuntimeError("what nobody can name can't be followed")
+        self._is_handed_over = True
+        self._close_attempt("", 200)
+        usage = await self._estimate_input(call, 0)
+        outcome = self._outcome("complete", 200, "", usage, "estimated", delivered_bytes)
+        bill = bill_of(self._running, call, outcome, self._books)
+        safe = self._tools.follower.follow(self.keeping.row(exchange, answered), bill, self._running)
+        await asyncio.wait((safe,), timeout=RESPONSE_KEEP_TIMEOUT_S)
 
     def _read_reply(self, prepared: Prepared, call: Call, body: bytes) -> WholeReply:
         if prepared.embeds:
@@ -243,6 +280,8 @@ class Answerer:
         return reply
 
     def _answered(self, reply: WholeReply, prepared: Prepared, call: Call) -> Answered | None:
+        if self.keeping is None:
+            return None
         request = prepared.request
         return answered_whole(reply, None if request is None else self._head(request, call))
 
@@ -303,11 +342,23 @@ class Answerer:
             return
         health.faulted(channel, model, self._books.clock.monotonic_ns())
         state, error_name = _END_STATES[end.state]
-        self._end(state, 200, error_name, usage, source, pulse.delivered_bytes, end=end)
+        if not (end.state != "error" and await self._handed_over_stream()):
+            self._end(state, 200, error_name, usage, source, pulse.delivered_bytes, end=end)
         shown = _shown_error(end, tap, candidate.channel)
         if self.keeping is not None:
             self.keeping.error = shown
         pulse.push(tap.error_frame(shown, self._running.request_id))
+
+    async def _handed_over_stream(self) -> bool:
+        """A stream that breaks off, but whose upstream goes on."""
+        tap, exchange, call = self._tap, self._exchange, self._call
+        if not isinstance(tap, ResponsesTap) or exchange is None or call is None or not tap.response_id:
+            return False
+        answered = Answered(tap.response_id, "in_progress", b"", b"[]")
+        if tap.ended or tap.fault is not None or not self._goes_on(answered):
+            return False
+        await self._hand_over(exchange, call, answered, max(1, self._delivered_bytes))
+        return True
 
     async def _close_politely(self, exchange: Exchange) -> None:
         """Waits shortly for the connection's own end, so that it can be used again."""
@@ -393,23 +444,48 @@ class Answerer:
         replied_ns: int = 0,
     ) -> None:
         self._close_attempt("" if state == "complete" else state, status)
-        candidate, exchange = self._candidate, self._exchange
         self._running.end(
-            Outcome(
+            self._outcome(
                 state,
                 status,
                 error_name,
                 usage,
                 source,
                 delivered_bytes,
-                channel=candidate.channel.name if candidate else "",
-                upstream_model=candidate.upstream_model if candidate else "",
-                upstream_request_id=exchange.upstream_request_id if exchange else "",
-                upstream_sent_ns=exchange.sent_ns if exchange else 0,
                 replied_ns=end.first_chunk_ns if end else replied_ns,
                 first_byte_ns=end.first_byte_ns if end else 0,
-                dropped=exchange.prepared.dropped if exchange else (),
+                sent_ns=self._exchange.sent_ns if self._exchange else 0,
             )
+        )
+
+    def _outcome(
+        self,
+        state: EndState,
+        status: int,
+        error_name: str,
+        usage: Usage,
+        source: UsageSource,
+        delivered_bytes: int,
+        *,
+        replied_ns: int = 0,
+        first_byte_ns: int = 0,
+        sent_ns: int = 0,
+    ) -> Outcome:
+        candidate, exchange = self._candidate, self._exchange
+        return Outcome(
+            state,
+            status,
+            error_name,
+            usage,
+            source,
+            delivered_bytes,
+            channel=candidate.channel.name if candidate else "",
+            upstream_model=candidate.upstream_model if candidate else "",
+            upstream_request_id=exchange.upstream_request_id if exchange else "",
+            upstream_sent_ns=sent_ns,
+            replied_ns=replied_ns,
+            first_byte_ns=first_byte_ns,
+            dropped=exchange.prepared.dropped if exchange else (),
         )
 
     def _close_attempt(self, fault_name: str, status: int) -> None:

@@ -26,7 +26,7 @@ from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
 from switchgear.relay.place import Place, place_of
 from switchgear.relay.routes import Route
 from switchgear.relay.tools import Tools
-from switchgear.relay.upstream_store import ask_stored, open_stored, unknown
+from switchgear.relay.upstream_store import unknown
 from switchgear.wire.openai_responses.kept import items_of
 from switchgear.wire.openai_responses.replay import events_of
 from switchgear.wire.openai_responses.stored import render_deleted, render_input_items, with_status
@@ -123,7 +123,7 @@ class StoredResponses:
         reply.finish()
 
     async def _pass_on(self, reply: Reply, headers: Headers, place: Place, tail: str) -> None:
-        response = await open_stored(self._tools, place, "GET", tail, stream=True)
+        response = await self._tools.upstream_store.open(place, "GET", tail, stream=True)
         try:
             reply.start_stream(200, headers + _STREAM)
             while chunk := await response.next_chunk():
@@ -165,7 +165,7 @@ class StoredResponses:
             )
         method = request.method if request.method != "HEAD" else "GET"
         tail = f"/{quote(found.id, safe='')}{below}{_tail(request)}"
-        body = await ask_stored(self._tools, place, method, tail)
+        body = await self._tools.upstream_store.ask(place, method, tail)
         if deletes:
             await self._ask(DropResponse(found.id, found.owner))
             return body or render_deleted(found.id)

@@ -40,6 +40,7 @@ from switchgear.relay.app import App
 from switchgear.relay.call import Books
 from switchgear.relay.directory import Directory
 from switchgear.relay.files import Files
+from switchgear.relay.following import Follower
 from switchgear.relay.funds import Funds
 from switchgear.relay.health import Health
 from switchgear.relay.http1.server import HttpServer
@@ -53,6 +54,7 @@ from switchgear.relay.responses import Responses
 from switchgear.relay.seals import EnvelopeSeals
 from switchgear.relay.thoughts import KeptThoughts
 from switchgear.relay.tools import Tools
+from switchgear.relay.upstream_store import UpstreamStore
 from switchgear.relay.view import View
 
 STATS_INTERVAL_S = 1.0
@@ -88,19 +90,25 @@ class Worker:
         self._draining = False
         self._refused = asyncio.Event()
         books = Books(self._journal, self._funds, self._limiter, self._meters, self._log, self._clock)
+        locator = Locator(self._link.call)
+        responses = Responses(
+            BulkLink(home).call, lambda: self._directory.pepper, self._meters, self._clock, self.epoch
+        )
+        upstream_store = UpstreamStore(transport, locator, self._clock)
+        self._follower = Follower(books, upstream_store, responses, self._current)
         tools = Tools(
             books,
             self._directory,
             self._health,
             transport,
-            Locator(self._link.call),
+            locator,
             self._count,
             EnvelopeSeals(lambda: self._directory.pepper),
             self._files,
             KeptThoughts(self._link.call, self._link.notify, self._clock),
-            Responses(
-                BulkLink(home).call, lambda: self._directory.pepper, self._meters, self._clock, self.epoch
-            ),
+            responses,
+            upstream_store,
+            self._follower,
             self._current,
         )
         self._pipeline = Pipeline(tools)
@@ -121,7 +129,12 @@ class Worker:
         )
         background = [
             asyncio.create_task(endless)
-            for endless in (self._report(), self._hint(), self._pipeline.look_after())
+            for endless in (
+                self._report(),
+                self._hint(),
+                self._pipeline.look_after(),
+                self._follower.claim_forever(),
+            )
         ]
         # A worker that waits for a controller must hear that it is to stop, too.
         await _first(self._link.wait_welcome(), stop.wait(), self._refused.wait())
@@ -150,6 +163,7 @@ class Worker:
         server.stop()
 
     async def _leave(self) -> None:
+        await self._follower.close()
         self._funds.give_back_all()
         self._link.notify(self._meters.stats())
         await self._transport.close()
