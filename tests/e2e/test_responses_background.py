@@ -163,8 +163,18 @@ async def test_a_native_stream_that_lost_its_client_is_charged_as_a_whole(rig: R
             break
     await stream.close()
     record = await rig.record(request_id)
-    assert record["usage"]["output_text"] in (200, 0)
-    assert record["charge_nanos"] > 0
+    assert (record["usage_source"], record["usage"]["output_text"]) == ("reported", 200)
+
+
+async def test_a_native_stream_that_was_cut_is_charged_as_a_whole(rig: Rig) -> None:
+    raw = await rig.client.responses.with_raw_response.create(
+        model=NATIVE, input="[cut] [long] Go on.", background=True, stream=True
+    )
+    request_id = raw.headers["x-request-id"]
+    last = [event async for event in raw.parse()][-1]
+    assert last.type == "response.failed"
+    record = await rig.record(request_id)
+    assert (record["usage_source"], record["usage"]["output_text"]) == ("reported", 200)
 
 
 async def test_a_killed_worker_loses_no_bill_and_fails_what_was_its_own(rig: Rig) -> None:

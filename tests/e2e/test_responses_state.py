@@ -1,5 +1,5 @@
-"""State of the Responses dialect through the official SDK, over upstreams of all four dialects. Without this a
-conversation would lose its history at some upstream, go to an account that doesn't know it, or be shown to
+"""State of the Responses dialect through the official SDK, over upstreams of all four dialects. Without this
+a conversation would lose its history at some upstream, go to an account that doesn't know it, or be shown to
 another tenant."""
 
 import asyncio

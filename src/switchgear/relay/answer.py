@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import TypeGuard
 
 from switchgear.kernel.dialects import EMBEDDING_OPERATIONS
-from switchgear.kernel.errors import DRAINING, UPSTREAM_CUT, UPSTREAM_ERROR, UPSTREAM_STALLED, ApiError
+from switchgear.kernel.errors import DRAINING, ApiError
 from switchgear.kernel.limits import (
     BODY_BYTES_MAX,
     BODY_READ_TIMEOUT_S,
@@ -14,17 +13,17 @@ from switchgear.kernel.limits import (
     CLOSE_WAIT_S,
     ESTIMATE_TEXT_BYTES_MAX,
     REPLY_BYTES_MAX,
-    RESPONSE_KEEP_TIMEOUT_S,
     THOUGHTS_CHARS_MAX,
 )
 from switchgear.kernel.usage import Usage
 from switchgear.ledger.record import Attempt, EndState, UsageSource
-from switchgear.link.snapshot import ChannelView, Principal
+from switchgear.link.snapshot import Principal
 from switchgear.net.transport import TransportFault
-from switchgear.relay.attempt import Exchange, Fault, judge, transport_fault, upstream_sentence
+from switchgear.relay.attempt import Exchange, Fault, judge, transport_fault
 from switchgear.relay.call import Outcome, RunningCall
 from switchgear.relay.detached import Detached
-from switchgear.relay.following import bill_of
+from switchgear.relay.endings import END_STATES, empty_answer, shown_error, uncommitted
+from switchgear.relay.handover import Handover, open_stream
 from switchgear.relay.health import Health
 from switchgear.relay.heartbeat import Pulse
 from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
@@ -32,7 +31,6 @@ from switchgear.relay.keeping import Keeping
 from switchgear.relay.meter import BYTES_PER_TOKEN, TokenTally, count_or_guess, is_plausible
 from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Prepared, dropped_header
-from switchgear.relay.redact import redact_error
 from switchgear.relay.replies import passed_back
 from switchgear.relay.responses import Ground
 from switchgear.relay.stream import StreamEnd, pass_on
@@ -43,21 +41,13 @@ from switchgear.wire.dialect import Head, Tap
 from switchgear.wire.dialect import Reply as WholeReply
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.embeddings import convert_embeddings
-from switchgear.wire.faults import to_api_error
 from switchgear.wire.ir import Request
 from switchgear.wire.openai_responses.kept import Answered, answered_stream, answered_whole
 from switchgear.wire.openai_responses.stored import queued_response
-from switchgear.wire.openai_responses.tap import StreamTap as ResponsesTap
 from switchgear.wire.thoughts import ThoughtsReader
 
 _STREAM_HEADERS: Headers = [("cache-control", "no-cache"), ("x-accel-buffering", "no")]
 NS = 1_000_000_000
-
-_END_STATES: dict[str, tuple[EndState, str]] = {
-    "cut": ("upstream_cut", UPSTREAM_CUT.name),
-    "stalled": ("stalled", UPSTREAM_STALLED.name),
-    "error": ("upstream_error", UPSTREAM_ERROR.name),
-}
 
 
 class Answerer:
@@ -86,8 +76,7 @@ class Answerer:
         self.keeping: Keeping | None = None
         """Of a call whose answer later calls may name."""
         self._detached: Detached | None = None
-        self._is_handed_over = False
-        """The call goes on at the upstream; its end is seen to elsewhere."""
+        self._handover: Handover | None = None
         self.body_late = False
         """The client took too long over its body; that is why the task was cancelled."""
 
@@ -105,6 +94,8 @@ class Answerer:
             self._task.cancel()
         if self._pulse is not None:
             self._pulse.look(now_ns)
+        if self._handover is not None and not self._handover.is_secured and not self._is_over:
+            self._secure_stream(self._handover)
 
     async def read_body(self, request: Inbound) -> bytes:
         """The request's body, within its bounds. Raises ApiError."""
@@ -117,6 +108,8 @@ class Answerer:
         """What later calls may go on from is kept."""
         if ground.keeps:
             self.keeping = Keeping(self._tools.responses, ground, who, self._running.request_id)
+            if ground.runs == "upstream":
+                self._handover = Handover(self._tools.follower, self.keeping, self._running, self._books)
 
     async def go_on_alone(self, call: Call, prepared: Prepared) -> None:
         """From now on the call does not need its client, who is told where its answer will be. Raises
@@ -198,7 +191,7 @@ class Answerer:
 
     @property
     def _is_over(self) -> bool:
-        return self._running.ended or self._is_handed_over
+        return self._running.ended or (self._handover is not None and self._handover.is_done)
 
     async def _end_early(self, state: EndState, status: int, error_name: str) -> None:
         if self._is_over or await self._handed_over_stream():
@@ -221,10 +214,11 @@ class Answerer:
         if result.error is not None:
             raise judge(result.error, candidate, health, self._books.clock)
         if result.empty:
-            raise _empty(response.status)
+            raise empty_answer(response.status)
         health.succeeded(candidate.channel.id, candidate.upstream_model)
-        if self._goes_on(answered := self._answered(result, exchange.prepared, call)):
-            await self._hand_over(exchange, call, answered, len(result.body), replied_ns)
+        answered = self._answered(result, exchange.prepared, call)
+        if self._handover is not None and answered is not None and answered.is_open:
+            await self._handover.take(exchange, call, answered, self._so_far(call, len(result.body)))
             self._reply.send_whole(200, self._whole_headers(exchange), result.body)
             return
         usage = result.usage
@@ -246,26 +240,10 @@ class Answerer:
             ("content-type", "application/json"),
         ]
 
-    def _goes_on(self, answered: Answered | None) -> TypeGuard[Answered]:
-        """Whether the upstream goes on with the call whatever happens here."""
-        keeping = self.keeping
-        return (
-            keeping is not None and keeping.runs == "upstream" and answered is not None and answered.is_open
-        )
-
-    async def _hand_over(
-        self, exchange: Exchange, call: Call, answered: Answered, delivered_bytes: int, replied_ns: int = 0
-    ) -> None:
-        """The call is followed from here on; it is charged once it is over."""
-        if self.keeping is None:
-            raise RuntimeError("what nobody can name can't be followed")
-        self._is_handed_over = True
-        self._close_attempt("", 200)
-        usage = await self._estimate_input(call, 0)
-        outcome = self._outcome("complete", 200, "", usage, "estimated", delivered_bytes)
-        bill = bill_of(self._running, call, outcome, self._books)
-        safe = self._tools.follower.follow(self.keeping.row(exchange, answered), bill, self._running)
-        await asyncio.wait((safe,), timeout=RESPONSE_KEEP_TIMEOUT_S)
+    def _so_far(self, call: Call, delivered_bytes: int) -> Outcome:
+        """Of a call that its upstream goes on with: what it is charged by if nobody ever learns its usage."""
+        usage = Usage(input_uncached=call.input_bytes // BYTES_PER_TOKEN)
+        return self._outcome("complete", 200, "", usage, "estimated", max(1, delivered_bytes))
 
     def _read_reply(self, prepared: Prepared, call: Call, body: bytes) -> WholeReply:
         if prepared.embeds:
@@ -327,7 +305,7 @@ class Answerer:
             if tap.fault is not None:
                 raise judge(tap.fault, candidate, health, self._books.clock)
             health.faulted(channel, model, self._books.clock.monotonic_ns())
-            raise _uncommitted(end, exchange.response.status)
+            raise uncommitted(end, exchange.response.status)
         usage, source = await self._usage_of_stream(tap)
         if end.state == "complete":
             health.succeeded(channel, model)
@@ -335,30 +313,36 @@ class Answerer:
             self._keep_thoughts()
             self._end("complete", 200, "", usage, source, pulse.delivered_bytes + len(closing), end=end)
             if self.keeping is not None:
+                if self._handover is not None:
+                    await self._handover.secured()
                 await self.keeping.keep(exchange, answered_stream(tap))
             pulse.push(closing)
             self._reply.finish()
             await self._close_politely(exchange)
             return
         health.faulted(channel, model, self._books.clock.monotonic_ns())
-        state, error_name = _END_STATES[end.state]
+        state, error_name = END_STATES[end.state]
         if not (end.state != "error" and await self._handed_over_stream()):
             self._end(state, 200, error_name, usage, source, pulse.delivered_bytes, end=end)
-        shown = _shown_error(end, tap, candidate.channel)
+        shown = shown_error(end, tap, candidate.channel)
         if self.keeping is not None:
             self.keeping.error = shown
         pulse.push(tap.error_frame(shown, self._running.request_id))
 
     async def _handed_over_stream(self) -> bool:
         """A stream that breaks off, but whose upstream goes on."""
-        tap, exchange, call = self._tap, self._exchange, self._call
-        if not isinstance(tap, ResponsesTap) or exchange is None or call is None or not tap.response_id:
+        exchange, call, answered = self._exchange, self._call, open_stream(self._tap)
+        if self._handover is None or exchange is None or call is None or answered is None:
             return False
-        answered = Answered(tap.response_id, "in_progress", b"", b"[]")
-        if tap.ended or tap.fault is not None or not self._goes_on(answered):
-            return False
-        await self._hand_over(exchange, call, answered, max(1, self._delivered_bytes))
+        self._close_attempt("cut", 200)
+        await self._handover.take(exchange, call, answered, self._so_far(call, self._delivered_bytes))
         return True
+
+    def _secure_stream(self, handover: Handover) -> None:
+        """Sees to it that the call is charged even if this worker dies before its end."""
+        exchange, call, answered = self._exchange, self._call, open_stream(self._tap)
+        if exchange is not None and call is not None and answered is not None:
+            handover.secure(exchange, call, answered, self._so_far(call, self._delivered_bytes))
 
     async def _close_politely(self, exchange: Exchange) -> None:
         """Waits shortly for the connection's own end, so that it can be used again."""
@@ -510,25 +494,3 @@ class Answerer:
             self._detached.leave()
         elif self._task is not None and not self._running.ended:
             self._task.cancel()
-
-
-def _empty(status: int) -> Fault:
-    return Fault(
-        "empty", ApiError(UPSTREAM_ERROR, "The upstream sent an empty answer."), status, try_next=True
-    )
-
-
-def _uncommitted(end: StreamEnd, status: int) -> Fault:
-    if end.fault is not None:
-        return transport_fault(end.fault)
-    if end.state == "complete":
-        return _empty(status)
-    return Fault("truncated", upstream_sentence(UPSTREAM_CUT), status, try_next=True)
-
-
-def _shown_error(end: StreamEnd, tap: Tap, channel: ChannelView) -> ApiError:
-    if end.state == "error" and tap.fault is not None:
-        return to_api_error(redact_error(tap.fault, channel))
-    if end.state == "error":
-        return upstream_sentence(UPSTREAM_ERROR)
-    return upstream_sentence(UPSTREAM_STALLED if end.state == "stalled" else UPSTREAM_CUT)

@@ -109,6 +109,17 @@ class Follower:
         self._spawn(response, bill, running, safe)
         return safe
 
+    def secure(self, response: StoredResponse, bill: Bill) -> "asyncio.Future[None]":
+        """Has a bill kept for the case that this worker dies; nothing is followed."""
+        due = msgspec.structs.replace(response, epoch=self._responses.epoch, bill=_encode(bill))
+        task = asyncio.get_running_loop().create_task(self._secure(due))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _secure(self, due: StoredResponse) -> None:
+        await self._keep(KeepResponse(due))
+
     async def claim_forever(self) -> None:
         """Takes over what dead workers followed, for as long as it is not cancelled."""
         while True:

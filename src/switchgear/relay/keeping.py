@@ -13,7 +13,11 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.errors import INTERNAL, STORE_AWAY, ApiError
-from switchgear.kernel.limits import RESPONSE_CALL_TIMEOUT_S, RESPONSE_KEEP_TIMEOUT_S
+from switchgear.kernel.limits import (
+    RESPONSE_CALL_TIMEOUT_S,
+    RESPONSE_KEEP_TIMEOUT_S,
+    RESPONSE_STORED_BYTES_MAX,
+)
 from switchgear.kernel.stored import ResponseStatus, StoredResponse
 from switchgear.link.protocol import Failed, KeepResponse, Ok, ResponseUnknown
 from switchgear.link.snapshot import Principal
@@ -138,6 +142,9 @@ class Keeping:
 
     async def _ask(self, body: KeepResponse, timeout_s: float) -> str:
         """Why it was not kept; empty when it was, or must not be any more."""
+        if body.response.bytes_total > RESPONSE_STORED_BYTES_MAX:
+            self._count("too_large")
+            return "it is too large"
         try:
             answer = await self._responses.ask(body, timeout_s)
         except ConnectionError:

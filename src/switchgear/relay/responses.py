@@ -119,7 +119,8 @@ class Responses:
                     param="previous_response_id",
                 )
             raise _previous_unknown(found.id)
-        if found.response.is_open or found.response.status in ("failed", "cancelled"):
+        kept_here = not found.response.channel
+        if kept_here and (found.response.is_open or found.response.status in ("failed", "cancelled")):
             raise ApiError(
                 INVALID_VALUE,
                 f"The response '{id}' is {found.response.status}; only a complete one can be gone on from.",
