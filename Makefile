@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= $(or $(SWITCHGEAR_DATA),data)
 
-.PHONY: help run setup dev check fmt test e2e chaos fuzz bench docs lock prices clean
+.PHONY: help run setup dev check fmt test e2e test-clients chaos fuzz bench docs lock prices clean
 
 help: ## list the verbs
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 # Only what is given is passed on, so that a configuration file keeps its word. HOST counts on the command line
 # alone: many a shell and toolchain exports one that means something else.
@@ -61,6 +61,10 @@ test: $(VENV)/.dev .venv-sdk-previous/.done ## everything that must hold at ever
 e2e: $(VENV)/.dev .venv-sdk-previous/.done ## real processes and sockets only
 	@$(BIN)/pytest tests/e2e -m "not slow" $(ARGS)
 
+test-clients: $(VENV)/.dev ## JavaScript SDKs and command-line agents, which it installs first (3 GB; Node.js ≥ 20)
+	@$(BIN)/python -m tests.clients.install
+	@$(BIN)/pytest tests/clients -m slow $(ARGS)
+
 chaos: $(VENV)/.dev ## a hundred kills under load (KILLS=…, SEED=…)
 	@$(BIN)/pytest tests/chaos -m slow -s $(ARGS)
 
@@ -87,8 +91,15 @@ lock: ## resolve requirements/*.in again into hash-locked files
 	@for f in run dev sdk-previous fuzz; do .venv-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --upgrade -q requirements/$$f.in -o requirements/$$f.lock; done
 
+lock-clients: $(VENV)/.dev ## resolve the clients of test-clients again into their lock files
+	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install -q uv
+	@.venv-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --upgrade -q tests/clients/aider.in -o tests/clients/aider.lock
+	@$(BIN)/python -m tests.clients.lock
+
 prices: $(VENV)/.dev ## write the price book again from the installed genai-prices
 	@PYTHONPATH=src $(BIN)/python tools/update_prices.py
 
 clean: ## remove the environment and caches, keep data
+	@rm -rf tests/clients/sdk/node_modules tests/clients/agents/node_modules .venv-aider
 	@rm -rf $(VENV) .venv-lock .venv-fuzz build/fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis

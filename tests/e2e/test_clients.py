@@ -302,8 +302,15 @@ async def test_a_websocket_is_turned_away_at_once(rig: Rig) -> None:
     writer.write("\r\n".join([*lines, "", ""]).encode())
     status = await asyncio.wait_for(reader.readline(), 2)
     writer.close()
-    assert status.startswith(b"HTTP/1.1 404")
+    assert status.startswith(b"HTTP/1.1 426 ")
     assert time.monotonic() - began < 1
+
+
+async def test_a_key_that_is_not_known_is_not_to_be_tried_again(rig: Rig) -> None:
+    """Some agents try a 401 again for minutes unless they are told not to."""
+    body = CALL | {"model": "whole"}
+    reply = await client.call(rig.server.port, settings.fresh_key(), body)
+    assert (reply.status, reply.headers["x-should-retry"]) == (401, "false")
 
 
 async def test_a_client_that_waits_to_be_asked_for_its_body_is_asked(rig: Rig) -> None:

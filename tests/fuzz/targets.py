@@ -6,6 +6,7 @@ A promise is: only the module's own errors, the same result at every split, noth
 from collections.abc import Callable
 
 import msgspec
+from tests.fuzz.dialect_targets import converted_answer, converted_request
 from tests.sim.requests import read_request
 
 from switchgear.catalog.document import CatalogError
@@ -159,5 +160,19 @@ def link(data: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
-    for target in (sse, splice, tap, usage, error, peek, reply, journal, config, data_files, link)
+    for target in (
+        sse,
+        splice,
+        tap,
+        usage,
+        error,
+        peek,
+        reply,
+        converted_request,
+        converted_answer,
+        journal,
+        config,
+        data_files,
+        link,
+    )
 }

@@ -14,6 +14,18 @@ SAMPLES = [
     b'{"prompt_tokens":10,"completion_tokens":5,"total_tokens":20,"cached_tokens":-1,'
     b'"prompt_tokens_details":{"cached_tokens":"4"},"completion_tokens_details":{"reasoning_tokens":5}}',
     b'\x01\x91{"error":{"message":"Bearer abcdefgh at http://u:p@h:80","type":"t","code":1302,"param":"model"}}',
+    b'\x40data: {"type":"response.output_item.done","output_index":0,"item":{"type":"function_call",'
+    b'"call_id":"c","name":"f","arguments":"{}"}}\n\ndata: {"type":"response.completed",'
+    b'"response":{"output":[],"usage":{"input_tokens":3,"output_tokens":1}}}\n\n',
+    b'\x40event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+    b'"delta":{"type":"text_delta","text":"a"}}\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n',
+    b'\x40data: {"candidates":[{"content":{"parts":[{"text":"a"},{"functionCall":{"name":"f","args":{}}}]},'
+    b'"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1}}\n\n',
+    b'{"model":"m","max_tokens":5,"instructions":"i","input":[{"type":"reasoning","summary":[]},{"role":"user",'
+    b'"content":[{"type":"input_image","image_url":"data:image/png;base64,AAAA"}]},{"type":"function_call",'
+    b'"call_id":"c","name":"f","arguments":"{}"}],"tools":[{"type":"namespace","name":"n","tools":[]}],'
+    b'"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{}}]}],'
+    b'"contents":[{"parts":[{"inlineData":{"mimeType":"image/png","data":"AAAA"}}]}]}',
     b'{"data":[{"embedding":"AACAPw==","index":0},{"embedding":[1.5,2e0]}],"choices":[{"message":{"content":"x"}}]}',
 ]
 TOKENS = [

@@ -60,10 +60,10 @@ def _row(
 _INVALID = "invalid_request_error"
 _SERVER = "server_error"
 
-NO_KEY = _row("no_key", 401, _INVALID, None, "client", "no API key in any known place")
-BAD_KEY = _row("bad_key", 401, _INVALID, "invalid_api_key", "client", "the key is not known")
-KEY_DISABLED = _row("key_disabled", 401, _INVALID, "invalid_api_key", "client", "the key was disabled")
-KEY_EXPIRED = _row("key_expired", 401, _INVALID, "invalid_api_key", "client", "the key has expired")
+NO_KEY = _row("no_key", 401, _INVALID, None, "client", "no API key in any known place", False)
+BAD_KEY = _row("bad_key", 401, _INVALID, "invalid_api_key", "client", "the key is not known", False)
+KEY_DISABLED = _row("key_disabled", 401, _INVALID, "invalid_api_key", "client", "the key was disabled", False)
+KEY_EXPIRED = _row("key_expired", 401, _INVALID, "invalid_api_key", "client", "the key has expired", False)
 USER_DISABLED = _row(
     "user_disabled", 403, _INVALID, "account_deactivated", "client", "the account is disabled"
 )
@@ -240,6 +240,9 @@ RESPONSE_UNKNOWN = _row(
 PATH_UNKNOWN = _row("path_unknown", 404, _INVALID, "unknown_url", "client", "no such path")
 METHOD_NOT_ALLOWED = _row(
     "method_not_allowed", 405, _INVALID, "method_not_allowed", "client", "no such method here"
+)
+NO_WEBSOCKET = _row(
+    "no_websocket", 426, _INVALID, "upgrade_required", "client", "the path is spoken to by plain HTTP only"
 )
 LOOP = _row("loop", 508, _INVALID, "relay_loop", "operator", "a channel leads back to this relay", False)
 OVERLOADED = _row("overloaded", 503, _SERVER, "overloaded", "us", "this relay takes no more calls right now")

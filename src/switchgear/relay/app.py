@@ -10,6 +10,7 @@ from switchgear.kernel.errors import (
     METHOD_NOT_ALLOWED,
     MODEL_UNKNOWN,
     NO_KEY,
+    NO_WEBSOCKET,
     PATH_UNKNOWN,
     STORE_AWAY,
     ApiError,
@@ -85,8 +86,13 @@ class App:
         self, request: Inbound, route: Route | None, dialect: Dialect
     ) -> tuple[int, Headers, bytes]:
         if request.header("upgrade"):
-            # Clients that try a WebSocket first go on with plain HTTP after this, and at once.
-            raise ApiError(PATH_UNKNOWN, f"There is no WebSocket at {request.path[:256]}.")
+            # Clients that try a WebSocket first go on with plain HTTP after this status, and at once; after a
+            # 404 some try again and again before they do.
+            raise ApiError(
+                NO_WEBSOCKET,
+                f"There is no WebSocket at {request.path[:256]}.",
+                headers=(("upgrade", "HTTP/1.1"),),
+            )
         if route is None:
             raise ApiError(PATH_UNKNOWN, f"Unknown request URL: {request.method} {request.path[:256]}.")
         if request.method not in route.methods:

@@ -238,7 +238,7 @@ def _request(
     extra = channel.headers_of.get(prepared.operation, ())
     if prepared.request is not None:
         extra += prepared.headers
-    else:
+    elif not prepared.foreign:
         extra += passed_on.with_body
     headers = (
         ("content-type", "application/json"),

@@ -46,6 +46,8 @@ class Prepared(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     dropped: tuple[str, ...] = ()
     """Fields of the client's that the upstream does not get."""
+    foreign: bool = False
+    """The upstream is not the maker of the dialect that passes through, and knows none of its flags."""
     embeds: bool = False
     """Embeddings in the other form than the client's."""
 
@@ -92,7 +94,8 @@ class Preparation:
             if call.wish is not None:
                 call = self._client.with_thinking(call, call.wish, facts)
             edits = _edits(candidate, operation)
-            return Prepared(operation, self._client.pass_request(call, candidate.upstream_model, edits))
+            body = self._client.pass_request(call, candidate.upstream_model, edits)
+            return Prepared(operation, body, foreign=edits.foreign)
         if operation in EMBEDDING_OPERATIONS:
             written = write_embeddings(call, candidate.upstream_model)
             return Prepared(operation, write_object(written.body), dropped=written.dropped, embeds=True)
@@ -119,7 +122,7 @@ class Preparation:
                 upstream.origin,
                 written.names,
                 written.unwrap_tool,
-                request.stop if dialect.carries.get("stop") == "emulate" else (),
+                request.stop if dialect.carries.get("stop") == "emulate" else written.stops,
             ),
             written.headers,
             self._named((*dropped, *written.dropped)),
@@ -185,9 +188,13 @@ def dropped_header(dropped: tuple[str, ...]) -> Headers:
 def _edits(candidate: Candidate, operation: Operation) -> Edits:
     channel = candidate.channel
     foreign = False
-    if operation == "anthropic_messages":
-        origin = origin_of(operation, channel.vendor, candidate.upstream_model, channel.id)
+    if operation in ("anthropic_messages", "anthropic_count_tokens"):
+        origin = origin_of("anthropic_messages", channel.vendor, candidate.upstream_model, channel.id)
         foreign = origin != ANTHROPIC
     return Edits(
-        channel.asks_usage, channel.drop.get(operation, ()), channel.rename.get(operation, {}), foreign
+        channel.asks_usage,
+        channel.drop.get(operation, ()),
+        channel.rename.get(operation, {}),
+        foreign,
+        channel.facts.get(candidate.upstream_model, _NO_FACTS),
     )

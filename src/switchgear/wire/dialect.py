@@ -35,6 +35,8 @@ class Edits(msgspec.Struct, frozen=True):
     rename: Mapping[str, str] = {}
     foreign: bool = False
     """The upstream only speaks the dialect and is not its maker's: what the maker alone knows is left out."""
+    facts: ModelFacts = ModelFacts()
+    """Of the upstream's model, where a client may have a switch wrong that it can't know."""
 
 
 class Reply(Protocol):

@@ -12,6 +12,9 @@ from switchgear.wire.gemini_generate.embed import (
 )
 from switchgear.wire.ir import Written
 
+BYTES_PER_TOKEN = 4
+"""Of ordinary text."""
+
 
 def write_embeddings(call: Call, upstream_model: str) -> Written:
     """The call in the other form. Raises ApiError for what is no text."""
@@ -29,7 +32,8 @@ def convert_embeddings(call: Call, operation: str, body: bytes) -> BridgedReply:
     if call.operation == "gemini_embed":
         converted = openai_reply_to_embed(body, call.in_path)
     else:
-        tokens = reply.usage.input_total if reply.usage is not None else 0
+        # Google counts none here; the client's dialect has to name a number.
+        tokens = reply.usage.input_total if reply.usage else -(-call.input_bytes // BYTES_PER_TOKEN)
         converted = embed_reply_to_openai(body, call.model, call.wants_base64, tokens)
     if converted is None:
         broken = UpstreamError("transient", 200, "the answer holds no embeddings", "server_error")

@@ -304,6 +304,9 @@ class Written(msgspec.Struct, frozen=True):
     """Names of tools as they were sent → as the client knows them, where the two differ."""
     unwrap_tool: str = ""
     """A tool whose call is the answer itself: its arguments are the answer's text; see ``wire.unwrap``."""
+    stops: tuple[str, ...] = ()
+    """Stop sequences that this upstream would refuse, so that the answer is to be cut at them; see
+    ``wire.stop_cut``."""
 
 
 class Seals(Protocol):

@@ -246,3 +246,25 @@ def test_a_wish_about_reasoning_replaces_what_the_body_says() -> None:
     assert found["thinking"] == {"type": "disabled"}
     assert found["temperature"] == 0.5
     assert found["max_tokens"] == 4096
+
+
+@pytest.mark.parametrize(
+    ("facts", "sent", "expected"),
+    [
+        (ModelFacts(64_000, thinking="manual"), "adaptive", {"type": "enabled", "budget_tokens": 2048}),
+        (ModelFacts(64_000, thinking="type"), "adaptive", {"type": "enabled", "budget_tokens": 2048}),
+        (ModelFacts(64_000, thinking="adaptive"), "enabled", {"type": "adaptive", "display": "summarized"}),
+        (ModelFacts(64_000, thinking="none"), "adaptive", None),
+        (ModelFacts(64_000, thinking="manual_adaptive"), "adaptive", {"type": "adaptive"}),
+        (ModelFacts(), "adaptive", {"type": "adaptive"}),
+    ],
+)
+def test_reasoning_is_switched_the_way_the_model_knows(facts: ModelFacts, sent: str, expected: Any) -> None:
+    """Agents send the newest form to every model whose name they do not know; a wrong one is a 400."""
+    thinking: dict[str, Any] = {"type": sent} | ({"budget_tokens": 2048} if sent == "enabled" else {})
+    found = passed(
+        {"max_tokens": 8192, "thinking": thinking, "output_config": {"effort": "low"}}, Edits(facts=facts)
+    )
+    assert found.get("thinking") == expected
+    if expected is not None and expected["type"] == "adaptive":
+        assert found["output_config"]["effort"] == "low"

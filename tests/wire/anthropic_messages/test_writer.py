@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from tests.wire.anthropic_messages.vectors import ANSWER, REQUEST, USAGE, frame, head, read_strictly
+from tests.wire.anthropic_messages.vectors import (
+    ANSWER,
+    USAGE,
+    content_of,
+    head,
+    message_of,
+    stream_of,
+)
 
 from switchgear.kernel.errors import UPSTREAM_CUT, ApiError
-from switchgear.kernel.usage import Usage
 from switchgear.wire.anthropic_messages.message_writer import write_reply
-from switchgear.wire.anthropic_messages.tap import STOP_FRAME
 from switchgear.wire.anthropic_messages.writer import Writer
-from switchgear.wire.dialect import Head
 from switchgear.wire.events import (
     Choice,
     Cite,
@@ -42,24 +44,6 @@ from switchgear.wire.splice import NULL
 STREAMS = Path(__file__).parent / "golden" / "streams"
 EXAMPLE = (STREAMS / "example.sse").read_bytes()
 TURNS = (Turn("user", (Text("hi"),)),)
-
-
-def stream_of(events: list[Event], a_head: Head | None = None) -> bytes:
-    writer = Writer(a_head or head())
-    return b"".join([writer.feed([event]) for event in events]) + writer.closing()
-
-
-def message_of(events: list[Event], a_head: Head | None = None) -> dict[str, Any]:
-    """Read from the stream by the strict reader; the whole reply has to say the same."""
-    found = read_strictly(stream_of(events, a_head))
-    whole: dict[str, Any] = json.loads(write_reply(events, a_head or head()))
-    assert whole == found
-    return found
-
-
-def content_of(events: list[Event], a_head: Head | None = None) -> list[dict[str, Any]]:
-    content: list[dict[str, Any]] = message_of(events, a_head)["content"]
-    return content
 
 
 def test_the_example_of_all_dialects() -> None:
@@ -305,54 +289,3 @@ def test_an_error_is_an_event_of_its_own_kind() -> None:
         "error": {"type": "api_error", "message": "It broke."},
         "request_id": "req_r1",
     }
-
-
-texts = st.text(max_size=4)
-keys = st.integers(0, 2)
-
-
-@given(
-    st.lists(
-        st.one_of(
-            texts.map(TextDelta),
-            texts.map(ReasoningDelta),
-            texts.map(lambda text: Signature(Opaque("x", "signature", text))),
-            texts.map(lambda text: Redacted(Opaque("x", "redacted", text))),
-            keys.map(lambda key: ToolStart(key, f"c{key}", "f")),
-            keys.map(lambda key: ToolDelta(key, " ")),
-            keys.map(ToolEnd),
-            st.just(UsageSeen(Usage(output_text=1))),
-            st.just(Cite(Citation("https://example.org"))),
-        ),
-        max_size=30,
-    )
-)
-def test_whatever_happens_the_grammar_holds(events: list[Event]) -> None:
-    """Each call once, as a reader never repeats a key."""
-    seen: set[int] = set()
-    legal: list[Event] = []
-    for event in events:
-        if isinstance(event, ToolStart):
-            if event.key in seen:
-                continue
-            seen.add(event.key)
-        legal.append(event)
-    message = message_of([*legal, Finish("stop"), End()])
-    said = "".join(event.text for event in legal if isinstance(event, TextDelta))
-    assert "".join(block.get("text", "") for block in message["content"]) == said
-    calls = {block["id"] for block in message["content"] if block["type"] == "tool_use"}
-    assert calls == {f"c{key}" for key in seen}
-
-
-def test_the_strict_reader_refuses_what_clients_refuse() -> None:
-    """So that the tests above mean something."""
-    stop = frame({"type": "message_stop"})
-    for broken in (
-        EXAMPLE + stop,
-        EXAMPLE.replace(b'"index":1', b'"index":2'),
-        EXAMPLE.removesuffix(STOP_FRAME),
-    ):
-        with pytest.raises(AssertionError):
-            read_strictly(broken)
-    assert read_strictly(EXAMPLE)["content"][2]["input"] == {"city": "Rome"}
-    assert REQUEST.turns

@@ -4,9 +4,15 @@ and a strict reader of streams that knows the grammar from the dialect's documen
 import json
 from typing import Any
 
+from msgspec import Raw
+from msgspec.structs import replace
+
 from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.usage import Usage
+from switchgear.wire.anthropic_messages.message_writer import write_reply
 from switchgear.wire.anthropic_messages.peek import read_call, read_model
+from switchgear.wire.anthropic_messages.request_out import write_request
+from switchgear.wire.anthropic_messages.writer import Writer
 from switchgear.wire.call import Call, Operation
 from switchgear.wire.dialect import Head
 from switchgear.wire.events import (
@@ -23,8 +29,10 @@ from switchgear.wire.events import (
     UsageSeen,
 )
 from switchgear.wire.fields import read_fields
-from switchgear.wire.ir import Opaque, Request, Text, Turn, Upstream
+from switchgear.wire.ir import FunctionTool, Opaque, Request, Text, Turn, Upstream, Written
 
+USER = Turn("user", (Text("go"),))
+TOOL = FunctionTool("f", "", Raw(b'{"type":"object","properties":{}}'))
 SEALED = "relay1."
 
 
@@ -53,6 +61,12 @@ ADAPTIVE = Upstream(
 )
 FOREIGN = Upstream("deepseek-chat", "deepseek", "deepseek")
 
+UPSTREAMS = {
+    "manual": CLAUDE,
+    "adaptive": ADAPTIVE,
+    "foreign": FOREIGN,
+    "no_schema": replace(CLAUDE, facts=ModelFacts(8192, thinking="manual", json_schema=False)),
+}
 REQUEST = Request((Turn("user", (Text("Weather in Rome?"),)),))
 USAGE = Usage(input_uncached=30, cache_read=100, output_text=24)
 
@@ -156,3 +170,33 @@ def _add(block: dict[str, Any], delta: dict[str, Any], pieces: list[str]) -> Non
             pieces.append(delta["partial_json"])
         case kinds:
             raise AssertionError(f"a delta that does not fit its block: {kinds}")
+
+
+def body_of(written: Written) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(
+        b"{%s}"
+        % b",".join(json.dumps(key).encode() + b":" + bytes(value) for key, value in written.body.items())
+    )
+    return found
+
+
+def write(request: Request, upstream: Upstream = CLAUDE) -> dict[str, Any]:
+    return body_of(write_request(request, upstream))
+
+
+def stream_of(events: list[Event], a_head: Head | None = None) -> bytes:
+    writer = Writer(a_head or head())
+    return b"".join([writer.feed([event]) for event in events]) + writer.closing()
+
+
+def message_of(events: list[Event], a_head: Head | None = None) -> dict[str, Any]:
+    """Read from the stream by the strict reader; the whole reply has to say the same."""
+    found = read_strictly(stream_of(events, a_head))
+    whole: dict[str, Any] = json.loads(write_reply(events, a_head or head()))
+    assert whole == found
+    return found
+
+
+def content_of(events: list[Event], a_head: Head | None = None) -> list[dict[str, Any]]:
+    content: list[dict[str, Any]] = message_of(events, a_head)["content"]
+    return content

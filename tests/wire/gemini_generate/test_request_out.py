@@ -271,9 +271,6 @@ def test_functions_stand_in_one_tool_with_their_real_schemas() -> None:
         FunctionTool("g", schema=schema()),
         FunctionTool("h"),
         CustomTool("patch", "p"),
-        HostedTool("web_search", "openai_chat", Raw(b"{}")),
-        HostedTool("code_execution", "anthropic_messages", Raw(b"{}")),
-        HostedTool("web_fetch", "anthropic_messages", Raw(b"{}")),
     )
     found = write(Request((HI,), tools))["tools"]
     assert found == [
@@ -301,10 +298,33 @@ def test_functions_stand_in_one_tool_with_their_real_schemas() -> None:
                 },
             ]
         },
-        {"googleSearch": {}},
-        {"codeExecution": {}},
-        {"urlContext": {}},
     ]
+
+
+HOSTED = (
+    HostedTool("web_search", "openai_chat", Raw(b"{}")),
+    HostedTool("code_execution", "anthropic_messages", Raw(b"{}")),
+    HostedTool("web_fetch", "anthropic_messages", Raw(b"{}")),
+)
+
+
+def test_googles_own_tools_are_named_as_google_does() -> None:
+    found = write(Request((HI,), HOSTED))["tools"]
+    assert found == [{"googleSearch": {}}, {"codeExecution": {}}, {"urlContext": {}}]
+
+
+def test_googles_own_tools_are_left_out_beside_functions_and_that_is_told() -> None:
+    """Both together are refused as a whole."""
+    written = write_request(Request((HI,), (FunctionTool("f"), *HOSTED)), GEMINI_25)
+    assert body_of(written)["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
+    assert written.dropped == ("web_search", "code_execution", "web_fetch")
+
+
+def test_a_tool_of_googles_that_is_asked_for_by_name_comes_before_functions() -> None:
+    request = Request((HI,), (FunctionTool("f"), HOSTED[0]), ToolChoice("named", "web_search"))
+    found = write(request)
+    assert found["tools"] == [{"googleSearch": {}}]
+    assert "toolConfig" not in found
 
 
 def test_keywords_that_google_refuses_never_reach_a_model_of_the_subset() -> None:
@@ -536,8 +556,7 @@ BODIES: list[dict[str, Any]] = [
                     {"name": "f", "description": "d", "parametersJsonSchema": {"type": "object", "$id": "x"}},
                     {"name": "g"},
                 ]
-            },
-            {"googleSearch": {"excludeDomains": ["a.example"]}},
+            }
         ],
         "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["f"]}},
         "safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "OFF"}],

@@ -136,6 +136,13 @@ def test_arguments_stay_on_one_line(written: str, args: dict[str, Any]) -> None:
     assert parts_of(streamed(events))[0]["functionCall"]["args"] == args
 
 
+def test_a_call_that_the_limit_cut_off_is_left_out() -> None:
+    events: list[Event] = [ToolStart(0, "c", "f"), ToolDelta(0, '{"a":'), Finish("length"), End()]
+    chunks = streamed(events)
+    assert chunks[-1]["candidates"][0]["finishReason"] == "MAX_TOKENS"
+    assert not any("functionCall" in part for part in parts_of(chunks))
+
+
 def test_a_tool_of_free_text_stays_a_function() -> None:
     events: list[Event] = [ToolStart(0, "c", "patch", "custom"), ToolDelta(0, "*** {"), ToolEnd(0), *END]
     assert parts_of(streamed(events))[0]["functionCall"]["args"] == {"input": "*** {"}

@@ -143,7 +143,7 @@ class Exchange:
         """See Reply.push."""
         if self.gone:
             raise ClientGone
-        if self.chunked:
+        if self.chunked and data:  # a chunk of no bytes would be the end of the body
             data = b"%x\r\n%b\r\n" % (len(data), data)
         if self._head:
             data = self._head + data

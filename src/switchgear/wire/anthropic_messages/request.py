@@ -8,6 +8,7 @@ from msgspec import Raw
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.anthropic_messages import edits as messages_edits
 from switchgear.wire.anthropic_messages.checks import decoded
+from switchgear.wire.anthropic_messages.request_in import thinking_of
 from switchgear.wire.anthropic_messages.thinking_out import switch_thinking
 from switchgear.wire.call import Call
 from switchgear.wire.dialect import Edits
@@ -20,6 +21,8 @@ _NOT_COUNTED = ("max_tokens", "stream", "temperature", "top_p", "top_k", "stop_s
 _MAKERS_ONLY = ("context_management", "diagnostics")
 """Fields that go with a beta header which is not sent elsewhere, and change no answer."""
 
+_WITHOUT_ADAPTIVE = frozenset({"manual", "switch", "type"})
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -29,7 +32,8 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
     System messages before the first turn stand at the top level, as some models take them only there, and
     reasoning that another maker's upstream gave is taken out, as none but that one reads it.
     """
-    fields = {key: value for key, value in call.fields.items() if value != NULL}
+    fitted = _fit_thinking(call, edits.facts)
+    fields = {key: value for key, value in fitted.fields.items() if value != NULL}
     fields["model"] = Raw(_encode(upstream_model))
     if call.operation == "anthropic_count_tokens":
         for key in _NOT_COUNTED:
@@ -43,7 +47,7 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
     return write_object(edited(fields, edits))
 
 
-def with_thinking(call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
+def with_thinking(call: Call, thinking: Thinking | None, facts: ModelFacts) -> Call:
     """The call with another wish about reasoning than its body's, and without the sampling that would then be
     refused."""
     fields = dict(call.fields)
@@ -67,3 +71,17 @@ def with_thinking(call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
         else:
             fields[key] = Raw(_encode(value))
     return msgspec.structs.replace(call, fields=fields)
+
+
+def _fit_thinking(call: Call, facts: ModelFacts) -> Call:
+    """The call with reasoning switched the way the model knows. Agents send the newest form to every model
+    whose name they do not know, and older clients the old one to the newest."""
+    asked = decoded(call.fields, "thinking") if "thinking" in call.fields else None
+    kind = asked.get("type") if isinstance(asked, dict) else None
+    if kind == "adaptive" and facts.thinking == "none":
+        fields = {key: value for key, value in call.fields.items() if key != "thinking"}
+        return msgspec.structs.replace(call, fields=fields)
+    is_wrong = (kind == "adaptive" and facts.thinking in _WITHOUT_ADAPTIVE) or (
+        kind == "enabled" and facts.thinking == "adaptive"
+    )
+    return with_thinking(call, thinking_of(call.fields), facts) if is_wrong else call

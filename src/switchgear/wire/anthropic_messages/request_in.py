@@ -94,6 +94,11 @@ def read_request(call: Call, seals: Seals) -> Request:
     )
 
 
+def thinking_of(fields: Fields) -> Thinking | None:
+    """What the fields say about reasoning. Raises ApiError."""
+    return _thinking(_object(fields, "thinking"), _object(fields, "output_config"))
+
+
 def _system(fields: Fields, seals: Seals) -> tuple[Turn, ...]:
     if not is_there(fields, "system"):
         return ()
@@ -136,7 +141,7 @@ def _results_first(parts: tuple[Part, ...]) -> tuple[Part, ...]:
 
 def _thinking(found: dict[str, Any], config: dict[str, Any]) -> Thinking | None:
     effort = _effort(config.get("effort"))
-    show = {"omitted": False, "summarized": True}.get(_word(found.get("display")))
+    show = found.get("display") != "omitted"
     match found.get("type"):
         case "enabled":
             budget = found.get("budget_tokens")

@@ -82,6 +82,7 @@ def write_request(request: Request, upstream: Upstream) -> Written:
         _beta_headers(tools, has_long_cache, upstream),
         names=names.renamed(),
         unwrap_tool=unwrap,
+        stops=_refused_stops(request, upstream),
     )
 
 
@@ -136,11 +137,8 @@ def _write_format(
 def _write_rest(request: Request, upstream: Upstream, body: dict[str, Any]) -> list[str]:
     """Plain values; returns the concepts that are left out."""
     dropped: list[str] = []
-    # A sequence of blanks alone is refused.
-    stops = [stop for stop in request.stop if stop.strip()]
-    if len(stops) < len(request.stop) or upstream.facts.no_stop:
-        dropped.append("stop")
-    if stops and not upstream.facts.no_stop:
+    refused = _refused_stops(request, upstream)
+    if stops := [stop for stop in request.stop if stop not in refused]:
         body["stop_sequences"] = stops
     if request.user:
         body["metadata"] = {"user_id": _short_user(request.user)}
@@ -152,6 +150,11 @@ def _write_rest(request: Request, upstream: Upstream, body: dict[str, Any]) -> l
     if request.stream:
         body["stream"] = True
     return dropped
+
+
+def _refused_stops(request: Request, upstream: Upstream) -> tuple[str, ...]:
+    """A sequence of blanks alone is taken by no model."""
+    return tuple(stop for stop in request.stop if upstream.facts.no_stop or not stop.strip())
 
 
 def _beta_headers(tools: list[Tool], has_long_cache: bool, upstream: Upstream) -> tuple[tuple[str, str], ...]:

@@ -101,6 +101,7 @@ class AnswerOut:
                 self._citations.append(event.citation)
             case Finish():
                 self._finish = event
+                return [part for key in list(self._calls) for part in self._end_call(key)]
         return []
 
     def last_parts(self) -> list[Json]:

@@ -7,7 +7,7 @@ from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.gemini_generate.frames import any_of
 from switchgear.wire.gemini_generate.tools_out import subset_of
 from switchgear.wire.gemini_generate.values import Json, text
-from switchgear.wire.ir import CustomTool, Effort, FunctionTool, Request, Thinking, Upstream
+from switchgear.wire.ir import Effort, Request, Thinking, Upstream
 from switchgear.wire.thinking import GEMINI_BUDGETS, budget_of, effort_of, fit_effort
 
 STOPS_MAX = 5
@@ -111,14 +111,13 @@ def _limits(request: Request, facts: ModelFacts, config: Json, dropped: list[str
 
 def _format(request: Request, upstream: Upstream, config: Json) -> str:
     """Returns the instruction that takes the place of a form that the model refuses: older ones take none
-    beside functions."""
+    beside tools."""
     form = request.format
     if form is None:
         return ""
     facts = upstream.facts
-    has_functions = any(isinstance(tool, FunctionTool | CustomTool) for tool in request.tools)
     wanted = "" if form.schema is None else f" It follows this JSON Schema: {bytes(form.schema).decode()}"
-    if has_functions and facts.thinking == "budget":
+    if request.tools and facts.thinking not in ("level", ""):
         return f"The final answer is one JSON value and nothing else.{wanted}"
     config["responseMimeType"] = "application/json"
     if form.schema is None:

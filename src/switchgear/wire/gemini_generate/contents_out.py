@@ -42,7 +42,7 @@ def write_contents(request: Request, upstream: Upstream, names: ToolNames) -> tu
     if upstream.facts.system_role == "none" or not contents:
         # It takes no instructions, or there is nothing else: they are what the user says first.
         contents, system = _with_front(contents, system), []
-    if contents[0]["role"] == "model" and "functionCall" in contents[0]["parts"][0]:
+    if contents[0]["role"] == "model" and any("functionCall" in part for part in contents[0]["parts"]):
         contents.insert(0, _user([{"text": "."}]))
     if contents[-1]["role"] == "model":
         contents.append(_user([{"text": CONTINUE}]))

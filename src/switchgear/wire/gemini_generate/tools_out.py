@@ -30,22 +30,21 @@ def renamed(request: Request, names: ToolNames) -> dict[str, str]:
 
 
 def write_tools(request: Request, upstream: Upstream, names: ToolNames) -> tuple[list[Json], list[str]]:
-    """(tools, concepts that were left out). Functions stand in one tool together. Raises ApiError."""
-    functions: list[Json] = []
-    hosted: list[Json] = []
-    dropped: list[str] = []
+    """(tools, concepts that were left out). Functions stand in one tool together, and Google takes its own
+    tools either alone or not at all. Raises ApiError."""
+    functions: dict[str, Json] = {}
+    hosted: list[tuple[str, Json | None]] = []
     chosen = _chosen(request)
     for tool in request.tools:
         if isinstance(tool, HostedTool):
-            written = _hosted(tool)
-            if written is None:
-                dropped.append(tool.kind)
-            else:
-                hosted.append(written)
+            hosted.append((tool.kind, _hosted(tool)))
         elif chosen is None or tool.name in chosen:
-            functions.append(_function(tool, upstream, names))
-    tools = [{"functionDeclarations": functions}] if functions else []
-    return tools + hosted, dropped
+            # A name that is declared twice is refused.
+            functions.setdefault(tool.name, _function(tool, upstream, names))
+    if functions:
+        return [{"functionDeclarations": list(functions.values())}], [kind for kind, _ in hosted]
+    tools = [written for _, written in hosted if written is not None]
+    return tools, [kind for kind, written in hosted if written is None]
 
 
 def write_choice(request: Request, upstream: Upstream, names: ToolNames, functions: bool) -> Json | None:
@@ -68,11 +67,16 @@ def write_choice(request: Request, upstream: Upstream, names: ToolNames, functio
 
 
 def _chosen(request: Request) -> frozenset[str] | None:
-    """Where the model may choose among some tools only, the others are not declared; None = all are."""
+    """The functions that are declared, where the client lets the model choose among some only, or wants one
+    of Google's own tools instead; None = all of them."""
     choice = request.tool_choice
-    return (
-        frozenset(choice.allowed) if choice is not None and choice.mode == "auto" and choice.allowed else None
-    )
+    if choice is None:
+        return None
+    if choice.mode == "auto" and choice.allowed:
+        return frozenset(choice.allowed)
+    if choice.mode == "named" and any(isinstance(tool, HostedTool) for tool in request.tools):
+        return frozenset((choice.name,))
+    return None
 
 
 def _config(mode: str) -> dict[str, Any]:

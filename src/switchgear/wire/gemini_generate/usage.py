@@ -17,6 +17,7 @@ IMAGE_TOKENS = 1290
 """Of one picture that was made, where its tokens are not told apart from the text's."""
 
 _DIGITS_MAX = 20
+_NO_MODALITIES = {"AUDIO": 0, "IMAGE": 0}
 
 
 def read_usage(raw: Raw | bytes) -> Usage | None:
@@ -88,8 +89,10 @@ def _details(total: int, audio: int, image: int) -> list[dict[str, Any]]:
 
 
 def _by_modality(found: dict[str, Any], key: str) -> dict[str, int]:
-    counts = {"AUDIO": 0, "IMAGE": 0}
-    details = found.get(key)
+    if key not in found:
+        return _NO_MODALITIES
+    counts = dict(_NO_MODALITIES)
+    details = found[key]
     for item in details if isinstance(details, list) else ():
         modality = item.get("modality") if isinstance(item, dict) else None
         if isinstance(modality, str) and modality in counts:

@@ -42,6 +42,7 @@ from switchgear.wire.openai_responses.frames import (
     read_response,
 )
 from switchgear.wire.openai_responses.hosted_in import read_hosted
+from switchgear.wire.openai_responses.open_item import OpenItem
 from switchgear.wire.openai_responses.parts_in import citation_of
 from switchgear.wire.openai_responses.tools_in import flat_name
 from switchgear.wire.openai_responses.usage import read_usage
@@ -51,28 +52,6 @@ _EMPTY = (NULL, Raw(b"[]"))
 _CALLS = ("function_call", "custom_tool_call")
 
 
-class _Open:
-    """What was said of one item so far."""
-
-    __slots__ = ("bases", "is_done", "key", "kind", "notes", "pending", "seen", "source")
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self.seen: dict[int, int] = {}
-        """Characters by content index, or by summary index."""
-        self.bases: dict[int, int] = {}
-        """Where the text of a part begins in that of the whole answer."""
-        self.notes: dict[int, int] = {}
-        """Annotations by content index."""
-        self.source = ""
-        """Of reasoning: ``summary`` or ``content``, whichever came first."""
-        self.key = -1
-        """Of a call that was started."""
-        self.pending: list[str] = []
-        """Arguments of a call whose name hasn't come yet."""
-        self.is_done = False
-
-
 class Answer:
     """Collects the events of one answer. After ``is_over`` nothing more is taken."""
 
@@ -80,7 +59,7 @@ class Answer:
         self.events: list[Event] = []
         self.is_over = False
         self._has_started = False
-        self._items: dict[int, _Open] = {}
+        self._items: dict[int, OpenItem] = {}
         self._last = 0
         self._calls = 0
         self._said = 0
@@ -166,7 +145,7 @@ class Answer:
         before = self._items.get(index)
         if before is not None and not before.is_done:
             self._end_call(before)
-        opened = self._items[index] = _Open(item.type)
+        opened = self._items[index] = OpenItem(item.type)
         self._last = index
         if item.type in _CALLS:
             self._start_call(opened, item)
@@ -180,25 +159,25 @@ class Answer:
         response.status = TERMINAL[event.type]
         self.take_whole(response)
 
-    def _item_of(self, event: StreamEvent, kind: str) -> _Open:
+    def _item_of(self, event: StreamEvent, kind: str) -> OpenItem:
         """The item of a delta; made up where the server didn't announce it."""
         index = self._last if event.output_index is None else event.output_index
         item = self._items.get(index)
         if item is None or item.is_done:
-            item = self._items[index] = _Open(kind)
+            item = self._items[index] = OpenItem(kind)
         self._last = index
         return item
 
     # --- what they say
 
-    def _say(self, item: _Open, at: int, text: str, logprobs: Raw) -> None:
+    def _say(self, item: OpenItem, at: int, text: str, logprobs: Raw) -> None:
         item.bases.setdefault(at, self._said)
         item.seen[at] = item.seen.get(at, 0) + len(text)
         self._said += len(text)
         self._needs_gap = False
         self.events.append(TextDelta(text, None if logprobs in _EMPTY else logprobs))
 
-    def _think(self, item: _Open, source: str, at: int, text: str) -> None:
+    def _think(self, item: OpenItem, source: str, at: int, text: str) -> None:
         if item.source not in ("", source):
             return
         is_first = not item.source
@@ -207,7 +186,7 @@ class Answer:
         item.seen[at] = item.seen.get(at, 0) + len(text)
         self.events.append(ReasoningDelta("\n\n" + text if gap else text))
 
-    def _start_call(self, opened: _Open, item: Item) -> None:
+    def _start_call(self, opened: OpenItem, item: Item) -> None:
         if not item.name or opened.key >= 0:
             return
         opened.key = self._calls
@@ -225,19 +204,19 @@ class Answer:
             self.events.append(ToolDelta(opened.key, text))
         opened.pending = []
 
-    def _argue(self, item: _Open, text: str) -> None:
+    def _argue(self, item: OpenItem, text: str) -> None:
         item.seen[0] = item.seen.get(0, 0) + len(text)
         if item.key < 0:
             item.pending.append(text)
         else:
             self.events.append(ToolDelta(item.key, text))
 
-    def _end_call(self, item: _Open) -> None:
+    def _end_call(self, item: OpenItem) -> None:
         item.is_done = True
         if item.key >= 0:
             self.events.append(ToolEnd(item.key))
 
-    def _cite(self, item: _Open, at: int, raw: Raw) -> None:
+    def _cite(self, item: OpenItem, at: int, raw: Raw) -> None:
         item.notes[at] = item.notes.get(at, 0) + 1
         cited = citation_of(any_of(bytes(raw)))
         if cited is None:
@@ -253,7 +232,7 @@ class Answer:
         item = read_item(raw)
         opened = self._items.get(index)
         if opened is None or opened.is_done:
-            opened = self._items[index] = _Open(item.type)
+            opened = self._items[index] = OpenItem(item.type)
         self._last = index
         if item.type == "message":
             self._finish_message(opened, item)
@@ -269,7 +248,7 @@ class Answer:
             self.events += read_hosted(raw, item)
         opened.is_done = True
 
-    def _finish_message(self, opened: _Open, item: Item) -> None:
+    def _finish_message(self, opened: OpenItem, item: Item) -> None:
         for at, part in enumerate(item.content or ()):
             seen = opened.seen.get(at, 0)
             if part.text and (rest := part.text[seen:]):
@@ -279,7 +258,7 @@ class Answer:
             for note in (part.annotations or ())[opened.notes.get(at, 0) :]:
                 self._cite(opened, at, note)
 
-    def _finish_reasoning(self, opened: _Open, item: Item) -> None:
+    def _finish_reasoning(self, opened: OpenItem, item: Item) -> None:
         parts: list[Part] = (item.summary or []) if opened.source != "content" else (item.content or [])
         source = opened.source or ("summary" if parts else "content")
         for at, part in enumerate(parts or item.content or ()):

@@ -5,10 +5,9 @@ calls may be open beside each other, text and reasoning only alone. Whatever com
 for ``closing``, so that an answer which can't be recorded may still fail.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.errors import ApiError
@@ -32,18 +31,15 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
-from switchgear.wire.ir import CustomTool, FunctionTool, Opaque, Tool
+from switchgear.wire.ir import Opaque
 from switchgear.wire.openai_responses.errors import failure
 from switchgear.wire.openai_responses.hosted_out import PREFIXES, add_step, hosted_item, image_item
 from switchgear.wire.openai_responses.items import CallItem, MessageItem, ReasoningItem
-from switchgear.wire.openai_responses.request_in import ENCRYPTED
 from switchgear.wire.openai_responses.response_object import ResponseObject
 from switchgear.wire.openai_responses.sequence import Sequence
-from switchgear.wire.openai_responses.tools_in import own_name
 from switchgear.wire.openai_responses.usage import write_usage
-from switchgear.wire.splice import NULL
+from switchgear.wire.openai_responses.wishes import client_names, shows_tokens
 
-_decode_names = msgspec.json.Decoder(list[Any]).decode
 _INCOMPLETE: dict[FinishReason, str] = {
     "length": "max_output_tokens",
     "pause": "max_output_tokens",
@@ -60,10 +56,10 @@ class Writer:
         self._head = head
         self._object = ResponseObject(head.id, head.model, head.created_s, head.fields)
         self._sequence = Sequence(muted)
-        self._shows_tokens = _shows_tokens(head.fields)
+        self._shows_tokens = shows_tokens(head.fields)
         thinking = head.request.thinking
         self._hides = thinking is not None and thinking.show is False and not self._shows_tokens
-        self._names = _names(head.request.tools)
+        self._names = client_names(head.request.tools)
         self._has_begun = False
         self._is_other_choice = False
         self._output: list[bytes] = []
@@ -288,25 +284,3 @@ def write_kept_reply(events: list[Event], head: Head) -> tuple[bytes, list[Raw]]
     writer.feed(events)
     writer.closing()
     return writer.response, writer.kept
-
-
-def _shows_tokens(fields: Mapping[str, Raw]) -> bool:
-    """Whether the client gets tokens of reasoning: it asked for them, or has nothing else to go on with, as
-    nothing is stored."""
-    if fields.get("store") == Raw(b"false"):
-        return True
-    include = fields.get("include", NULL)
-    try:
-        return include != NULL and ENCRYPTED in _decode_names(include)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _names(tools: tuple[Tool, ...]) -> dict[str, tuple[str, str, bool]]:
-    """Name of a tool → (namespace, name there, whether it takes free text), where that says more than the
-    name."""
-    return {
-        tool.name: (tool.namespace, own_name(tool.name, tool.namespace), isinstance(tool, CustomTool))
-        for tool in tools
-        if isinstance(tool, CustomTool) or (isinstance(tool, FunctionTool) and tool.namespace)
-    }

@@ -1,0 +1,1 @@
+"""Scripts that drive the official SDKs; each runs in the Python that has the SDK's version in question."""
