@@ -2,6 +2,8 @@
 its client or its worker, or an upstream's work would never be charged."""
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -175,6 +177,21 @@ async def test_a_native_stream_that_was_cut_is_charged_as_a_whole(rig: Rig) -> N
     assert last.type == "response.failed"
     record = await rig.record(request_id)
     assert (record["usage_source"], record["usage"]["output_text"]) == ("reported", 200)
+
+
+async def test_a_rolling_restart_loses_no_call(rig: Rig) -> None:
+    native = [await rig.begin(NATIVE, "Think long.") for _ in range(2)]
+    own = [await rig.begin(CONVERTED, "[slow-first] Work on it.") for _ in range(4)]
+    (supervisor,) = rig.server.pids("supervisor")
+    before = set(rig.server.pids("worker"))
+    os.kill(supervisor, signal.SIGHUP)
+    for made, request_id in own + native:
+        assert (await rig.over(made.id)).status == "completed"
+        assert (await rig.record(request_id))["usage_source"] == "reported"
+    deadline = time.monotonic() + WAIT_S
+    while before & set(rig.server.pids("worker")):
+        assert time.monotonic() < deadline, "the old workers stay"
+        await asyncio.sleep(0.1)  # an interval of polling
 
 
 async def test_a_killed_worker_loses_no_bill_and_fails_what_was_its_own(rig: Rig) -> None:

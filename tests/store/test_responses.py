@@ -4,7 +4,7 @@ ever, a bill is lost or claimed twice, or what should be gone in time stays."""
 import msgspec
 import pytest
 
-from switchgear.kernel.limits import RESPONSE_SWEEP_ROWS, RESPONSE_TURNS_MAX
+from switchgear.kernel.limits import RESPONSE_ROW_BYTES, RESPONSE_SWEEP_ROWS, RESPONSE_TURNS_MAX
 from switchgear.kernel.stored import StoredResponse
 from switchgear.store.db import Database
 from switchgear.store.epochs import mark_buried, open_epoch
@@ -17,6 +17,7 @@ from switchgear.store.responses import (
     find_turns,
     keep_responses,
     sweep_responses,
+    trim_responses,
 )
 
 NOW_MS = 1_764_000_000_000
@@ -83,6 +84,26 @@ def test_a_sweep_is_bounded(database: Database) -> None:
     assert database.write(lambda c: sweep_responses(c, later_ms)) == RESPONSE_SWEEP_ROWS
     assert database.write(lambda c: sweep_responses(c, later_ms)) == 1
     assert database.write(lambda c: sweep_responses(c, later_ms)) == 0
+
+
+def test_the_oldest_of_an_owner_with_too_much_go_first(database: Database) -> None:
+    keep(
+        database,
+        *(response(f"resp_{at}", created_at_ms=NOW_MS + at, input_items=b"x" * 1000) for at in range(5)),
+        response("theirs", owner="u2", created_at_ms=0, input_items=b"x" * 1000),
+    )
+    bytes_max = 3 * (1000 + 4 + RESPONSE_ROW_BYTES + 100)
+    while database.write(lambda c: trim_responses(c, bytes_max)):
+        pass
+    left = [at for at in range(5) if find(database, f"resp_{at}") is not None]
+    assert left == [2, 3, 4]
+    assert find(database, "theirs", "u2") is not None
+
+
+def test_a_due_bill_is_no_reason_to_look_for_ever(database: Database) -> None:
+    keep(database, response(status="queued", epoch="e1", bill=b"b" * 1000))
+    assert database.write(lambda c: trim_responses(c, 100)) == 0
+    assert find(database) is not None
 
 
 def test_turns_come_oldest_first(database: Database) -> None:

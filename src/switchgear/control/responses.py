@@ -16,7 +16,7 @@ from switchgear.kernel.limits import (
     RESPONSE_HISTORY_BYTES_MAX,
     RESPONSE_KEEP_BATCH,
     RESPONSE_STORED_BYTES_MAX,
-    RESPONSE_SWEEP_ROWS,
+    RESPONSES_OWNER_BYTES_MAX,
 )
 from switchgear.kernel.stored import StoredResponse
 from switchgear.link.peer import LinkAway
@@ -42,6 +42,7 @@ from switchgear.store.responses import (
     find_turns,
     keep_responses,
     sweep_responses,
+    trim_responses,
 )
 
 DAY_MS = 86_400_000
@@ -76,10 +77,12 @@ class Responses:
         return ResponseUnknown("") if due is None else ResponseFound(due)
 
     async def sweep(self) -> None:
-        """Deletes all that has expired, some at a time. Raises StoreError."""
-        deleted = RESPONSE_SWEEP_ROWS
-        while deleted == RESPONSE_SWEEP_ROWS:
-            deleted = await self._store.write(partial(sweep_responses, now_ms=self._clock.now_ms()))
+        """Deletes all that has expired, and what is over an owner's bound, some at a time. Raises
+        StoreError."""
+        while await self._store.write(partial(sweep_responses, now_ms=self._clock.now_ms())):
+            pass
+        while await self._store.write(partial(trim_responses, bytes_max=RESPONSES_OWNER_BYTES_MAX)):
+            pass
 
     async def _keep(self, response: StoredResponse) -> Result:
         if not self._retention_ms and not response.bill:

@@ -361,8 +361,13 @@ RESPONSE_REFERENCES_MAX = 32
 RESPONSE_ID_CHARS_MAX = 256
 RESPONSES_RETENTION_DAYS = 30
 RESPONSES_RETENTION_DAYS_MAX = 3650
-RESPONSE_SWEEP_ROWS = 200
-"""Deleted in one transaction."""
+RESPONSES_OWNER_BYTES_MAX = 4096 * MIB
+"""Of one user, in all; beyond it the oldest are deleted before their time, so that nobody fills the disk that
+the ledger needs."""
+RESPONSE_ROW_BYTES = 512
+"""Counted for each response on top of its content."""
+RESPONSE_SWEEP_ROWS = 32
+"""Deleted in one transaction, which nobody should wait for: each may be large."""
 RESPONSE_SWEEP_INTERVAL_S = 60.0
 RESPONSE_KEEP_TIMEOUT_S = 1.0
 """An answer waits so long to be kept; then it goes out unkept."""

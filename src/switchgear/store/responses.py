@@ -7,9 +7,9 @@ one may change its state, so a cancelled response stays so whatever its call sti
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, select, tuple_, update
 
-from switchgear.kernel.limits import RESPONSE_SWEEP_ROWS, RESPONSE_TURNS_MAX
+from switchgear.kernel.limits import RESPONSE_ROW_BYTES, RESPONSE_SWEEP_ROWS, RESPONSE_TURNS_MAX
 from switchgear.kernel.stored import OPEN, StoredResponse
 from switchgear.store.db import insert_into
 from switchgear.store.tables import epochs, responses
@@ -101,6 +101,22 @@ def sweep_responses(connection: Connection, now_ms: int) -> int:
     return len(expired)
 
 
+def trim_responses(connection: Connection, bytes_max: int) -> int:
+    """Deletes some of the oldest responses of owners who have more than ``bytes_max``; how many."""
+    over = select(_ROW.owner).group_by(_ROW.owner).having(func.sum(_ROW.bytes) > bytes_max).limit(1)
+    owner = connection.execute(over).scalar()
+    if owner is None:
+        return 0
+    newer = func.sum(_ROW.bytes).over(order_by=(_ROW.created_at_ms.desc(), _ROW.id.desc()))
+    ranked = select(_ROW.id, _ROW.created_at_ms, newer.label("total")).where(_ROW.owner == owner, ~_ROW.due)
+    sums = ranked.subquery()
+    query = select(sums.c.id).where(sums.c.total > bytes_max).order_by(sums.c.created_at_ms)
+    oldest = list(connection.execute(query.limit(RESPONSE_SWEEP_ROWS)).scalars())
+    if oldest:
+        connection.execute(delete(responses).where(_ROW.owner == owner, _ROW.id.in_(oldest)))
+    return len(oldest)
+
+
 def _find(connection: Connection, id: str, owner: str, now_ms: int) -> Row[Any] | None:
     query = select(responses).where(_is(id, owner), _ROW.expires_at_ms > now_ms)
     return connection.execute(query).one_or_none()
@@ -115,7 +131,8 @@ def _is_buried(connection: Connection, epoch: str) -> bool:
 
 
 def _values(response: StoredResponse) -> dict[str, Any]:
-    return {name: getattr(response, name) for name in _NAMES} | {"due": bool(response.bill)}
+    values = {name: getattr(response, name) for name in _NAMES}
+    return values | {"due": bool(response.bill), "bytes": response.bytes_total + RESPONSE_ROW_BYTES}
 
 
 def _stored(row: Row[Any]) -> StoredResponse:

@@ -211,11 +211,14 @@ responses = Table(
     Column("epoch", String, nullable=False),
     # There is a bill to be settled.
     Column("due", Boolean, nullable=False),
+    # Of what it holds, and a little for the row itself.
+    Column("bytes", BigInteger, nullable=False),
     Column("input_items", LargeBinary, nullable=False),
     Column("output_items", LargeBinary, nullable=False),
     Column("response", LargeBinary, nullable=False),
     Column("bill", LargeBinary, nullable=False),
     Index("responses_by_expiry", "expires_at_ms"),
+    Index("responses_by_owner", "owner", "created_at_ms", "bytes"),
     Index("responses_due", "due", "epoch"),
 )
 

@@ -141,13 +141,14 @@ CREATE TABLE responses (
 	background BOOLEAN NOT NULL, 
 	epoch VARCHAR NOT NULL, 
 	due BOOLEAN NOT NULL, 
+	bytes BIGINT NOT NULL, 
 	input_items BLOB NOT NULL, 
 	output_items BLOB NOT NULL, 
 	response BLOB NOT NULL, 
 	bill BLOB NOT NULL, 
 	PRIMARY KEY (id, owner)
 );
-INSERT INTO "responses" VALUES('resp_0190000000000000000000000000f001','0190000000000000000000000000acce','0190000000000000000000000000c1c1','gpt-5.2',1764000000004,4917600000000,'completed','','',X'',0,'',0,X'5B315D',X'5B325D',X'7B7D',X'');
+INSERT INTO "responses" VALUES('resp_0190000000000000000000000000f001','0190000000000000000000000000acce','0190000000000000000000000000c1c1','gpt-5.2',1764000000004,4917600000000,'completed','','',X'',0,'',0,520,X'5B315D',X'5B325D',X'7B7D',X'');
 CREATE TABLE transfers (
 	id VARCHAR NOT NULL, 
 	debit VARCHAR NOT NULL, 
@@ -198,6 +199,7 @@ CREATE INDEX leases_by_account ON leases (account);
 CREATE INDEX usage_by_time ON usage (at_ms);
 CREATE INDEX usage_by_key ON usage (key_id, request_id);
 CREATE INDEX responses_by_expiry ON responses (expires_at_ms);
+CREATE INDEX responses_by_owner ON responses (owner, created_at_ms, bytes);
 CREATE INDEX responses_due ON responses (due, epoch);
 DELETE FROM "sqlite_sequence";
 INSERT INTO "sqlite_sequence" VALUES('keys',1);

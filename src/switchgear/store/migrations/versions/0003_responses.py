@@ -23,12 +23,14 @@ def upgrade() -> None:
         Column("background", Boolean, nullable=False),
         Column("epoch", String, nullable=False),
         Column("due", Boolean, nullable=False),
+        Column("bytes", BigInteger, nullable=False),
         Column("input_items", LargeBinary, nullable=False),
         Column("output_items", LargeBinary, nullable=False),
         Column("response", LargeBinary, nullable=False),
         Column("bill", LargeBinary, nullable=False),
     )
     op.create_index("responses_by_expiry", "responses", ["expires_at_ms"])
+    op.create_index("responses_by_owner", "responses", ["owner", "created_at_ms", "bytes"])
     op.create_index("responses_due", "responses", ["due", "epoch"])
 
 
