@@ -122,9 +122,11 @@ class Pipeline:
             raise
         finally:
             answerer.close()
-            if answerer.keeping is not None:
-                await answerer.keeping.close()
-            del self._calls[task]
+            try:
+                if answerer.keeping is not None:
+                    await answerer.keeping.close()
+            finally:
+                del self._calls[task]
 
     async def _end_cancelled(self, answerer: Answerer) -> None:
         if self._stopping:
