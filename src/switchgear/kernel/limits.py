@@ -404,3 +404,9 @@ THOUGHTS_ASK_TIMEOUT_S = 1.0
 
 THOUGHTS_IDS_MAX = 256
 """Calls of one history that are asked for; the latest count."""
+
+FANOUT_MAX = 8
+"""Answers of one call (``n``) that are asked for one by one, where an upstream gives no more at a time."""
+
+FANOUT_PIECES_MAX = 16
+"""Pieces of such answers that wait for the client; then their upstreams wait, too."""

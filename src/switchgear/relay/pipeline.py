@@ -226,7 +226,7 @@ class Pipeline:
         running.asked_for(call)
         state: State = take_permit(tools.books.limiter, caller, call, tools.books.clock)
         running.permit = state.permit
-        answerer.add_headers(limit_headers(state))
+        answerer.add_headers(limit_headers(state, call.dialect, tools.books.clock.now_ms()))
         candidates = self._plan(view, caller.principal.group, call)
         if call.operation == "openai_responses":
             ground = await tools.responses.ground(call, candidates, view, running.owner)
@@ -234,7 +234,8 @@ class Pipeline:
             answerer.stands_on(ground, caller.principal)
         preparation = Preparation(call, dialect, running.owner, tools.seals, tools.fetch, tools.thoughts.find)
         first, prepared = await preparation.first_fit(candidates)
-        await reserve(tools.books.funds, running.request_id, caller, call, dialect, terms, tools.count)
+        asked = prepared.multiplied(call)
+        await reserve(tools.books.funds, running.request_id, caller, asked, dialect, terms, tools.count)
         running.reserved = True
         if answerer.keeping is not None and answerer.keeping.runs == "here":
             await answerer.go_on_alone(call, prepared)
