@@ -37,11 +37,10 @@ from switchgear.relay.stream import StreamEnd, pass_on
 from switchgear.relay.tools import Tools
 from switchgear.wire.bridge import Bridge, convert_reply
 from switchgear.wire.call import Call
-from switchgear.wire.dialect import Head, Reader, Tap
+from switchgear.wire.dialect import Head, Tap
 from switchgear.wire.dialect import Reply as WholeReply
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.embeddings import convert_embeddings
-from switchgear.wire.fan import FanReader
 from switchgear.wire.ir import Request
 from switchgear.wire.openai_responses.kept import Answered, answered_stream, answered_whole
 from switchgear.wire.openai_responses.stored import queued_response
@@ -278,7 +277,7 @@ class Answerer:
             return self.dialect.tap(call)
         writer = self.dialect.writer(self._head(prepared.request, call))
         thoughts = self._thoughts_of(prepared)
-        return Bridge(_reader_for(prepared), writer, prepared.passage, thoughts.take)
+        return Bridge(prepared.reader(), writer, prepared.passage, thoughts.take)
 
     def _head(self, request: Request, call: Call) -> Head:
         return Head(
@@ -496,9 +495,3 @@ class Answerer:
             self._detached.leave()
         elif self._task is not None and not self._running.ended:
             self._task.cancel()
-
-
-def _reader_for(prepared: Prepared) -> Reader:
-    if prepared.copies == 1:
-        return prepared.dialect.reader()
-    return FanReader([prepared.dialect.reader() for _ in range(prepared.copies)])
