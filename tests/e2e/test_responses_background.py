@@ -128,6 +128,14 @@ async def test_a_stream_that_lost_its_client_is_read_again(rig: Rig) -> None:
     assert rest[-1].type == "response.completed"
 
 
+async def test_a_stream_of_a_running_call_waits_for_its_events(rig: Rig) -> None:
+    made, _ = await rig.begin(CONVERTED, "[slow-first] Work on it.")
+    async with asyncio.timeout(WAIT_S):
+        events = [event async for event in await rig.client.responses.retrieve(made.id, stream=True)]
+    assert events[-1].type == "response.completed"
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+
+
 async def test_a_call_that_is_not_stored_can_not_run_alone(rig: Rig) -> None:
     for model in (CONVERTED, NATIVE):
         with pytest.raises(openai.BadRequestError) as refused:

@@ -101,3 +101,17 @@ async def test_a_response_over_the_bound_is_answered_and_not_kept() -> None:
         made = await client.responses.create(model=CONVERTED, input=large)
         with pytest.raises(openai.NotFoundError):
             await client.responses.retrieve(made.id)
+
+
+async def test_a_restart_ends_what_is_ours_and_goes_on_with_what_is_the_upstreams() -> None:
+    async with served(drain_s=0.2) as (server, client):
+        own = await client.responses.create(model=CONVERTED, input="[slow-first] Work.", background=True)
+        raw = await client.responses.with_raw_response.create(model=NATIVE, input="Think.", background=True)
+        await asyncio.to_thread(server.restart)
+        found = await client.responses.retrieve(own.id)
+        assert found.status == "failed"
+        assert found.error is not None
+        assert found.error.code == "server_error"
+        id = raw.headers["x-request-id"]
+        record = (await asyncio.to_thread(server.usage_with, {id}))[id]
+        assert (record["end_state"], record["usage_source"]) == ("complete", "reported")
