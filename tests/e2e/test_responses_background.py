@@ -18,6 +18,8 @@ from tests.sim.upstream import FakeUpstream
 pytestmark = [pytest.mark.process, pytest.mark.asyncio(loop_scope="module")]
 
 CONVERTED, NATIVE = "gpt-4o-mini", "gpt-5.2"
+STALLED = "fault-stall-headers"
+"""Its upstream never answers."""
 WAIT_S = 30.0
 OVER = ("completed", "incomplete", "failed", "cancelled")
 
@@ -55,9 +57,10 @@ async def rig() -> AsyncIterator[Rig]:
             settings.group(),
             settings.user(),
             settings.key(key),
-            settings.channel(upstream.base_url, [CONVERTED], "chat", dialects=["openai_chat"]),
+            settings.channel(upstream.base_url, [CONVERTED, STALLED], "chat", dialects=["openai_chat"]),
             settings.channel(upstream.base_url, [NATIVE], "native", dialects=["openai_responses"]),
             settings.price(CONVERTED),
+            settings.price(STALLED),
             settings.price(NATIVE),
         ]
         server = Server("\n".join(parts), workers=2)
@@ -91,7 +94,7 @@ async def test_a_call_of_our_own_goes_on_without_its_client(rig: Rig) -> None:
 
 
 async def test_a_cancelled_call_stops_its_upstream(rig: Rig) -> None:
-    made, request_id = await rig.begin(CONVERTED, "[slow-first] [long] Never mind.")
+    made, request_id = await rig.begin(STALLED, "Never mind.")
     before = len(rig.upstream.closed_early)
     cancelled = await rig.client.responses.cancel(made.id)
     assert cancelled.status == "cancelled"
@@ -204,7 +207,7 @@ async def test_a_rolling_restart_loses_no_call(rig: Rig) -> None:
 
 async def test_a_killed_worker_loses_no_bill_and_fails_what_was_its_own(rig: Rig) -> None:
     native = [await rig.begin(NATIVE, "Think long.") for _ in range(4)]
-    own = [await rig.begin(CONVERTED, "[slow-first] Work on it.") for _ in range(4)]
+    own = [await rig.begin(STALLED, "Work on it.") for _ in range(4)]
     for number in (0, 1):
         await asyncio.to_thread(rig.server.kill9, "worker", number)
     for made, _ in own:

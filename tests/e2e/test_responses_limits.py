@@ -22,6 +22,8 @@ from switchgear.store.tables import responses
 pytestmark = pytest.mark.process
 
 CONVERTED, NATIVE = "gpt-4o-mini", "gpt-5.2"
+STALLED = "fault-stall-headers"
+"""Its upstream never answers."""
 
 
 @contextlib.asynccontextmanager
@@ -33,9 +35,10 @@ async def served(**server_values: Any) -> AsyncIterator[tuple[Server, openai.Asy
             settings.group(),
             settings.user(),
             settings.key(key),
-            settings.channel(upstream.base_url, [CONVERTED], "chat", dialects=["openai_chat"]),
+            settings.channel(upstream.base_url, [CONVERTED, STALLED], "chat", dialects=["openai_chat"]),
             settings.channel(upstream.base_url, [NATIVE], "native", dialects=["openai_responses"]),
             settings.price(CONVERTED),
+            settings.price(STALLED),
             settings.price(NATIVE),
         ]
         server = Server("\n".join(parts), workers=1)
@@ -105,7 +108,7 @@ async def test_a_response_over_the_bound_is_answered_and_not_kept() -> None:
 
 async def test_a_restart_ends_what_is_ours_and_goes_on_with_what_is_the_upstreams() -> None:
     async with served(drain_s=0.2) as (server, client):
-        own = await client.responses.create(model=CONVERTED, input="[slow-first] Work.", background=True)
+        own = await client.responses.create(model=STALLED, input="Work.", background=True)
         raw = await client.responses.with_raw_response.create(model=NATIVE, input="Think.", background=True)
         await asyncio.to_thread(server.restart)
         found = await client.responses.retrieve(own.id)
