@@ -196,6 +196,7 @@ def vendors_page() -> str:
             ", ".join(vendor.dialects),
             ", ".join(name for name in vendor.speaks() if name not in vendor.dialects) or "none",
             ", ".join(name for name in vendor.endpoints if name not in DIALECTS) or "none",
+            vendor.responses_state if "openai_responses" in vendor.endpoints else "",
             len(data.models_of(vendor.name)),
         )
         for vendor in data.vendors.values()
@@ -208,13 +209,16 @@ def vendors_page() -> str:
         "dialects",
         "on request",
         "other operations",
+        "responses",
         "models",
     )
     return page(
         "Vendors",
         "Places that a channel may name as its `vendor`. Each is one file in `src/switchgear/vendors/data/`. "
         "A channel speaks the dialects of its vendor unless `dialects` says otherwise; those of the column "
-        "*on request* are there too, but have to be named.",
+        "*on request* are there too, but have to be named. *responses* says what a vendor does with answers "
+        "of the Responses dialect: it keeps `none`, they are `kept` for later calls to name, or it works in "
+        "the `background`, too.",
         table(header, rows),
     )
 

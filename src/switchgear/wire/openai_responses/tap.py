@@ -63,6 +63,7 @@ class StreamTap:
         "ended",
         "fault",
         "has_content",
+        "response",
         "response_id",
         "text_bytes",
         "usage",
@@ -81,6 +82,8 @@ class StreamTap:
         self.has_content = False
         self.usage: Usage | None = None
         self.text_bytes = 0
+        self.response = b""
+        """The whole of it, once it ended."""
         self.response_id = ""
         """By which later calls name this answer; they have to go to the same upstream."""
 
@@ -205,8 +208,10 @@ class StreamTap:
             self._begin = raw
 
     def _take_ending(self, frame: Frame, kind: str) -> None:
-        response = read_response(_response_in(frame.data))
+        raw = _response_in(frame.data)
+        response = read_response(raw)
         if response is not None:
+            self.response = bytes(raw)
             self.response_id = response.id or self.response_id
             self.usage = usage_in(response.usage, response.output)
         status = TERMINAL[kind]
