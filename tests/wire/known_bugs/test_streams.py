@@ -308,3 +308,11 @@ def test_bug_38_an_unusual_end_is_told_as_a_usual_one(reason: str, ends: dict[Di
     stream = said(MESSAGES, *message_stream(block, stop_reason=reason))
     for client, end in ends.items():
         assert finish_heard(client, hear(MESSAGES, client, stream)[0]) == [end]
+
+
+@pytest.mark.parametrize("upstream", DIALECTS)
+def test_bug_38_a_refusal_is_told_to_a_client_of_messages_as_a_usual_end(upstream: DialectName) -> None:
+    for name in ("refusal", "block"):
+        heard = played(MESSAGES, upstream, name)[0].heard
+        assert isinstance(heard, dict)
+        assert heard["stop_reason"] == "refusal"
