@@ -13,7 +13,6 @@ from switchgear.kernel.limits import (
     CLOSE_WAIT_S,
     ESTIMATE_TEXT_BYTES_MAX,
     REPLY_BYTES_MAX,
-    THOUGHTS_CHARS_MAX,
 )
 from switchgear.kernel.usage import Usage
 from switchgear.ledger.record import Attempt, EndState, UsageSource
@@ -31,20 +30,16 @@ from switchgear.relay.keeping import Keeping
 from switchgear.relay.meter import BYTES_PER_TOKEN, TokenTally, count_or_guess, is_plausible
 from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Prepared, dropped_header
+from switchgear.relay.rendering import Rendering
 from switchgear.relay.replies import passed_back
 from switchgear.relay.responses import Ground
 from switchgear.relay.stream import StreamEnd, pass_on
 from switchgear.relay.tools import Tools
-from switchgear.wire.bridge import Bridge, convert_reply
 from switchgear.wire.call import Call
-from switchgear.wire.dialect import Head, Tap
-from switchgear.wire.dialect import Reply as WholeReply
+from switchgear.wire.dialect import Tap
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
-from switchgear.wire.embeddings import convert_embeddings
-from switchgear.wire.ir import Request
-from switchgear.wire.openai_responses.kept import Answered, answered_stream, answered_whole
+from switchgear.wire.openai_responses.kept import answered_stream
 from switchgear.wire.openai_responses.stored import queued_response
-from switchgear.wire.thoughts import ThoughtsReader
 
 _STREAM_HEADERS: Headers = [("cache-control", "no-cache"), ("x-accel-buffering", "no")]
 NS = 1_000_000_000
@@ -70,7 +65,6 @@ class Answerer:
         self._pulse: Pulse | None = None
         self._tap: Tap | None = None
         self._tally: TokenTally | None = None
-        self._thoughts: ThoughtsReader | None = None
         self._task: asyncio.Task[None] | None = None
         self._body_until_ns = 0
         self.keeping: Keeping | None = None
@@ -116,7 +110,7 @@ class Answerer:
         ApiError when that can't be kept."""
         if self.keeping is None or prepared.request is None:
             raise RuntimeError("only what is converted and kept runs in the background here")
-        queued = queued_response(self._head(prepared.request, call))
+        queued = queued_response(self._rendering(call, prepared).head(prepared.request))
         await self.keeping.begin(queued, "in_progress" if call.stream else "queued")
         self._reply = self._detached = Detached(self._reply)
         if not call.stream:
@@ -134,7 +128,7 @@ class Answerer:
         """A candidate is about to be tried; a streamed reply is kept alive from here on."""
         self._candidate, self._call = candidate, call
         self._began_ns = self._books.clock.monotonic_ns()
-        self._exchange = self._tap = self._tally = self._thoughts = None
+        self._exchange = self._tap = self._tally = None
         if call.stream and self._pulse is None:
             now_ns = self._books.clock.monotonic_ns
             self._pulse = Pulse(
@@ -210,13 +204,14 @@ class Answerer:
             health.faulted(candidate.channel.id, candidate.upstream_model, self._books.clock.monotonic_ns())
             raise transport_fault(fault) from None
         replied_ns = self._books.clock.monotonic_ns()
-        result = self._read_reply(exchange.prepared, call, body)
+        rendering = self._rendering(call, exchange.prepared)
+        result = rendering.read_reply(body)
         if result.error is not None:
             raise judge(result.error, candidate, health, self._books.clock)
         if result.empty:
             raise empty_answer(response.status)
         health.succeeded(candidate.channel.id, candidate.upstream_model)
-        answered = self._answered(result, exchange.prepared, call)
+        answered = None if self.keeping is None else rendering.answered(result)
         if self._handover is not None and answered is not None and answered.is_open:
             await self._handover.take(exchange, call, answered, self._so_far(call, len(result.body)))
             self._reply.send_whole(200, self._whole_headers(exchange), result.body)
@@ -226,7 +221,7 @@ class Answerer:
         if usage is None or not self._believable(usage):
             usage, source = await self._estimate(call, result.text), "estimated"
         body = result.body
-        await self._keep_thoughts()
+        await rendering.keep_thoughts()
         self._end("complete", 200, "", usage, source, len(body), replied_ns=replied_ns)
         if self.keeping is not None:
             await self.keeping.keep(exchange, answered)
@@ -245,58 +240,14 @@ class Answerer:
         usage = Usage(input_uncached=call.input_bytes // BYTES_PER_TOKEN)
         return self._outcome("complete", 200, "", usage, "estimated", max(1, delivered_bytes))
 
-    def _read_reply(self, prepared: Prepared, call: Call, body: bytes) -> WholeReply:
-        if prepared.embeds:
-            return convert_embeddings(call, prepared.operation, body)
-        if prepared.request is None:
-            return self.dialect.read_reply(call, body)
-        head = self._head(prepared.request, call)
-        reply = convert_reply(prepared.dialect, self.dialect, body, head, prepared.passage, prepared.copies)
-        thoughts = self._thoughts_of(prepared)
-        for event in reply.events:
-            thoughts.take(event)
-        return reply
-
-    def _answered(self, reply: WholeReply, prepared: Prepared, call: Call) -> Answered | None:
-        if self.keeping is None:
-            return None
-        request = prepared.request
-        return answered_whole(reply, None if request is None else self._head(request, call))
-
-    def _thoughts_of(self, prepared: Prepared) -> ThoughtsReader:
-        self._thoughts = ThoughtsReader(prepared.passage.origin, THOUGHTS_CHARS_MAX)
-        return self._thoughts
-
-    async def _keep_thoughts(self) -> None:
-        """For the next turn, before this one is seen to end: it may come at once, and to another worker."""
-        if self._thoughts is not None and (found := self._thoughts.found()):
-            await self._tools.thoughts.keep(self._running.owner, found)
-
-    def _tap_for(self, prepared: Prepared, call: Call) -> Tap:
-        if prepared.request is None:
-            return self.dialect.tap(call)
-        writer = self.dialect.writer(self._head(prepared.request, call))
-        thoughts = self._thoughts_of(prepared)
-        return Bridge(prepared.reader(), writer, prepared.passage, thoughts.take)
-
-    def _head(self, request: Request, call: Call) -> Head:
-        return Head(
-            id=self._running.request_id,
-            model=call.shown_model,
-            created_s=self._books.clock.now_ms() // 1000,
-            request=request,
-            seals=self._tools.seals,
-            input_tokens=call.input_bytes // BYTES_PER_TOKEN,
-            include_usage=call.include_usage,
-            fields=call.fields if call.asked is None else call.asked,
-            array=call.in_path.array,
-            completion=call.operation == "openai_completions",
-        )
+    def _rendering(self, call: Call, prepared: Prepared) -> Rendering:
+        return Rendering(self._tools, self._running, self.dialect, call, prepared)
 
     async def _answer_stream(self, exchange: Exchange, call: Call, health: Health, pulse: Pulse) -> None:
         candidate = exchange.candidate
         channel, model = candidate.channel.id, candidate.upstream_model
-        self._tap = tap = self._tap_for(exchange.prepared, call)
+        rendering = self._rendering(call, exchange.prepared)
+        self._tap = tap = rendering.tap()
         self._tally = tally = TokenTally(self._count, call.model)
         end = await pass_on(exchange.response, tap, tally, pulse, self._books.clock)
         # An answer may be so short that only its closing holds it: then nothing was shown yet, and all is
@@ -310,7 +261,7 @@ class Answerer:
         if end.state == "complete":
             health.succeeded(channel, model)
             closing = tap.closing()
-            await self._keep_thoughts()
+            await rendering.keep_thoughts()
             self._end("complete", 200, "", usage, source, pulse.delivered_bytes + len(closing), end=end)
             if self.keeping is not None:
                 if self._handover is not None:
