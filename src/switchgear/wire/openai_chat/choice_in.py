@@ -44,6 +44,12 @@ FINISHES: dict[str, FinishReason] = {
 _encode = msgspec.json.Encoder().encode
 
 
+_USUAL = frozenset(
+    {"role", "content", "refusal", "tool_calls", "function_call", "reasoning_content", "reasoning"}
+)
+"""Keys of nearly every piece; ``_rest`` looks for others."""
+
+
 class ChoiceReader:
     """One of the answers."""
 
@@ -87,7 +93,7 @@ class ChoiceReader:
                     return False
         if isinstance(legacy := message.get("function_call"), dict):
             self._call({"function": legacy}, events, 0)
-        if len(message) > 2:
+        if not _USUAL.issuperset(message):
             self._rest(message, events)
         return True
 
