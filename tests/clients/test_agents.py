@@ -72,9 +72,10 @@ def test_an_agent_gets_its_answer(name: str, place: Place) -> None:
 @pytest.mark.parametrize("upstream", UPSTREAMS)
 @pytest.mark.parametrize("name", WITH_TOOLS)
 def test_an_agent_reads_a_file_when_the_model_asks_for_it(name: str, place: Place) -> None:
+    """With reasoning before the call, which some upstreams want back as they signed it."""
     agent = AGENTS[name]
     assert agent.reads is not None
-    said = agent.said(printed(place, agent.run(place, f"{agent.reads(place)} please")))
+    said = agent.said(printed(place, agent.run(place, f"[think] {agent.reads(place)} please")))
     assert said.startswith("The tool said:")
     assert f"the secret word is {SECRET}" in said
 

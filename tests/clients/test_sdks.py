@@ -23,8 +23,8 @@ SCRIPTS = {
 COMMON = ["text", "stream", "history", "tools", "tools_stream", "forced", "structured", "thinking", "image"]
 COMMON += ["length"]
 CASES = {
-    "chat": [*COMMON, "stream_helper", "models"],
-    "responses": [*COMMON, "stream_helper", "state_tools", "count"],
+    "chat": [*COMMON, "stream_gathered", "models"],
+    "responses": [*COMMON, "stream_gathered", "state_tools", "count"],
     "messages": [*COMMON, "thinking_stream", "count", "models"],
     "gemini": [*COMMON, "thinking_stream", "count", "models"],
     "vercel": [*COMMON, "thinking_stream", "cache"],

@@ -180,7 +180,7 @@ def _models(found: Finding, dialect: str, model: str) -> None:
 CHECKS: dict[str, Callable[[Finding, str, str], None]] = {
     "text": _text,
     "stream": _stream,
-    "stream_helper": _stream,
+    "stream_gathered": _stream,
     "history": _equal(_history),
     "tools": _tools,
     "tools_stream": _tools,

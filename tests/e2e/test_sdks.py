@@ -26,7 +26,7 @@ COMMON = ["text", "stream", "history", "tools", "tools_stream", "forced", "struc
 COMMON += ["thinking", "thinking_stream", "image", "cache", "length", "refusal"]
 CASES = {
     "chat": [*COMMON, "models"],
-    "responses": [*COMMON, "stream_helper", "state", "state_tools", "count"],
+    "responses": [*COMMON, "stream_gathered", "state", "state_tools", "count"],
     "messages": [*COMMON, "count", "models"],
     "gemini": [*COMMON, "chat", "count", "models"],
 }

@@ -40,7 +40,7 @@ async function stream(model) {
   }
 }
 
-async function stream_helper(model) {
+async function stream_gathered(model) {
   const runner = CLIENT.chat.completions.stream({
     model,
     messages: user(asked.LONG_CUE),
@@ -134,7 +134,7 @@ const cut = (word) => async (model) => all(await ask(model, user(`[${word}] [lon
 
 await tell(
   VERSION,
-  { text, stream, stream_helper, history, tools, tools_stream, forced, structured, thinking, image, length, models },
+  { text, stream, stream_gathered, history, tools, tools_stream, forced, structured, thinking, image, length, models },
   {
     key_wrong: refused('wrong'),
     model_unknown: () => refused('good')('no-such-model'),

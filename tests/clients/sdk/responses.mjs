@@ -54,7 +54,7 @@ async function stream(model) {
   }
 }
 
-async function stream_helper(model) {
+async function stream_gathered(model) {
   const runner = CLIENT.responses.stream({ model, input: asked.LONG_CUE, store: false })
   return told(await runner.finalResponse())
 }
@@ -149,7 +149,7 @@ const cut = (word) => async (model) => {
 await tell(
   VERSION,
   {
-    text, stream, stream_helper, history, tools, tools_stream, forced, structured, thinking, state_tools, image,
+    text, stream, stream_gathered, history, tools, tools_stream, forced, structured, thinking, state_tools, image,
     length, count,
   },
   {

@@ -77,7 +77,7 @@ def stream(model: str) -> Finding:
     return told(last.response) | {"pieces": len(pieces)}
 
 
-def stream_helper(model: str) -> Finding:
+def stream_gathered(model: str) -> Finding:
     """The SDK's own accumulation of the events, which trusts every index and id."""
     with CLIENT.responses.stream(model=model, input=asked.LONG_CUE, store=False) as events:
         for _ in events:
@@ -253,7 +253,7 @@ ERRORS: dict[str, Case] = {
 CASES: list[Case] = [
     text,
     stream,
-    stream_helper,
+    stream_gathered,
     history,
     tools,
     tools_stream,
