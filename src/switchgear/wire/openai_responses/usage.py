@@ -10,7 +10,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Raw
 
-from switchgear.kernel.usage import TOKENS_MAX, Usage
+from switchgear.kernel.usage import TOKENS_MAX, Usage, with_calls
+from switchgear.wire.openai_responses.frames import Response
+from switchgear.wire.openai_responses.hosted_calls import CallCounter, calls_told
 
 _decode_any = msgspec.json.Decoder().decode
 _DIGITS_MAX = 20
@@ -44,6 +46,15 @@ class _Plain(msgspec.Struct, gc=False):
 _decode_plain = msgspec.json.Decoder(_Plain).decode
 _NO_INPUT_DETAILS = _InputDetails()
 _NO_OUTPUT_DETAILS = _OutputDetails()
+
+
+def usage_in(response: Response, seen: CallCounter) -> Usage | None:
+    """Tokens and calls of a response; ``seen`` are the items that came before it, where it repeats none."""
+    usage = read_usage(response.usage)
+    if usage is None:
+        return None
+    counted = CallCounter(response.output) if response.output else seen
+    return with_calls(usage, {**counted.calls, **calls_told(response.usage, response.tool_usage)})
 
 
 def read_usage(raw: Raw | bytes) -> Usage | None:
