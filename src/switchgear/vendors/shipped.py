@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from switchgear.catalog.document import CatalogError, suggestion
 from switchgear.catalog.calls import CallFamily, load_call_families, with_call_rates
+from switchgear.catalog.document import CatalogError, suggestion
 from switchgear.catalog.facts import Family, facts_for, load_families
 from switchgear.catalog.loader import check_priced, load_models, load_prices
 from switchgear.catalog.price import Price

@@ -15,8 +15,8 @@ from switchgear.kernel.usage import Usage
 from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
 from switchgear.wire.openai_responses.errors import failure, render_stream_error
 from switchgear.wire.openai_responses.frames import TERMINAL, any_of, broken, error_of, read_response
-from switchgear.wire.openai_responses.reader import error_in
 from switchgear.wire.openai_responses.hosted_calls import CallCounter
+from switchgear.wire.openai_responses.reader import error_in
 from switchgear.wire.openai_responses.usage import usage_in
 from switchgear.wire.splice import NULL, BadJson, read_object, write_object
 from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
@@ -57,8 +57,8 @@ class StreamTap:
 
     __slots__ = (
         "_begin",
-        "_counter",
         "_closing",
+        "_counter",
         "_number",
         "_reader",
         "_texts",
