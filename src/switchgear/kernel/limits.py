@@ -374,3 +374,11 @@ RESERVE_HOSTED_CALLS = 3
 
 CODE_CONTAINERS_MAX = 1000
 """Of one answer, that are told apart."""
+# What makes streams cheap.
+ALIKE_TRIES_MAX = 8
+"""Frames of a stream that are remembered for others to be like them; where none is, trying ends."""
+ALIKE_TEXT_BYTES_MAX = 64
+"""Of text and quotes in a frame that is like another; a longer one is read whole. ``TEXT_PIECES_MAX`` of them
+are no more than ``ESTIMATE_TEXT_BYTES_MAX``."""
+SIZE_LINES_KEPT = 1024
+"""Chunks shorter than this have their size line remembered, in each direction."""

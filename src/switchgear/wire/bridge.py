@@ -86,6 +86,7 @@ def sign(event: Signature | Redacted | ToolStart, origin: str) -> None:
 class Bridge:
     """A converted stream, as a ``Tap``."""
 
+    feed_alike = None
     __slots__ = (
         "_notice",
         "_reader",
