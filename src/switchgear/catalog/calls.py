@@ -1,7 +1,7 @@
-"""What tools that the upstream runs itself cost: by families of models' names, so that no price restates it.
+"""What tools that the upstream runs itself cost: by families of models' names, and no price restates it.
 
-A price file has ``[[calls]]`` with patterns and rates. Each price without a rate of its own for a kind of call
-takes that of the most exact pattern that names one, the operator's prices as well.
+A price file has ``[[calls]]`` with patterns and rates. Each price without a rate of its own for a kind of
+call takes that of the most exact pattern that names one, the operator's prices as well.
 """
 
 import re
@@ -46,8 +46,8 @@ def load_call_families(texts: Mapping[str, str]) -> tuple[CallFamily, ...]:
 
 
 def with_call_rates(price: Price, families: Iterable[CallFamily]) -> Price:
-    """The price with the rates of its model's family; a rate of its own stands, and ``calls`` stands for every
-    kind of call. ``families`` as ``load_call_families`` gives them."""
+    """The price with the rates of its model's family; a rate of its own stands, and ``calls`` stands for
+    every kind of call. ``families`` as ``load_call_families`` gives them."""
     if "calls" in price.rates:
         return price
     name = price.model.rsplit("/", 1)[-1].lower()

@@ -23,7 +23,7 @@ class Tier(msgspec.Struct, frozen=True):
 
 
 class Price(msgspec.Struct, frozen=True):
-    """What one model costs, in nanos per million units by unit of ``Usage`` (call units: per million calls)."""
+    """What one model costs, in nanos per million units by unit of ``Usage`` (calls: per million)."""
 
     model: str
     rates: dict[str, int]
@@ -47,8 +47,9 @@ def with_id(price: Price) -> Price:
 def charge(price: Price, usage: Usage, ratio_ppm: int) -> Charge:
     """Σ count × rate × group ratio: one exact division, half up, at least 1 nano when a priced unit was used.
 
-    A ratio of 0 is the operator's word for free and charges 0. Counts without any rate stand in the lines with rate 0, so they are seen; ``unpriced_units`` and
-    ``unpriced_calls`` tell them beforehand. About 2 µs: one tuple of counts, no attribute walk.
+    A ratio of 0 is the operator's word for free and charges 0. Counts without any rate stand in the lines
+    with rate 0, so they are seen; ``unpriced_units`` and ``unpriced_calls`` tell them beforehand. About 2 µs:
+    one tuple of counts, no attribute walk.
     """
     counts = msgspec.structs.astuple(usage)
     rates = rates_for(price, sum(counts[:_INPUT_UNITS])) if price.tiers else price.rates

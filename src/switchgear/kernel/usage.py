@@ -64,7 +64,7 @@ def sum_of(usages: Iterable[Usage]) -> Usage:
 
 
 def with_calls(usage: Usage, calls: Mapping[str, int]) -> Usage:
-    """The usage with so many calls of hosted tools at least, by unit; what it tells itself is not added to."""
+    """The usage with at least so many calls of hosted tools, by unit; none is added to what it tells."""
     more = {unit: min(count, TOKENS_MAX) for unit, count in calls.items() if count > getattr(usage, unit)}
     return replace(usage, **more) if more else usage
 

@@ -53,6 +53,8 @@ class Prepared(msgspec.Struct, frozen=True):
     """Calls to the upstream, each for one of the answers that the client wants."""
     embeds: bool = False
     """Embeddings in the other form than the client's."""
+    calls: Mapping[str, int] = {}
+    """Of tools that the upstream runs, as far as the request lets it, by unit of ``Usage``."""
 
     def multiplied(self, call: Call) -> Call:
         """The call as it costs: its input is paid for in every copy."""
@@ -106,7 +108,8 @@ class Preparation:
                 call = self._client.with_thinking(call, call.wish, facts)
             edits = _edits(candidate, operation)
             body = self._client.pass_request(call, candidate.upstream_model, edits)
-            return Prepared(operation, body, foreign=edits.foreign)
+            calls = self._client.calls_offered(call.fields, candidate.upstream_model)
+            return Prepared(operation, body, foreign=edits.foreign, calls=calls)
         if operation in EMBEDDING_OPERATIONS:
             written = write_embeddings(call, candidate.upstream_model)
             return Prepared(operation, write_object(written.body), dropped=written.dropped, embeds=True)
@@ -137,6 +140,7 @@ class Preparation:
             ),
             written.headers,
             self._named((*dropped, *written.dropped)),
+            calls=dialect.calls_offered(written.body, candidate.upstream_model),
             copies=self._copies(request, dialect),
         )
 

@@ -187,9 +187,8 @@ class Reader:
         answers = self._answers.values()
         usage = with_images(self._usage, sum(answer.images for answer in answers))
         if usage is not None:
-            usage = with_calls(
-                usage, sum_of([calls_of(answer.grounding, self.version) for answer in answers])
-            )
+            calls = [calls_of(answer.grounding, self.version) for answer in answers]
+            usage = with_calls(usage, sum_of(calls))
         return None if usage == self._usage else usage
 
     def _fault(self, error: UpstreamError) -> list[Event]:

@@ -1,8 +1,8 @@
 """Tools that the upstream runs: which of them a request may use, and how often an answer did, by unit of
 ``Usage``.
 
-Hosts tell it in many ways. OpenAI bills one search for each answer of its search models and says so nowhere, so
-their name or a citation stands for it; Moonshot bills each call of its own tool ``$web_search``.
+Hosts tell it in many ways. OpenAI bills one search for each answer of its search models and says so nowhere,
+so their name or a citation stands for it; Moonshot bills each call of its own tool ``$web_search``.
 """
 
 import re
@@ -42,8 +42,8 @@ def calls_offered(fields: Mapping[str, Raw], model: str) -> dict[str, int]:
 
 
 class SearchCounter:
-    """Counts the searches of one answer by its frames, or as a whole. A quote inside a string is escaped, so the
-    marks are found nowhere but as values of their own."""
+    """Counts the searches of one answer by its frames, or as a whole. A quote inside a string is escaped, so
+    the marks are found nowhere but as values of their own."""
 
     __slots__ = ("count",)
 
