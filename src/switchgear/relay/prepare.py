@@ -64,6 +64,12 @@ class Prepared(msgspec.Struct, frozen=True):
             call, input_bytes=call.input_bytes * self.copies, images=call.images * self.copies
         )
 
+    def calls_in_all(self) -> Mapping[str, int]:
+        """Calls of hosted tools in every copy."""
+        if self.copies == 1:
+            return self.calls
+        return {unit: count * self.copies for unit, count in self.calls.items()}
+
     @property
     def dialect(self) -> Dialect:
         return DIALECT_OF_OPERATION[self.operation]
