@@ -16,7 +16,7 @@ from switchgear.config.tables import SERVER, TABLES, Field, Table
 from switchgear.control import metrics as controller_metrics
 from switchgear.kernel import errors, limits
 from switchgear.kernel import facts as facts_module
-from switchgear.kernel.dialects import DIALECTS
+from switchgear.kernel.dialects import DIALECTS, DialectName
 from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.money import usd_from_nanos
 from switchgear.kernel.usage import CALL_UNITS, UNITS
@@ -24,6 +24,8 @@ from switchgear.ledger.policy import POLICY
 from switchgear.ledger.record import END_STATES
 from switchgear.relay import metrics as worker_metrics
 from switchgear.vendors.shipped import shipped
+from switchgear.wire.dialects import DIALECT_OF
+from switchgear.wire.loss import CONCEPTS, Carriage
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
@@ -42,6 +44,7 @@ def pages() -> dict[str, str]:
         "prices.md": prices_page(),
         "stream-end.md": stream_end_page(),
         "metrics.md": metrics_page(),
+        "conversion.md": conversion_page(),
     }
 
 
@@ -194,6 +197,7 @@ def vendors_page() -> str:
             ", ".join(vendor.dialects),
             ", ".join(name for name in vendor.speaks() if name not in vendor.dialects) or "none",
             ", ".join(name for name in vendor.endpoints if name not in DIALECTS) or "none",
+            vendor.responses_state if "openai_responses" in vendor.endpoints else "",
             len(data.models_of(vendor.name)),
         )
         for vendor in data.vendors.values()
@@ -206,13 +210,16 @@ def vendors_page() -> str:
         "dialects",
         "on request",
         "other operations",
+        "responses",
         "models",
     )
     return page(
         "Vendors",
         "Places that a channel may name as its `vendor`. Each is one file in `src/switchgear/vendors/data/`. "
         "A channel speaks the dialects of its vendor unless `dialects` says otherwise; those of the column "
-        "*on request* are there too, but have to be named.",
+        "*on request* are there too, but have to be named. *responses* says what a vendor does with answers "
+        "of the Responses dialect: it keeps `none`, they are `kept` for later calls to name, or it works in "
+        "the `background`, too.",
         table(header, rows),
     )
 
@@ -301,18 +308,17 @@ def prices_page() -> str:
         "a price is refused, never free. `[[prices]]` in a configuration file overrides a row; old charges "
         "keep the price they were made with.",
         "## Hosted tools",
-        "What tools that the upstream runs cost by the thousand, for each model whose name fits, unless its own "
-        "price says it. The more exact pattern wins.",
+        "What tools that the upstream runs cost by the thousand, for each model whose name fits, unless its "
+        "own price says it. The more exact pattern wins.",
         table(("models", *CALL_UNITS), [call_row(family) for family in data.call_families]),
         *parts,
     )
 
 
 def call_row(family: CallFamily) -> tuple[str, ...]:
-    rates = (family.rates.get(unit) for unit in CALL_UNITS)
-    return f"`{family.pattern}`", *(
-        usd_from_nanos(rate // 1000) if rate is not None else "" for rate in rates
-    )
+    rates = [family.rates.get(unit) for unit in CALL_UNITS]
+    figures = ("" if rate is None else usd_from_nanos(rate // 1000) for rate in rates)
+    return f"`{family.pattern}`", *figures
 
 
 def price_row(model: str, price: Price | None) -> tuple[str, ...]:
@@ -345,6 +351,49 @@ def stream_end_page() -> str:
         table(header, rows),
         f"Usage is counted in disjoint units: {', '.join(f'`{unit}`' for unit in UNITS)}.",
     )
+
+
+def conversion_page() -> str:
+    parts = [
+        f"## A client of `{client}`\n\n" + table(("concept", "its field", *DIALECTS), conversion_rows(client))
+        for client in DIALECTS
+    ]
+    return page(
+        "What conversion keeps",
+        "A request whose dialect its upstream speaks passes through as it is. Between two dialects every "
+        "concept of a request has one of four fates, whatever else the request says:",
+        "- *map*: the upstream's dialect has the same;\n"
+        "- *emulate*: another mechanism with the same effect;\n"
+        "- *drop*: a tuning knob that it lacks is left out, and named in `x-switchgear-dropped` and in the "
+        "usage record;\n"
+        "- **refuse**: leaving it out would change the answer, its cost or its safety, so the call ends with "
+        "400 `unsupported_parameter` that names the field, before any money is held.",
+        "A model may take less than its dialect: what is known of it ([models](models.md)) turns *map* into "
+        "*drop* or another spelling, and is named likewise. Of several upstreams the one is asked that "
+        "carries the request with the least loss.",
+        *parts,
+    )
+
+
+def conversion_rows(client: DialectName) -> list[tuple[str, ...]]:
+    """Of each concept: its name, the client's field, and what becomes of it in each dialect."""
+    fields = DIALECT_OF[client].fields
+    return [
+        (
+            f"`{concept}`",
+            f"`{fields.get(concept, concept)}`",
+            *(
+                "as it is"
+                if upstream == client
+                else _FATE[DIALECT_OF[upstream].carries.get(concept, "refuse")]
+                for upstream in DIALECTS
+            ),
+        )
+        for concept in CONCEPTS
+    ]
+
+
+_FATE: dict[Carriage, str] = {"map": "map", "emulate": "emulate", "drop": "drop", "refuse": "**refuse**"}
 
 
 def metrics_page() -> str:

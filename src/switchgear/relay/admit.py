@@ -98,8 +98,8 @@ def terms_for(snapshot: Snapshot, caller: Caller, model: str) -> Terms:
 
 
 def check_tools(terms: Terms, calls: Mapping[str, int]) -> None:
-    """Raises ApiError when a request offers a tool that the upstream runs, by unit of ``calls``, and the model
-    has no price for it: it would be free by accident."""
+    """Raises ApiError when a request offers a tool that the upstream runs, by unit of ``calls``, and the
+    model has no price for it: it would be free by accident."""
     if not calls or not terms.ratio_ppm:
         return
     missing = unpriced_calls(terms.price, calls)

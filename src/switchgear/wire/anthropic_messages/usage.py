@@ -129,7 +129,7 @@ def usage_object(usage: Usage) -> dict[str, Any]:
     if usage.reasoning:
         found["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
     if usage.search_calls:
-        found["server_tool_use"] = {"web_search_requests": usage.search_calls}
+        found["server_tool_use"] = {"web_search_requests": usage.search_calls, "web_fetch_requests": 0}
     return found
 
 

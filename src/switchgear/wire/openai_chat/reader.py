@@ -19,6 +19,7 @@ from switchgear.wire.events import (
 from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
 from switchgear.wire.openai_chat.choice_in import ChoiceReader
 from switchgear.wire.openai_chat.hosted_calls import SearchCounter
+from switchgear.wire.openai_chat.plain_frame import PlainChoice, plain_choice
 from switchgear.wire.openai_chat.usage import merge_max, usage_of
 from switchgear.wire.splice import repair_surrogates
 from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
@@ -79,6 +80,8 @@ class ChatReader:
         if not data:
             if frame.raw.lstrip().startswith((b"{", b"<")):
                 self._fail(_error_in(frame.raw) or _broken("the answer is not an event stream"), events)
+            return
+        if not frame.event and (plain := plain_choice(data)) is not None and self._answer.say(plain, events):
             return
         if data.strip() == b"[DONE]":
             self._over = True
@@ -143,6 +146,15 @@ class AnswerReader:
             if isinstance(choice, dict) and (error := self._take_choice(choice, events, key)) is not None:
                 return error
         return None
+
+    def say(self, plain: PlainChoice, events: list[Event]) -> bool:
+        """One plain choice; False when it is the first that is seen of its answer."""
+        state = self._states.get(plain.index)
+        if state is None:
+            return False
+        self._switch(plain.index, events)
+        state.say(plain.delta, events)
+        return True
 
     def end(self, events: list[Event], *, marked: bool) -> None:
         """``marked``: the end was said; otherwise it counts as one only when every answer had finished."""

@@ -66,6 +66,7 @@ class StreamTap:
         "ended",
         "fault",
         "has_content",
+        "response",
         "response_id",
         "text_bytes",
         "usage",
@@ -85,6 +86,8 @@ class StreamTap:
         self.has_content = False
         self.usage: Usage | None = None
         self.text_bytes = 0
+        self.response = b""
+        """The whole of it, once it ended."""
         self.response_id = ""
         """By which later calls name this answer; they have to go to the same upstream."""
 
@@ -214,8 +217,10 @@ class StreamTap:
             self._begin = raw
 
     def _take_ending(self, frame: Frame, kind: str) -> None:
-        response = read_response(_ending_in(frame.data).response)
+        raw = _ending_in(frame.data).response
+        response = read_response(raw)
         if response is not None:
+            self.response = bytes(raw)
             self.response_id = response.id or self.response_id
             self.usage = usage_in(response, self._counter)
         status = TERMINAL[kind]
