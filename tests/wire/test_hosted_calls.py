@@ -58,9 +58,7 @@ def _event(data: Any) -> bytes:
 
 
 CITED = {"annotations": [{"type": "url_citation", "url_citation": {"url": "https://a.example"}}] * 2}
-TOOL = {
-    "tool_calls": [{"index": 0, "id": "c", "type": "function", "function": {"name": "$web_search"}}]
-}
+TOOL = {"tool_calls": [{"index": 0, "id": "c", "type": "function", "function": {"name": "$web_search"}}]}
 
 
 @pytest.mark.parametrize(
