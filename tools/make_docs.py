@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from switchgear.catalog.calls import CallFamily
 from switchgear.catalog.price import Price
 from switchgear.cli.app import COMMANDS, load
 from switchgear.config.server import ENV_PREFIX
@@ -18,7 +19,7 @@ from switchgear.kernel import facts as facts_module
 from switchgear.kernel.dialects import DIALECTS, DialectName
 from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.money import usd_from_nanos
-from switchgear.kernel.usage import UNITS
+from switchgear.kernel.usage import CALL_UNITS, UNITS
 from switchgear.ledger.policy import POLICY
 from switchgear.ledger.record import END_STATES
 from switchgear.relay import metrics as worker_metrics
@@ -306,8 +307,18 @@ def prices_page() -> str:
         "The shipped price book, in US dollars per million tokens, before the group's ratio. A model without "
         "a price is refused, never free. `[[prices]]` in a configuration file overrides a row; old charges "
         "keep the price they were made with.",
+        "## Hosted tools",
+        "What tools that the upstream runs cost by the thousand, for each model whose name fits, unless its "
+        "own price says it. The more exact pattern wins.",
+        table(("models", *CALL_UNITS), [call_row(family) for family in data.call_families]),
         *parts,
     )
+
+
+def call_row(family: CallFamily) -> tuple[str, ...]:
+    rates = [family.rates.get(unit) for unit in CALL_UNITS]
+    figures = ("" if rate is None else usd_from_nanos(rate // 1000) for rate in rates)
+    return f"`{family.pattern}`", *figures
 
 
 def price_row(model: str, price: Price | None) -> tuple[str, ...]:

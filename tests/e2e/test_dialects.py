@@ -64,7 +64,12 @@ async def rig() -> AsyncIterator[Rig]:
                     model_map={model: known_as},
                 )
             )
-            parts.append(settings.price(model))
+            parts.append(settings.price(model, **settings.PRICES, usd_per_1k_search_calls="10"))
+        host = upstream.base_url.removesuffix("/v1")
+        parts.append(
+            settings.channel(host, ["m-unpriced"], name="unpriced", dialects=["openai_responses"])
+            + settings.price("m-unpriced")
+        )
         with Server("\n".join(parts)) as server:
             yield Rig(server, upstream, key)
 
@@ -103,7 +108,7 @@ async def test_tokens_are_counted_free_of_charge_whatever_the_upstream(rig: Rig,
 
 
 async def test_one_list_of_models_in_the_form_that_its_reader_knows(rig: Rig) -> None:
-    known = sorted(UPSTREAMS)
+    known = sorted([*UPSTREAMS, "m-unpriced"])
     openai = (await rig.get("/v1/models")).json()
     assert [model["id"] for model in openai["data"]] == known
     claude = (await rig.get("/v1/models?limit=2", anthropic_version="2026-10-21")).json()
@@ -244,3 +249,44 @@ async def test_more_answers_than_are_asked_for_one_by_one_are_refused(rig: Rig) 
     turns = [{"role": "user", "content": "hello"}]
     reply = await rig.post("/v1/chat/completions", {"model": "m-messages", "messages": turns, "n": 9})
     assert (reply.status, reply.error["param"]) == (400, "n")
+
+
+SEARCH_TOOLS: dict[str, Any] = {
+    "/v1/chat/completions": {"web_search_options": {}},
+    "/v1/responses": {"tools": [{"type": "web_search"}]},
+    "/v1/messages": {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model", UPSTREAMS)
+async def test_a_search_is_paid_for_once_whatever_dialect_asks(rig: Rig, model: str, stream: bool) -> None:
+    text = "[search] the capital of France?"
+    turns = [{"role": "user", "content": text}]
+    calls: dict[str, Any] = {
+        "/v1/chat/completions": {"messages": turns},
+        "/v1/responses": {"input": text},
+        "/v1/messages": {"messages": turns, "max_tokens": 4096},
+    }
+    replies = [
+        await rig.post(path, {"model": model, "stream": stream, **body, **SEARCH_TOOLS[path]})
+        for path, body in calls.items()
+    ]
+    verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
+    contents = [{"role": "user", "parts": [{"text": text}]}]
+    asked = {"contents": contents, "tools": [{"googleSearch": {}}]}
+    replies.append(await rig.post(f"/v1beta/models/{model}:{verb}", asked))
+    assert [reply.status for reply in replies] == [200] * 4, [reply.body[:300] for reply in replies]
+    ids = {reply.request_id for reply in replies}
+    records = rig.server.usage_with(ids)
+    assert len({records[id]["charge"]["nanos"] for id in ids}) == 1, [records[id]["usage"] for id in ids]
+    for id in ids:
+        assert ["search_calls", 1, 10 * 10**12] in records[id]["charge"]["lines"]
+
+
+async def test_a_search_without_a_price_is_refused_before_the_upstream_is_asked(rig: Rig) -> None:
+    asked = len(rig.upstream.requests)
+    body = {"model": "m-unpriced", "input": "x", "tools": [{"type": "web_search"}]}
+    reply = await rig.post("/v1/responses", body)
+    assert (reply.status, reply.error["code"], reply.error["param"]) == (400, "tool_price_error", "tools")
+    assert len(rig.upstream.requests) == asked

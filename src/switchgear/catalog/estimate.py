@@ -1,7 +1,11 @@
 """What a call may cost at most, told before it is sent, so that its wallet can be held for it."""
 
-from switchgear.catalog.price import Price, nanos_of
+from collections.abc import Mapping
+
+from switchgear.catalog.price import Price, nanos_of, rate_of
 from switchgear.kernel.limits import RESERVE_IMAGE_TOKENS, RESERVE_OUTPUT_TOKENS
+
+_NO_CALLS: Mapping[str, int] = {}
 
 
 def reserve_nanos(
@@ -15,6 +19,7 @@ def reserve_nanos(
     ratio_ppm: int,
     context_tokens: int = 0,
     audio: bool = False,
+    calls: Mapping[str, int] = _NO_CALLS,
     reserve_output_tokens: int = RESERVE_OUTPUT_TOKENS,
 ) -> int:
     """Upper bound in nanos from what a peek knows; about 2 µs.
@@ -23,7 +28,8 @@ def reserve_nanos(
     bytes; pictures behind a URL add a constant each. ``output_tokens_cap`` is the client's own cap, None if
     it names none: then the reserve figure stands in, and what a longer reply costs beyond it is the excess
     that a wallet may go under. ``output_tokens_max`` and ``context_tokens`` are the model's, 0 = unknown.
-    ``audio``: sound goes in or comes out. Cache writes may be dearer than plain input and are left out:
+    ``audio``: sound goes in or comes out. ``calls``: of tools that the upstream runs, by unit; more than
+    these are the excess as well. Cache writes may be dearer than plain input and are left out:
     they need markers that no peek reads.
     """
     return refined_nanos(
@@ -36,6 +42,7 @@ def reserve_nanos(
         context_tokens=context_tokens,
         images=images > 0,
         audio=audio,
+        calls=calls,
         reserve_output_tokens=reserve_output_tokens,
     )
 
@@ -51,6 +58,7 @@ def refined_nanos(
     context_tokens: int = 0,
     images: bool = False,
     audio: bool = False,
+    calls: Mapping[str, int] = _NO_CALLS,
     reserve_output_tokens: int = RESERVE_OUTPUT_TOKENS,
 ) -> int:
     """The same bound from a counted input, for calls whose cheap bound does not fit into the wallet."""
@@ -67,6 +75,8 @@ def refined_nanos(
             break
         # A tier is not always dearer than the one below it, and the bound on the input may be high.
         total = max(total, _dearest(tier.rates, base, input_tokens, output_tokens, images, audio))
+    for unit, count in calls.items():
+        total += count * (rate_of(base, unit) or 0)
     return nanos_of(total, ratio_ppm)
 
 

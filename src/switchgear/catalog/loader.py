@@ -7,17 +7,18 @@ from switchgear.catalog.document import CatalogError, read_document
 from switchgear.catalog.price import Price, Tier, unpriced_units, with_id
 from switchgear.catalog.schema import (
     UNIT_OF_KEY,
+    CallRates,
     Model,
     ModelEntry,
     ModelFile,
     PriceEntry,
     PriceFile,
     PriceSource,
-    Rates,
 )
 from switchgear.kernel.dialects import EMBEDDING_OPERATIONS
 from switchgear.kernel.limits import MODEL_NAME_CHARS_MAX
 from switchgear.kernel.money import MoneyError, rate_from_usd_per_mtok
+from switchgear.kernel.usage import CALL_UNITS
 
 _UNIX_EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
 _SECONDS_PER_DAY = 86_400
@@ -102,7 +103,7 @@ def _model(file: str, place: str, document: ModelFile, name: str, entry: ModelEn
 
 
 def _price(file: str, place: str, entry: PriceEntry, source: PriceSource) -> Price:
-    rates = _rates(file, place, entry)
+    rates = rates_of(file, place, entry)
     if not rates:
         raise CatalogError(file, place, "there is no rate at all; remove the price or write one")
     tiers: list[Tier] = []
@@ -110,7 +111,7 @@ def _price(file: str, place: str, entry: PriceEntry, source: PriceSource) -> Pri
         where = f"{place}, tier above {tier.above_input_tokens}"
         if tier.above_input_tokens <= (tiers[-1].above_input_tokens if tiers else 0):
             raise CatalogError(file, where, "tiers ascend by above_input_tokens and start above 0")
-        tier_rates = _rates(file, where, tier)
+        tier_rates = rates_of(file, where, tier)
         if not tier_rates:
             raise CatalogError(file, where, "the tier has no rate")
         tiers.append(Tier(tier.above_input_tokens, tier_rates))
@@ -126,10 +127,11 @@ def _price(file: str, place: str, entry: PriceEntry, source: PriceSource) -> Pri
     )
 
 
-def _rates(file: str, place: str, entry: Rates) -> dict[str, int]:
+def rates_of(file: str, place: str, entry: CallRates) -> dict[str, int]:
+    """Nanos per million by unit. Raises CatalogError."""
     rates: dict[str, int] = {}
     for key, unit in UNIT_OF_KEY.items():
-        text: str | None = getattr(entry, key)
+        text: str | None = getattr(entry, key, None)
         if text is None:
             continue
         try:
@@ -138,7 +140,7 @@ def _rates(file: str, place: str, entry: Rates) -> dict[str, int]:
             raise CatalogError(file, f"{place}, {key}", str(error)) from None
         if rate < 0:
             raise CatalogError(file, f"{place}, {key}", f"a price can't be negative: {text!r}")
-        rates[unit] = rate * _CALLS_SCALE if unit == "calls" else rate
+        rates[unit] = rate * _CALLS_SCALE if unit in CALL_UNITS else rate
     return rates
 
 

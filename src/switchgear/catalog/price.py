@@ -1,6 +1,7 @@
 """Prices as integers, and the one function that turns usage into a charge."""
 
 import hashlib
+from collections.abc import Iterable
 
 import msgspec
 
@@ -22,7 +23,7 @@ class Tier(msgspec.Struct, frozen=True):
 
 
 class Price(msgspec.Struct, frozen=True):
-    """What one model costs, in nanos per million units by unit of ``Usage`` (calls: per million calls)."""
+    """What one model costs, in nanos per million units by unit of ``Usage`` (calls: per million)."""
 
     model: str
     rates: dict[str, int]
@@ -46,9 +47,9 @@ def with_id(price: Price) -> Price:
 def charge(price: Price, usage: Usage, ratio_ppm: int) -> Charge:
     """Σ count × rate × group ratio: one exact division, half up, at least 1 nano when a priced unit was used.
 
-    A ratio of 0 is the operator's word for free and charges 0. Counts without any rate (a tool call on a
-    model that prices none) stand in the lines with rate 0, so they are seen; ``unpriced_units`` tells them
-    beforehand. About 2 µs: one tuple of counts, no attribute walk.
+    A ratio of 0 is the operator's word for free and charges 0. Counts without any rate stand in the lines
+    with rate 0, so they are seen; ``unpriced_units`` and ``unpriced_calls`` tell them beforehand. About 2 µs:
+    one tuple of counts, no attribute walk.
     """
     counts = msgspec.structs.astuple(usage)
     rates = rates_for(price, sum(counts[:_INPUT_UNITS])) if price.tiers else price.rates
@@ -96,3 +97,8 @@ def unpriced_units(price: Price) -> tuple[str, ...]:
     An embedding price leaves the output units here and that is right; any other price should leave none.
     """
     return tuple(unit for unit in (*INPUT_UNITS, *OUTPUT_UNITS) if rate_of(price.rates, unit) is None)
+
+
+def unpriced_calls(price: Price, units: Iterable[str]) -> tuple[str, ...]:
+    """Of some call units, those that neither their own rate nor that of ``calls`` covers."""
+    return tuple(unit for unit in units if rate_of(price.rates, unit) is None)

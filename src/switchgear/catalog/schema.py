@@ -53,8 +53,18 @@ class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The same for what holds at this vendor only."""
 
 
-class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Prices in US dollars per million tokens (per thousand calls), as decimal strings; absent = no rate."""
+class CallRates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Prices in US dollars per thousand calls of tools that the upstream runs itself; absent = no rate."""
+
+    usd_per_1k_calls: str | None = None
+    usd_per_1k_search_calls: str | None = None
+    usd_per_1k_file_search_calls: str | None = None
+    usd_per_1k_code_sessions: str | None = None
+    usd_per_1k_image_calls: str | None = None
+
+
+class Rates(CallRates, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Those, and prices in US dollars per million tokens, as decimal strings; absent = no rate."""
 
     input_usd_per_mtok: str | None = None
     cache_read_usd_per_mtok: str | None = None
@@ -66,7 +76,6 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     reasoning_usd_per_mtok: str | None = None
     audio_out_usd_per_mtok: str | None = None
     image_out_usd_per_mtok: str | None = None
-    usd_per_1k_calls: str | None = None
 
 
 UNIT_OF_KEY = {
@@ -81,6 +90,10 @@ UNIT_OF_KEY = {
     "audio_out_usd_per_mtok": "audio_out",
     "image_out_usd_per_mtok": "image_out",
     "usd_per_1k_calls": "calls",
+    "usd_per_1k_search_calls": "search_calls",
+    "usd_per_1k_file_search_calls": "file_search_calls",
+    "usd_per_1k_code_sessions": "code_sessions",
+    "usd_per_1k_image_calls": "image_calls",
 }
 
 
@@ -100,6 +113,14 @@ class PriceEntry(Rates, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tier: tuple[TierEntry, ...] = ()
 
 
+class CallsEntry(CallRates, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[[calls]]``: what tools that the upstream runs cost with every model whose name fits a pattern."""
+
+    models: tuple[str, ...]
+    """Patterns in lower case; ``*`` stands for any run of characters."""
+    source: str
+
+
 class PriceSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a price file's figures are from and on which day they were read."""
 
@@ -113,3 +134,4 @@ class PriceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     source: PriceSource
     price: tuple[PriceEntry, ...] = ()
+    calls: tuple[CallsEntry, ...] = ()

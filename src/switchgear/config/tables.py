@@ -17,7 +17,7 @@ from switchgear.kernel.limits import (
     WEIGHT_MAX,
     WORKERS_MAX,
 )
-from switchgear.kernel.usage import PARENT_UNIT
+from switchgear.kernel.usage import CALL_UNITS, PARENT_UNIT
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 TIMEOUTS = ("connect_s", "first_byte_stream_s", "first_byte_json_s", "idle_chunk_s", "total_s")
@@ -251,9 +251,10 @@ CHANNELS = Table(
 
 
 def _rate(key: str, unit: str) -> Field:
-    if unit == "calls":
-        return Field(key, "quoted decimal", read.usd_per_1k, "US dollars per thousand calls.", "no rate")
     absent = f"the rate of `{PARENT_UNIT[unit]}`" if unit in PARENT_UNIT else "no rate"
+    if unit in CALL_UNITS:
+        absent = "that of the model's family, else no rate" if unit == "calls" else absent
+        return Field(key, "quoted decimal", read.usd_per_1k, f"US dollars per thousand `{unit}`.", absent)
     return Field(key, "quoted decimal", read.usd, f"US dollars per million tokens of `{unit}`.", absent)
 
 

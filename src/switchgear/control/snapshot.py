@@ -45,7 +45,7 @@ def compile_snapshot(
     for view in views:
         for name in view.models:
             models.setdefault(name, _model(name, view.vendor, data.models.get(name)))
-    book = {**data.prices, **{price.model: price for price in operator_prices}}
+    book = {**data.prices, **{price.model: data.completed(price) for price in operator_prices}}
     return Snapshot(
         version=version,
         groups=dict(groups),

@@ -97,6 +97,15 @@ MODEL_UNPRICED = _row(
     "the model has no price, so it is refused rather than free",
     False,
 )
+TOOL_UNPRICED = _row(
+    "tool_unpriced",
+    400,
+    _INVALID,
+    "tool_price_error",
+    "operator",
+    "a tool that the upstream runs has no price with the model, so it is refused rather than free",
+    False,
+)
 UNSUPPORTED_ENDPOINT = _row(
     "unsupported_endpoint",
     400,

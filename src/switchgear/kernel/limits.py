@@ -410,6 +410,12 @@ FANOUT_MAX = 8
 
 FANOUT_PIECES_MAX = 16
 """Pieces of such answers that wait for the client; then their upstreams wait, too."""
+
+RESERVE_HOSTED_CALLS = 3
+"""Held of each kind of tool that the upstream runs and the request offers, where it names no bound itself."""
+
+CODE_CONTAINERS_MAX = 1000
+"""Of one answer, that are told apart."""
 # What makes streams cheap.
 ALIKE_TRIES_MAX = 8
 """Frames of a stream that are remembered for others to be like them; where none is, trying ends."""

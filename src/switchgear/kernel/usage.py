@@ -4,10 +4,10 @@ Vendors count cached tokens inside the input or beside it; a tap has to tell the
 Usage, so that a price is a plain sum and never a subtraction.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -25,6 +25,14 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     audio_out: int = 0
     image_out: int = 0
     calls: int = 0
+    """Of tools that the upstream ran itself, of a kind without a unit of its own."""
+    search_calls: int = 0
+    """Web searches that are paid for: by call, query or prompt, as the model's vendor counts them."""
+    file_search_calls: int = 0
+    code_sessions: int = 0
+    """Containers in which code ran, as far as one answer tells."""
+    image_calls: int = 0
+    """Pictures made by a tool, whose tokens are another model's."""
 
     def counts(self) -> list[tuple[str, int]]:
         """(unit, count) of the units that are not zero, in the order of ``UNITS``."""
@@ -55,9 +63,16 @@ def sum_of(usages: Iterable[Usage]) -> Usage:
     return Usage(*(sum(counts) for counts in zip(*map(astuple, usages), strict=True)))
 
 
+def with_calls(usage: Usage, calls: Mapping[str, int]) -> Usage:
+    """The usage with at least so many calls of hosted tools, by unit; none is added to what it tells."""
+    more = {unit: min(count, TOKENS_MAX) for unit, count in calls.items() if count > getattr(usage, unit)}
+    return replace(usage, **more) if more else usage
+
+
 UNITS: tuple[str, ...] = Usage.__struct_fields__
 INPUT_UNITS = ("input_uncached", "cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
 OUTPUT_UNITS = ("output_text", "reasoning", "audio_out", "image_out")
+CALL_UNITS = ("calls", "search_calls", "file_search_calls", "code_sessions", "image_calls")
 # A count without a rate of its own takes its parent's, so that nothing is free by accident.
 PARENT_UNIT = {
     "cache_read": "input_uncached",
@@ -68,6 +83,10 @@ PARENT_UNIT = {
     "reasoning": "output_text",
     "audio_out": "output_text",
     "image_out": "output_text",
+    "search_calls": "calls",
+    "file_search_calls": "calls",
+    "code_sessions": "calls",
+    "image_calls": "calls",
 }
 TOKENS_MAX = 2**40
 """An absurd count is cut to this before it can overflow a bill."""

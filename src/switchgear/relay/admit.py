@@ -1,10 +1,12 @@
 """Who calls, whether they may, and what is set aside for it: everything that can refuse a call before an
 upstream is asked."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from switchgear.catalog.estimate import refined_nanos, reserve_nanos
-from switchgear.catalog.price import Price
+from switchgear.catalog.price import Price, unpriced_calls
 from switchgear.kernel.clock import Clock
 from switchgear.kernel.errors import (
     CONCURRENCY,
@@ -14,6 +16,7 @@ from switchgear.kernel.errors import (
     MODEL_UNPRICED,
     RATE_REQUESTS,
     RATE_TOKENS,
+    TOOL_UNPRICED,
     ApiError,
     ErrorRow,
 )
@@ -94,6 +97,31 @@ def terms_for(snapshot: Snapshot, caller: Caller, model: str) -> Terms:
     return Terms(view, price, snapshot.groups.get(principal.group, 1_000_000))
 
 
+def check_tools(terms: Terms, calls: Mapping[str, int]) -> None:
+    """Raises ApiError when a request offers a tool that the upstream runs, by unit of ``calls``, and the
+    model has no price for it: it would be free by accident."""
+    if not calls or not terms.ratio_ppm:
+        return
+    missing = unpriced_calls(terms.price, calls)
+    if missing:
+        tool = _TOOL_OF_UNIT.get(missing[0], "this tool")
+        raise ApiError(
+            TOOL_UNPRICED,
+            f"The model '{terms.price.model}' has no price for {tool} ('{missing[0]}'), so a request that "
+            "offers it is refused. Leave the tool out, or ask the operator to set a price.",
+            param="tools",
+        )
+
+
+_TOOL_OF_UNIT = {
+    "calls": "a tool that its vendor runs",
+    "search_calls": "web search",
+    "file_search_calls": "file search",
+    "code_sessions": "running code",
+    "image_calls": "image generation",
+}
+
+
 def may_use(known: KnownKey, snapshot: Snapshot, model: str) -> bool:
     """Whether a key's model list shows this model: allowed, priced, and served to its group."""
     if known.allowed_models and model not in known.allowed_models:
@@ -138,8 +166,10 @@ async def reserve(
     dialect: Dialect,
     terms: Terms,
     count: Count,
+    calls: Mapping[str, int],
 ) -> Nanos:
-    """Holds an upper estimate of the price on the wallet and the key's budget. Raises ApiError ``quota``."""
+    """Holds an upper estimate of the price on the wallet and the key's budget, with so many ``calls`` of
+    hosted tools by unit. Raises ApiError ``quota``."""
     model, cap = terms.model, call.output_tokens_cap or None
     bound = reserve_nanos(
         terms.price,
@@ -150,6 +180,7 @@ async def reserve(
         choices=call.choices,
         ratio_ppm=terms.ratio_ppm,
         context_tokens=model.context_tokens,
+        calls=calls,
     )
     if funds.hold(reservation, legs_of(caller.principal, bound)):
         return bound
@@ -165,6 +196,7 @@ async def reserve(
             ratio_ppm=terms.ratio_ppm,
             context_tokens=model.context_tokens,
             images=call.images > 0,
+            calls=calls,
         )
 
     return await funds.hold_with_help(reservation, caller.principal, bound, refine)

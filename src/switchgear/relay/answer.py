@@ -14,7 +14,7 @@ from switchgear.kernel.limits import (
     ESTIMATE_TEXT_BYTES_MAX,
     REPLY_BYTES_MAX,
 )
-from switchgear.kernel.usage import Usage
+from switchgear.kernel.usage import Usage, with_calls
 from switchgear.ledger.record import Attempt, EndState, UsageSource
 from switchgear.link.snapshot import Principal
 from switchgear.net.transport import TransportFault
@@ -219,7 +219,8 @@ class Answerer:
         usage = result.usage
         source: UsageSource = "reported"
         if usage is None or not self._believable(usage):
-            usage, source = await self._estimate(call, result.text), "estimated"
+            usage = with_calls(await self._estimate(call, result.text), result.calls())
+            source = "estimated"
         body = result.body
         await rendering.keep_thoughts()
         self._end("complete", 200, "", usage, source, len(body), replied_ns=replied_ns)
@@ -310,7 +311,8 @@ class Answerer:
             raise RuntimeError("a stream was read for no call")
         self._tally.add(tap.take_text())
         tally = self._tally
-        return await self._estimate_input(self._call, await tally.total()), "estimated"
+        usage = await self._estimate_input(self._call, await tally.total())
+        return with_calls(usage, tap.calls()), "estimated"
 
     def _believable(self, usage: Usage) -> bool:
         if is_plausible(usage):

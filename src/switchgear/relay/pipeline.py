@@ -31,7 +31,7 @@ from switchgear.kernel.limits import (
     RETRY_BUDGET_FLOOR,
     RETRY_BUDGET_RATIO,
 )
-from switchgear.relay.admit import Caller, identify, reserve, take_permit, terms_for
+from switchgear.relay.admit import Caller, Terms, check_tools, identify, reserve, take_permit, terms_for
 from switchgear.relay.alias import read_alias
 from switchgear.relay.answer import Answerer
 from switchgear.relay.attempt import (
@@ -235,12 +235,15 @@ class Pipeline:
         preparation = Preparation(call, dialect, running.owner, tools.seals, tools.fetch, tools.thoughts.find)
         first, prepared = await preparation.first_fit(candidates)
         asked = prepared.multiplied(call)
-        await reserve(tools.books.funds, running.request_id, caller, asked, dialect, terms, tools.count)
+        check_tools(terms, prepared.calls)
+        books = tools.books
+        calls = prepared.calls_in_all()
+        await reserve(books.funds, running.request_id, caller, asked, dialect, terms, tools.count, calls)
         running.reserved = True
         if answerer.keeping is not None and answerer.keeping.runs == "here":
             await answerer.go_on_alone(call, prepared)
         passed_on = passed_on_headers(request.header, hops, call.operation)
-        await self._try_in_turn(candidates[first:], preparation, prepared, call, answerer, passed_on)
+        await self._try_in_turn(candidates[first:], preparation, prepared, call, answerer, passed_on, terms)
 
     def _plan(self, view: View, group: str, call: Call) -> tuple[Candidate, ...]:
         operation = call.operation
@@ -283,6 +286,7 @@ class Pipeline:
         call: Call,
         answerer: Answerer,
         passed_on: PassedOn,
+        terms: Terms,
     ) -> None:
         """Tries candidates until one answers; the last fault is the client's answer."""
         last: Fault | None = None
@@ -293,7 +297,7 @@ class Pipeline:
             self._retrying += retry
             try:
                 if retry:
-                    prepared = await _prepared_again(preparation, candidate)
+                    prepared = await _prepared_again(preparation, candidate, terms)
                 await self._try(candidate, prepared, call, answerer, passed_on)
                 return
             except Fault as fault:
@@ -347,10 +351,12 @@ class Pipeline:
         return self._retrying < max(RETRY_BUDGET_FLOOR, int(self._running * RETRY_BUDGET_RATIO))
 
 
-async def _prepared_again(preparation: Preparation, candidate: Candidate) -> Prepared:
+async def _prepared_again(preparation: Preparation, candidate: Candidate, terms: Terms) -> Prepared:
     """The request for a further candidate. Raises Fault when that one can't carry it."""
     try:
-        return await preparation.prepare(candidate)
+        prepared = await preparation.prepare(candidate)
+        check_tools(terms, prepared.calls)
+        return prepared
     except ApiError as error:
         raise Fault("unfit", error, 0, try_next=True) from None
 

@@ -54,6 +54,8 @@ class Prepared(msgspec.Struct, frozen=True):
     """Calls to the upstream, each for one of the answers that the client wants."""
     embeds: bool = False
     """Embeddings in the other form than the client's."""
+    calls: Mapping[str, int] = {}
+    """Of tools that the upstream runs, as far as the request lets it, by unit of ``Usage``."""
 
     def multiplied(self, call: Call) -> Call:
         """The call as it costs: its input is paid for in every copy."""
@@ -62,6 +64,12 @@ class Prepared(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(
             call, input_bytes=call.input_bytes * self.copies, images=call.images * self.copies
         )
+
+    def calls_in_all(self) -> Mapping[str, int]:
+        """Calls of hosted tools in every copy."""
+        if self.copies == 1:
+            return self.calls
+        return {unit: count * self.copies for unit, count in self.calls.items()}
 
     @property
     def dialect(self) -> Dialect:
@@ -113,7 +121,8 @@ class Preparation:
                 call = self._client.with_thinking(call, call.wish, facts)
             edits = _edits(candidate, operation)
             body = self._client.pass_request(call, candidate.upstream_model, edits)
-            return Prepared(operation, body, foreign=edits.foreign)
+            calls = self._client.calls_offered(call.fields, candidate.upstream_model)
+            return Prepared(operation, body, foreign=edits.foreign, calls=calls)
         if operation in EMBEDDING_OPERATIONS:
             written = write_embeddings(call, candidate.upstream_model)
             return Prepared(operation, write_object(written.body), dropped=written.dropped, embeds=True)
@@ -144,6 +153,7 @@ class Preparation:
             ),
             written.headers,
             self._named((*dropped, *written.dropped)),
+            calls=dialect.calls_offered(written.body, candidate.upstream_model),
             copies=self._copies(request, dialect),
         )
 

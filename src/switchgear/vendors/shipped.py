@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from switchgear.catalog.calls import CallFamily, load_call_families, with_call_rates
 from switchgear.catalog.document import CatalogError, suggestion
 from switchgear.catalog.facts import Family, facts_for, load_families
 from switchgear.catalog.loader import check_priced, load_models, load_prices
@@ -30,6 +31,12 @@ class Shipped(msgspec.Struct, frozen=True):
     """Models that are listed but refused until an operator prices them."""
     families: tuple[Family, ...] = ()
     """What is known of models by their upstream names; see ``catalog.facts``."""
+    call_families: tuple[CallFamily, ...] = ()
+    """What hosted tools cost by models' names; see ``catalog.calls``."""
+
+    def completed(self, price: Price) -> Price:
+        """A price with its family's rates for hosted tools where it has none itself."""
+        return with_call_rates(price, self.call_families)
 
     def facts_of(self, vendor: str, upstream_model: str) -> ModelFacts:
         """What is known of a model at a vendor's place."""
@@ -54,7 +61,9 @@ def load_folders(catalogue: Traversable | Path, vendors: Traversable | Path) -> 
     loaded = load_vendors(_texts(vendors))
     model_texts = _texts(catalogue / "models")
     models = load_models(model_texts)
-    prices = load_prices(_texts(catalogue / "prices", PRICE_ORDER))
+    price_texts = _texts(catalogue / "prices", PRICE_ORDER)
+    calls = load_call_families(price_texts)
+    prices = {name: with_call_rates(price, calls) for name, price in load_prices(price_texts).items()}
     for model in models.values():
         vendor = loaded.get(model.vendor)
         place = f'models."{model.id}"'
@@ -64,7 +73,7 @@ def load_folders(catalogue: Traversable | Path, vendors: Traversable | Path) -> 
         if not set(model.endpoints) & set(vendor.endpoints):
             raise CatalogError("models", place, f'vendor "{vendor.name}" serves none of its endpoints')
     unpriced = check_priced(models.values(), prices)
-    return Shipped(models, prices, loaded, unpriced, load_families(model_texts))
+    return Shipped(models, prices, loaded, unpriced, load_families(model_texts), calls)
 
 
 def _texts(folder: Traversable | Path, order: tuple[str, ...] = ()) -> dict[str, str]:

@@ -88,6 +88,7 @@ class Bridge:
 
     feed_alike = None
     __slots__ = (
+        "_calls",
         "_notice",
         "_reader",
         "_settler",
@@ -110,6 +111,7 @@ class Bridge:
         self.writer = writer
         self._notice = notice
         self._texts: list[str] = []
+        self._calls: dict[str, int] = {}
         self._tail = b""
         self._size = 0
         """Characters said so far: writers of some dialects repeat the whole answer at its end."""
@@ -136,6 +138,10 @@ class Bridge:
         self.text_bytes = 0
         return text
 
+    def calls(self) -> dict[str, int]:
+        """Of tools that the upstream ran so far, by unit."""
+        return self._calls
+
     def closing(self) -> bytes:
         return self._tail + self.writer.closing()
 
@@ -158,6 +164,8 @@ class Bridge:
             self._grow(len(event.text))
         elif isinstance(event, ImageOut | AudioOut):
             self._grow(len(event.data))
+        elif isinstance(event, Hosted):
+            _count_step(event, self._calls)
         elif isinstance(event, UsageSeen):
             self.usage = event.usage
         elif isinstance(event, End):
@@ -184,9 +192,30 @@ class BridgedReply(msgspec.Struct, frozen=True):
     empty: bool = False
     events: list[Event] = []
 
+    def calls(self) -> dict[str, int]:
+        """Of tools that the upstream ran, by unit."""
+        calls: dict[str, int] = {}
+        for event in self.events:
+            if isinstance(event, Hosted):
+                _count_step(event, calls)
+        return calls
+
     def text(self) -> str:
         said = (TextDelta, ReasoningDelta, RefusalDelta, ToolDelta)
         return "".join(event.text for event in self.events if isinstance(event, said))
+
+
+_UNIT_OF_STEP = {
+    "web_search": "search_calls",
+    "file_search": "file_search_calls",
+    "code_execution": "code_sessions",
+}
+
+
+def _count_step(step: Hosted, calls: dict[str, int]) -> None:
+    """Counts a hosted tool's step; code runs in one container for a whole answer."""
+    if (unit := _UNIT_OF_STEP.get(step.kind)) is not None:
+        calls[unit] = 1 if unit == "code_sessions" else calls.get(unit, 0) + 1
 
 
 def convert_reply(

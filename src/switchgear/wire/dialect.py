@@ -56,6 +56,9 @@ class Reply(Protocol):
     def empty(self) -> bool:
         """It answers nothing at all."""
 
+    def calls(self) -> Mapping[str, int]:
+        """Of tools that the upstream ran, by unit of ``Usage``; for an estimate."""
+
     def text(self) -> str:
         """What the model wrote, for an estimate."""
 
@@ -92,6 +95,9 @@ class Tap(Protocol):
 
     def finish(self) -> Literal["complete", "cut"]:
         """To be asked once at the upstream's end of file."""
+
+    def calls(self) -> Mapping[str, int]:
+        """Of tools that the upstream ran so far, by unit of ``Usage``; for an estimate."""
 
     def take_text(self) -> str:
         """What the model wrote since the last call, for a token estimate."""
@@ -181,6 +187,10 @@ class Dialect(Protocol):
 
     def write_request(self, request: Request, upstream: Upstream) -> Written:
         """The request for an upstream of this dialect. Raises ApiError for content that it can't carry."""
+
+    def calls_offered(self, fields: Mapping[str, Raw], model: str) -> Mapping[str, int]:
+        """Calls of tools that the upstream runs, by unit of ``Usage``, that a request in this dialect lets it
+        make; ``model`` is the upstream's name."""
 
     def input_text(self, call: Call) -> str:
         """The text of a request that costs tokens."""

@@ -236,7 +236,7 @@ def test_sources_count_code_points_where_google_counts_bytes() -> None:
     assert [event.queries for event in hosted] == [("turm größe", "turm")]
     usage = last_usage(events)
     assert usage is not None
-    assert (usage.calls, usage.input_uncached) == (2, 20)
+    assert (usage.search_calls, usage.input_uncached) == (2, 20)
 
 
 def test_sources_of_a_whole_answer_count_from_their_part() -> None:

@@ -36,7 +36,7 @@ def test_searches_are_counted() -> None:
         response["modelVersion"] = version
         usage = read_reply("gemini_generate", json.dumps(response).encode()).usage
         assert usage is not None
-        assert usage.calls == calls
+        assert usage.search_calls == calls
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.anthropic_messages import errors, estimate_input, models, peek, request
 from switchgear.wire.anthropic_messages.carriage import CARRIES, FIELDS
+from switchgear.wire.anthropic_messages.hosted_calls import calls_offered
 from switchgear.wire.anthropic_messages.message_writer import write_reply
 from switchgear.wire.anthropic_messages.reader import Reader, read_events
 from switchgear.wire.anthropic_messages.reply import WholeReply, read_reply
@@ -54,6 +55,9 @@ class AnthropicMessages:
 
     def write_request(self, request: Request, upstream: Upstream) -> Written:
         return write_request(request, upstream)
+
+    def calls_offered(self, fields: Mapping[str, Raw], model: str) -> Mapping[str, int]:
+        return calls_offered(fields)
 
     def input_text(self, call: Call) -> str:
         return estimate_input.input_text(call)

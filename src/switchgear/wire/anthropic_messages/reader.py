@@ -15,7 +15,7 @@ from switchgear.wire.anthropic_messages.frames import (
 )
 from switchgear.wire.anthropic_messages.reply import error_of
 from switchgear.wire.anthropic_messages.stop_reasons import read_stop_reason
-from switchgear.wire.anthropic_messages.usage import UsageReader
+from switchgear.wire.anthropic_messages.usage import UsageReader, read_usage
 from switchgear.wire.events import (
     End,
     Event,
@@ -101,6 +101,7 @@ class Reader:
         match event.type:
             case "content_block_start":
                 self._blocks.start(event.content_block, out)
+                self._usage.see_block(event.content_block)
                 if self._blocks.has_too_many:
                     self._fail(_broken("an answer has too many blocks"), out)
             case "content_block_stop":
@@ -154,10 +155,9 @@ def read_events(body: bytes) -> list[Event]:
         if blocks.has_too_many:
             return [Fault(_broken("an answer has too many blocks"))]
     if is_given(message.usage):
-        usage = UsageReader()
-        usage.take(any_of(message.usage))
-        if usage.usage is not None:
-            out.append(UsageSeen(usage.usage))
+        usage = read_usage(message.usage, message.content)
+        if usage is not None:
+            out.append(UsageSeen(usage))
     out.append(
         _finish(message.stop_reason or "end_turn", message.stop_sequence, message.stop_details, blocks)
     )

@@ -6,7 +6,7 @@ import msgspec
 
 from switchgear.kernel.usage import Usage
 from switchgear.wire.anthropic_messages.frames import any_of, is_given, read_block, read_message
-from switchgear.wire.anthropic_messages.usage import read_usage
+from switchgear.wire.anthropic_messages.usage import UsageReader, read_usage
 from switchgear.wire.call import Operation
 from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
 
@@ -19,6 +19,14 @@ class WholeReply(msgspec.Struct, frozen=True):
     error: UpstreamError | None = None
     empty: bool = False
     """It holds no content and no reason for that."""
+
+    def calls(self) -> dict[str, int]:
+        """Of hosted tools, by unit; decoded only when asked for."""
+        message = read_message(self.body)
+        reader = UsageReader()
+        for block in (message.content if message else None) or ():
+            reader.see_block(block)
+        return reader.calls
 
     def text(self) -> str:
         """What the model wrote, for an estimate; decoded only when asked for."""
@@ -42,7 +50,7 @@ def read_reply(operation: Operation, body: bytes) -> WholeReply:
     if is_given(message.error) or message.type == "error" or message.content is None:
         error = error_of(body)
         return WholeReply(body, error=error) if error else WholeReply(body, empty=True)
-    usage = read_usage(message.usage) if is_given(message.usage) else None
+    usage = read_usage(message.usage, message.content) if is_given(message.usage) else None
     return WholeReply(body, usage, empty=not message.content and not message.stop_reason)
 
 

@@ -197,7 +197,13 @@ class StreamTap:
             self._counts.take(any_of(raw))
             self.usage = self._counts.usage
 
+    def calls(self) -> dict[str, int]:
+        """Of hosted tools so far, by unit."""
+        return self._counts.calls
+
     def _take_block(self, event: StreamEvent) -> None:
+        self._counts.see_block(event.content_block)
+        self.usage = self._counts.usage
         block = read_block(event.content_block)
         text = block.text or block.thinking or block.name
         if text:

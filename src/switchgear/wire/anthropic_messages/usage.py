@@ -5,6 +5,7 @@ inside ``output_tokens``, and told apart only by newer models.
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -23,16 +24,19 @@ _PLAIN = (
     ("cache_creation_input_tokens", "cache_write"),
     ("output_tokens", "output"),
 )
-_SERVER_CALLS = ("web_search_requests", "web_fetch_requests")
+# A step that failed is not paid for.
+_RESULTS = ((b'"web_search_tool_result"', "searched"), (b'code_execution_tool_result"', "ran"))
+_FAILED = b'_tool_result_error"'
 
 
 class UsageReader:
     """Adds up the reports of one answer: a later report overwrites what it names and leaves the rest."""
 
-    __slots__ = ("_counts",)
+    __slots__ = ("_counts", "_steps")
 
     def __init__(self) -> None:
         self._counts: Counts = {}
+        self._steps: dict[str, int] = {}
 
     def take(self, found: Any) -> None:
         """A decoded usage object, or anything else, which says nothing. Zeros never take a count away, as
@@ -53,8 +57,26 @@ class UsageReader:
             counts["thinking"] = count
         tools = found.get("server_tool_use")
         if isinstance(tools, dict):
-            calls = sum(_count(tools.get(key)) or 0 for key in _SERVER_CALLS)
-            counts["calls"] = max(counts.get("calls", 0), calls)
+            for key in ("web_search_requests", "web_fetch_requests"):
+                counts[key] = max(counts.get(key, 0), _count(tools.get(key)) or 0)
+
+    def see_block(self, raw: Raw) -> None:
+        """A block of the answer, where it may be a hosted tool's result."""
+        text = bytes(raw)
+        if b"_tool_result" in text and _FAILED not in text:
+            for mark, step in _RESULTS:
+                if mark in text:
+                    self._steps[step] = self._steps.get(step, 0) + 1
+
+    @property
+    def calls(self) -> dict[str, int]:
+        """Of hosted tools so far, by unit of ``Usage``. An answer's code runs in one container, which costs
+        nothing beside a search or a fetch."""
+        counts = self._counts
+        searches = max(counts.get("web_search_requests", 0), self._steps.get("searched", 0))
+        is_free = searches or counts.get("web_fetch_requests")
+        ran = 0 if is_free else min(self._steps.get("ran", 0), 1)
+        return {"search_calls": searches, "code_sessions": ran}
 
     @property
     def usage(self) -> Usage | None:
@@ -74,18 +96,20 @@ class UsageReader:
             cache_write_1h=written_1h,
             output_text=output - thinking,
             reasoning=thinking,
-            calls=counts.get("calls", 0),
+            **self.calls,
         )
 
 
-def read_usage(raw: Raw | bytes) -> Usage | None:
-    """Of one report alone; None when there is none."""
+def read_usage(raw: Raw | bytes, blocks: Iterable[Raw] = ()) -> Usage | None:
+    """Of one report alone, and of the answer's blocks; None when there is none."""
     try:
         found = _decode_any(raw)
     except (ValueError, RecursionError):
         return None
     reader = UsageReader()
     reader.take(found)
+    for block in blocks:
+        reader.see_block(block)
     return reader.usage
 
 
@@ -104,8 +128,8 @@ def usage_object(usage: Usage) -> dict[str, Any]:
     }
     if usage.reasoning:
         found["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
-    if usage.calls:
-        found["server_tool_use"] = {"web_search_requests": usage.calls, "web_fetch_requests": 0}
+    if usage.search_calls:
+        found["server_tool_use"] = {"web_search_requests": usage.search_calls, "web_fetch_requests": 0}
     return found
 
 

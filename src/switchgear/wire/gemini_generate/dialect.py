@@ -24,6 +24,7 @@ from switchgear.wire.gemini_generate import (
     writer,
 )
 from switchgear.wire.gemini_generate.carries import CARRIES, FIELDS
+from switchgear.wire.gemini_generate.hosted_calls import calls_offered
 from switchgear.wire.gemini_generate.tap import StreamTap
 from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
 from switchgear.wire.loss import Carriage
@@ -59,6 +60,9 @@ class GeminiGenerate:
 
     def write_request(self, request: Request, upstream: Upstream) -> Written:
         return request_out.write_request(request, upstream)
+
+    def calls_offered(self, fields: Mapping[str, Raw], model: str) -> Mapping[str, int]:
+        return calls_offered(fields, model)
 
     def input_text(self, call: Call) -> str:
         return estimate_input.input_text(call)

@@ -13,18 +13,6 @@ from switchgear.wire.gemini_generate.frames import any_of, is_given
 from switchgear.wire.gemini_generate.values import Json, text
 from switchgear.wire.ir import Citation
 
-_PAID_BY_PROMPT = ("gemini-1", "gemini-2")
-"""Models whose searches are paid for once in an answer, and not one by one."""
-
-
-def searches_of(metadata: Raw, model: str) -> int:
-    """Searches to be paid for."""
-    if not is_given(metadata):
-        return 0
-    found = any_of(metadata)
-    queries = queries_of(found)
-    return 1 if queries and model.startswith(_PAID_BY_PROMPT) else len(queries)
-
 
 def queries_of(found: Any) -> tuple[str, ...]:
     """What was searched for."""

@@ -7,7 +7,7 @@ therefore remembered and told at the end, as old models write one into every chu
 from msgspec import Raw
 
 from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX
-from switchgear.kernel.usage import Usage
+from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.events import (
     Choice,
     End,
@@ -33,8 +33,8 @@ from switchgear.wire.gemini_generate.frames import (
     is_response,
     read_chunk,
 )
-from switchgear.wire.gemini_generate.grounding import searches_of
-from switchgear.wire.gemini_generate.usage import read_usage, with_calls, with_images
+from switchgear.wire.gemini_generate.hosted_calls import calls_of, sum_of
+from switchgear.wire.gemini_generate.usage import read_usage, with_images
 from switchgear.wire.sse import FrameTooLong, SseReader, parse_frame
 
 
@@ -185,8 +185,10 @@ class Reader:
     def _final_usage(self) -> Usage | None:
         """The last one told, if there is more to say: pictures that it leaves out, and searches."""
         answers = self._answers.values()
-        queries = [searches_of(answer.grounding, self.version) for answer in answers]
-        usage = with_calls(with_images(self._usage, sum(answer.images for answer in answers)), sum(queries))
+        usage = with_images(self._usage, sum(answer.images for answer in answers))
+        if usage is not None:
+            calls = [calls_of(answer.grounding, self.version) for answer in answers]
+            usage = with_calls(usage, sum_of(calls))
         return None if usage == self._usage else usage
 
     def _fault(self, error: UpstreamError) -> list[Event]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from switchgear.kernel.usage import Usage
+from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.call import Operation
 from switchgear.wire.faults import UpstreamError, upstream_error_of
 from switchgear.wire.gemini_generate.frames import (
@@ -17,8 +17,8 @@ from switchgear.wire.gemini_generate.frames import (
     read_chunk,
     written,
 )
-from switchgear.wire.gemini_generate.grounding import searches_of
-from switchgear.wire.gemini_generate.usage import read_usage, with_calls, with_images
+from switchgear.wire.gemini_generate.hosted_calls import calls_of, sum_of
+from switchgear.wire.gemini_generate.usage import read_usage, with_images
 
 
 class WholeReply(msgspec.Struct, frozen=True):
@@ -29,6 +29,11 @@ class WholeReply(msgspec.Struct, frozen=True):
     error: UpstreamError | None = None
     empty: bool = False
     """It holds no candidate and no embedding, and does not say that the prompt was refused."""
+
+    def calls(self) -> dict[str, int]:
+        """Of hosted tools, by unit; decoded only when asked for."""
+        chunk = read_chunk(self.body)
+        return _calls(chunk) if chunk is not None else {}
 
     def text(self) -> str:
         """What the model wrote, for an estimate; decoded only when asked for."""
@@ -51,10 +56,13 @@ def read_reply(operation: Operation, body: bytes) -> WholeReply:
     images = sum(
         1 for part in _parts(chunk) if part.inline_data and part.inline_data.mime_type.startswith("image/")
     )
-    searches = sum(
-        searches_of(item.grounding_metadata, chunk.model_version or "") for item in chunk.candidates
-    )
-    return WholeReply(body, with_calls(with_images(usage, images), searches))
+    usage = with_images(usage, images)
+    return WholeReply(body, with_calls(usage, _calls(chunk)) if usage is not None else None)
+
+
+def _calls(chunk: Chunk) -> dict[str, int]:
+    model = chunk.model_version or ""
+    return sum_of([calls_of(candidate.grounding_metadata, model) for candidate in chunk.candidates or ()])
 
 
 def _parts(chunk: Chunk) -> list[Any]:

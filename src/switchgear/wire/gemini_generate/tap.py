@@ -6,9 +6,11 @@ the client wants an array, each event's data becomes one of its elements.
 
 from typing import Literal
 
+from msgspec import Raw
+
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX, TEXT_PIECES_MAX
-from switchgear.kernel.usage import Usage
+from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.faults import UpstreamError, upstream_error_of
 from switchgear.wire.gemini_generate.errors import error_body
 from switchgear.wire.gemini_generate.finish import is_finish
@@ -27,8 +29,8 @@ from switchgear.wire.gemini_generate.frames import (
     written,
 )
 from switchgear.wire.gemini_generate.framing import Framing
-from switchgear.wire.gemini_generate.grounding import searches_of
-from switchgear.wire.gemini_generate.usage import read_usage, with_calls, with_images
+from switchgear.wire.gemini_generate.hosted_calls import calls_of, sum_of
+from switchgear.wire.gemini_generate.usage import read_usage, with_images
 from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
 
 _LF = 0x0A
@@ -62,7 +64,7 @@ class StreamTap:
         self._reader = SseReader(FRAME_BYTES_MAX)
         self._finished: dict[int, bool] = {}
         self._blocked = False
-        self._grounding = ABSENT
+        self._grounding: dict[int, Raw] = {}
         self._images = 0
         self._last = b""
         self._version = ""
@@ -79,7 +81,11 @@ class StreamTap:
         if self._usage is ABSENT:
             return None
         usage = with_images(read_usage(self._usage), self._images)
-        return with_calls(usage, searches_of(self._grounding, self._version))
+        return with_calls(usage, self.calls()) if usage is not None else None
+
+    def calls(self) -> dict[str, int]:
+        """Of hosted tools so far, by unit."""
+        return sum_of([calls_of(found, self._version) for found in self._grounding.values()])
 
     def feed(self, chunk: bytes) -> bytes:
         """The complete events to forward; ``chunk`` itself where it is nothing else than such events."""
@@ -176,7 +182,7 @@ class StreamTap:
                 self._images += 1
             self.has_content = self.has_content or says_something(part)
         if is_given(candidate.grounding_metadata):
-            self._grounding = candidate.grounding_metadata
+            self._grounding[candidate.index] = candidate.grounding_metadata
         finished = is_finish(candidate.finish_reason)
         self.has_content = self.has_content or finished
         self._finished[candidate.index] = finished or self._finished.get(candidate.index, False)

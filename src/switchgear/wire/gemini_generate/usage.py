@@ -61,11 +61,6 @@ def with_images(usage: Usage | None, images: int) -> Usage | None:
     return msgspec.structs.replace(usage, output_text=usage.output_text - made, image_out=made)
 
 
-def with_calls(usage: Usage | None, calls: int) -> Usage | None:
-    """The usage of an answer with so many searches to be paid for."""
-    return msgspec.structs.replace(usage, calls=calls) if usage is not None and calls else usage
-
-
 def usage_object(usage: Usage) -> dict[str, Any]:
     """``usageMetadata`` for a client."""
     prompt, output = usage.input_total, usage.output_total - usage.reasoning

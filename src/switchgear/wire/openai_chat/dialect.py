@@ -16,6 +16,7 @@ from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
 from switchgear.wire.model_card import ModelCard
 from switchgear.wire.openai_chat import errors, estimate_input, peek, request, request_in
 from switchgear.wire.openai_chat.completion_out import CompletionWriter, write_completion
+from switchgear.wire.openai_chat.hosted_calls import calls_offered
 from switchgear.wire.openai_chat.reader import ChatReader, read_events
 from switchgear.wire.openai_chat.request_out import CARRIES, FIELDS, write_request
 from switchgear.wire.openai_chat.response import WholeReply, fit_embeddings, read_reply
@@ -55,6 +56,9 @@ class OpenAIChat:
 
     def write_request(self, request: Request, upstream: Upstream) -> Written:
         return write_request(request, upstream)
+
+    def calls_offered(self, fields: Mapping[str, Raw], model: str) -> Mapping[str, int]:
+        return calls_offered(fields, model)
 
     def input_text(self, call: Call) -> str:
         return estimate_input.input_text(call)

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX
-from switchgear.kernel.usage import Usage
+from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.events import (
     Choice,
     End,
@@ -18,6 +18,7 @@ from switchgear.wire.events import (
 )
 from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
 from switchgear.wire.openai_chat.choice_in import ChoiceReader
+from switchgear.wire.openai_chat.hosted_calls import SearchCounter
 from switchgear.wire.openai_chat.plain_frame import PlainChoice, plain_choice
 from switchgear.wire.openai_chat.usage import merge_max, usage_of
 from switchgear.wire.splice import repair_surrogates
@@ -70,7 +71,7 @@ class ChatReader:
         whole = _decoded(rest) if not frame.data and rest.lstrip().startswith(b"{") else None
         if isinstance(whole, dict) and whole.get("choices") and not has_error(whole):
             self._over = True
-            _take_whole(whole, events)
+            _take_whole(whole, rest, events)
         elif not frame.data or frame.data.strip() == b"[DONE]" or isinstance(_decoded(frame.data), dict):
             self._take(frame, events)
 
@@ -92,7 +93,9 @@ class ChatReader:
         found = _decoded(data)
         if not isinstance(found, dict):
             self._fail(_broken("a frame is not a JSON object"), events)
-        elif (error := self._answer.take(found, events)) is not None:
+            return
+        self._answer.searches.take(data)
+        if (error := self._answer.take(found, events)) is not None:
             self._fail(error, events)
 
     def _fail(self, error: UpstreamError, events: list[Event]) -> None:
@@ -107,12 +110,13 @@ def read_events(body: bytes) -> list[Event]:
         error = upstream_error_of(200, found) if found is not None else _broken("the answer is not JSON")
         return [Fault(error)]
     events: list[Event] = []
-    _take_whole(found, events)
+    _take_whole(found, body, events)
     return events
 
 
-def _take_whole(found: dict[str, Any], events: list[Event]) -> None:
+def _take_whole(found: dict[str, Any], body: bytes, events: list[Event]) -> None:
     answer = AnswerReader()
+    answer.searches.take(body)
     if (error := answer.take(found, events, key="message")) is not None:
         events.append(Fault(error))
     else:
@@ -127,6 +131,7 @@ class AnswerReader:
         self._choice = 0
         self._states: dict[int, ChoiceReader] = {}
         self._usage: Usage | None = None
+        self.searches = SearchCounter()
 
     def take(self, found: dict[str, Any], events: list[Event], key: str = "delta") -> UpstreamError | None:
         """One chunk, or with ``key`` ``message`` a whole reply; an error of the upstream instead of it."""
@@ -161,7 +166,7 @@ class AnswerReader:
             self._switch(index, events)
             state.close(events)
         if self._usage is not None:
-            events.append(UsageSeen(self._usage))
+            events.append(UsageSeen(with_calls(self._usage, self.searches.calls)))
         for index, state in states:
             self._switch(index, events)
             events.append(Finish(state.reason))

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from switchgear.kernel.usage import Usage
+from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.call import Operation
 from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
 from switchgear.wire.openai_chat.frames import ABSENT, Chunk, chunk_of, decode_chunk, gather_text
+from switchgear.wire.openai_chat.hosted_calls import SearchCounter
 from switchgear.wire.openai_chat.usage import read_usage
 from switchgear.wire.splice import (
     NULL,
@@ -60,6 +61,10 @@ class WholeReply(msgspec.Struct, frozen=True):
     empty: bool = False
     """It holds no choice and no embedding."""
 
+    def calls(self) -> dict[str, int]:
+        """Of hosted tools, by unit."""
+        return SearchCounter(self.body).calls
+
     def text(self) -> str:
         """What the model wrote, for an estimate; decoded only when asked for."""
         chunk = _read_chunk(self.body)
@@ -80,6 +85,8 @@ def read_reply(operation: Operation, body: bytes) -> WholeReply:
     if empty or not _is_empty(envelope.error) or envelope.base_resp is not ABSENT:
         return _read_odd(operation, body)
     usage = None if envelope.usage is ABSENT else read_usage(envelope.usage)
+    if usage is not None and operation == "openai_chat":
+        usage = with_calls(usage, SearchCounter(body).calls)
     return WholeReply(body, usage)
 
 

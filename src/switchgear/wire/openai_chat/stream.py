@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX, TEXT_PIECES_MAX
-from switchgear.kernel.usage import Usage
+from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.call import Operation
 from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
 from switchgear.wire.openai_chat.alike import Alike, without_usage
@@ -25,6 +25,7 @@ from switchgear.wire.openai_chat.frames import (
     gather_text,
     says_something,
 )
+from switchgear.wire.openai_chat.hosted_calls import SearchCounter
 from switchgear.wire.openai_chat.usage import merge_max, read_usage
 from switchgear.wire.splice import (
     NULL,
@@ -63,6 +64,7 @@ class StreamTap:
         "_head",
         "_operation",
         "_reader",
+        "_searches",
         "_show_usage",
         "_text_bytes",
         "_texts",
@@ -80,6 +82,7 @@ class StreamTap:
         self._finished_choices: dict[int, bool] = {}
         self._closing = b""
         self._head: tuple[dict[str, Raw], Raw] | None = None
+        self._searches = SearchCounter()
         self._texts: list[str] = []
         self._text_bytes = 0
         """Of ``_texts``."""
@@ -241,6 +244,8 @@ class StreamTap:
         return self._take_data(frame.raw, frame.data)
 
     def _take_data(self, raw: bytes, data: bytes) -> bytes:
+        if b"search" in data or b"citation" in data:
+            self._searches.take(data)
         try:
             chunk = decode_chunk(data)
         except (ValueError, RecursionError):
@@ -307,9 +312,17 @@ class StreamTap:
             return self._take_data(raw, _without(data, "error"))
         if chunk.usage is ABSENT or chunk.usage == NULL:
             return raw
-        self.usage = merge_max(self.usage, read_usage(chunk.usage))
+        self._take_usage(chunk.usage, data)
         self._closing = raw
         return b""
+
+    def _take_usage(self, report: Raw, data: bytes) -> None:
+        usage = merge_max(self.usage, read_usage(report))
+        self.usage = with_calls(usage, self.calls()) if usage is not None else None
+
+    def calls(self) -> dict[str, int]:
+        """Of hosted tools so far, by unit."""
+        return self._searches.calls
 
     def _strip_usage(self, data: bytes) -> bytes:
         """Usage on a content frame: the client gets it in a frame of its own, or not at all."""
@@ -323,7 +336,7 @@ class StreamTap:
         reports += [choice.pop("usage", NULL) for choice in choices]
         for report in reports:
             if report != NULL:
-                self.usage = merge_max(self.usage, read_usage(report))
+                self._take_usage(report, data)
                 self._head = ({key: fields[key] for key in _HEAD_KEYS if key in fields}, report)
         if len(reports) > 1 and any(report != NULL for report in reports[1:]):
             fields["choices"] = Raw(write_array(choices))

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Raw
 
-from switchgear.kernel.usage import TOKENS_MAX, Usage
+from switchgear.kernel.usage import TOKENS_MAX, Usage, with_calls
+from switchgear.wire.openai_chat.hosted_calls import may_tell_searches, searches_told
 
 _decode_any = msgspec.json.Decoder().decode
 _DIGITS_MAX = 20
@@ -55,6 +56,8 @@ _NO_OUTPUT_DETAILS = _OutputDetails()
 
 def read_usage(raw: Raw | bytes) -> Usage | None:
     """None when there is no usage: not an object, or nothing counted in it."""
+    if may_tell_searches(bytes(raw)):
+        return _read_any(raw)
     return _read_plain(raw) or _read_any(raw)
 
 
@@ -109,7 +112,8 @@ def usage_of(found: Any) -> Usage | None:
     prompt, completion = _totals(found)
     if not prompt and not completion:
         return None
-    return _split(prompt, completion, _input_details(found), _output_details(found))
+    usage = _split(prompt, completion, _input_details(found), _output_details(found))
+    return with_calls(usage, {"search_calls": searches_told(found)})
 
 
 def merge_max(a: Usage | None, b: Usage | None) -> Usage | None:
@@ -117,7 +121,7 @@ def merge_max(a: Usage | None, b: Usage | None) -> Usage | None:
     know more of the details than an earlier one; what is left of a total is its plain text."""
     if a is None or b is None or a == b:
         return b if a is None else a
-    return _split(
+    usage = _split(
         max(a.input_total, b.input_total),
         max(a.output_total, b.output_total),
         (
@@ -128,6 +132,7 @@ def merge_max(a: Usage | None, b: Usage | None) -> Usage | None:
         ),
         (max(a.reasoning, b.reasoning), max(a.audio_out, b.audio_out), max(a.image_out, b.image_out)),
     )
+    return with_calls(usage, {"search_calls": max(a.search_calls, b.search_calls)})
 
 
 def _totals(found: dict[str, Any]) -> tuple[int, int]:

@@ -41,6 +41,7 @@ from switchgear.wire.openai_responses.frames import (
     read_item,
     read_response,
 )
+from switchgear.wire.openai_responses.hosted_calls import CallCounter
 from switchgear.wire.openai_responses.hosted_in import read_hosted
 from switchgear.wire.openai_responses.open_item import OpenItem
 from switchgear.wire.openai_responses.parts_in import citation_of
@@ -60,6 +61,7 @@ class Answer:
         self.is_over = False
         self._has_started = False
         self._items: dict[int, OpenItem] = {}
+        self._counter = CallCounter()
         self._last = 0
         self._calls = 0
         self._said = 0
@@ -245,6 +247,7 @@ class Answer:
                 self._argue(opened, rest)
             self._end_call(opened)
         else:
+            self._counter.take(raw)
             self.events += read_hosted(raw, item)
         opened.is_done = True
 
@@ -275,7 +278,7 @@ class Answer:
         for item in self._items.values():
             if not item.is_done:
                 self._end_call(item)
-        usage = usage_in(response.usage, response.output)
+        usage = usage_in(response, self._counter)
         if usage is not None:
             self.events.append(UsageSeen(usage))
         reason: FinishReason = "tool_calls" if self._calls else "stop"

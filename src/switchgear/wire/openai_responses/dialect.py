@@ -16,6 +16,7 @@ from switchgear.wire.loss import Carriage
 from switchgear.wire.model_card import ModelCard
 from switchgear.wire.openai_responses import errors, peek, reader, request, request_in, request_out, writer
 from switchgear.wire.openai_responses.carries import CARRIES, FIELDS
+from switchgear.wire.openai_responses.hosted_calls import calls_offered
 from switchgear.wire.openai_responses.reply import WholeReply, read_reply
 from switchgear.wire.openai_responses.tap import StreamTap
 
@@ -50,6 +51,9 @@ class OpenAIResponses:
 
     def write_request(self, request: Request, upstream: Upstream) -> Written:
         return request_out.write_request(request, upstream)
+
+    def calls_offered(self, fields: Mapping[str, Raw], model: str) -> Mapping[str, int]:
+        return calls_offered(fields)
 
     def input_text(self, call: Call) -> str:
         return peek.input_text(call)

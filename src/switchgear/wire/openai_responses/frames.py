@@ -75,6 +75,7 @@ class Response(msgspec.Struct, gc=False):
     status: str | None = None
     output: list[Raw] | None = None
     usage: Raw = NULL
+    tool_usage: Raw = NULL
     error: Raw = NULL
     incomplete_details: Details | None = None
 

@@ -6,6 +6,7 @@ from msgspec import Raw
 from switchgear.kernel.usage import Usage
 from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
 from switchgear.wire.openai_responses.frames import any_of, broken, error_of, read_response
+from switchgear.wire.openai_responses.hosted_calls import CallCounter
 from switchgear.wire.openai_responses.usage import usage_in
 from switchgear.wire.splice import NULL
 
@@ -18,6 +19,11 @@ class WholeReply(msgspec.Struct, frozen=True):
     error: UpstreamError | None = None
     empty: bool = False
     response_id: str = ""
+
+    def calls(self) -> dict[str, int]:
+        """Decoded only when asked for."""
+        response = read_response(self.body)
+        return CallCounter((response and response.output) or ()).calls
 
     def text(self) -> str:
         """Decoded only when asked for."""
@@ -40,7 +46,7 @@ def read_reply(body: bytes) -> WholeReply:
             return WholeReply(body, error=upstream_error_of(200, found))
     # An answer in the background has said nothing yet, and one that a filter stopped nothing at all.
     empty = not response.output and response.status in ("completed", None)
-    return WholeReply(body, usage_in(response.usage, response.output), None, empty, response.id or "")
+    return WholeReply(body, usage_in(response, CallCounter()), None, empty, response.id or "")
 
 
 def _gather_texts(found: object, texts: list[str]) -> None:

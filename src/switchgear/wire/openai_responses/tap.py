@@ -15,6 +15,7 @@ from switchgear.kernel.usage import Usage
 from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
 from switchgear.wire.openai_responses.errors import failure, render_stream_error
 from switchgear.wire.openai_responses.frames import TERMINAL, any_of, broken, error_of, read_response
+from switchgear.wire.openai_responses.hosted_calls import CallCounter
 from switchgear.wire.openai_responses.reader import error_in
 from switchgear.wire.openai_responses.usage import usage_in
 from switchgear.wire.splice import NULL, BadJson, read_object, write_object
@@ -44,6 +45,7 @@ class _Peek(msgspec.Struct, gc=False):
 
 class _Ending(msgspec.Struct, gc=False):
     response: Raw = NULL
+    item: Raw = NULL
 
 
 _decode_peek = msgspec.json.Decoder(_Peek).decode
@@ -57,6 +59,7 @@ class StreamTap:
     __slots__ = (
         "_begin",
         "_closing",
+        "_counter",
         "_number",
         "_reader",
         "_texts",
@@ -74,6 +77,7 @@ class StreamTap:
         self._texts: list[str] = []
         self._begin = NULL
         """The response as the first event showed it."""
+        self._counter = CallCounter()
         self._number = -1
         """Of the last event."""
         self._closing = b""
@@ -125,6 +129,9 @@ class StreamTap:
         self.text_bytes = 0
         return text
 
+    def calls(self) -> dict[str, int]:
+        return self._counter.calls
+
     def closing(self) -> bytes:
         """The event that ends the response, as the upstream sent it."""
         return self._closing
@@ -172,6 +179,8 @@ class StreamTap:
         elif kind in TERMINAL:
             self._take_ending(frame, kind)
             return False
+        elif kind == "response.output_item.done":
+            self._counter.take(_ending_in(data).item)
         elif kind == "error" or (not kind and has_error(any_of(data))):
             self.fault = error_in(data)
             return False
@@ -201,19 +210,19 @@ class StreamTap:
             self._texts[:] = ["".join(self._texts)]
 
     def _take_begin(self, data: bytes) -> None:
-        raw = _response_in(data)
+        raw = _ending_in(data).response
         response = None if raw == NULL else read_response(raw)
         if response is not None and response.id:
             self.response_id = response.id
             self._begin = raw
 
     def _take_ending(self, frame: Frame, kind: str) -> None:
-        raw = _response_in(frame.data)
+        raw = _ending_in(frame.data).response
         response = read_response(raw)
         if response is not None:
             self.response = bytes(raw)
             self.response_id = response.id or self.response_id
-            self.usage = usage_in(response.usage, response.output)
+            self.usage = usage_in(response, self._counter)
         status = TERMINAL[kind]
         if status in ("failed", "cancelled"):
             has_reason = response is not None and response.error != NULL
@@ -244,11 +253,11 @@ def _only_frame(chunk: bytes) -> Frame | None:
     return Frame(chunk, chunk[7:line_end].decode("utf-8", "replace"), chunk[line_end + 7 : -2])
 
 
-def _response_in(data: bytes) -> Raw:
+def _ending_in(data: bytes) -> _Ending:
     try:
-        return _decode_ending(data).response
+        return _decode_ending(data)
     except (ValueError, RecursionError):
-        return NULL
+        return _Ending()
 
 
 def _is_silent(raw: bytes) -> bool:

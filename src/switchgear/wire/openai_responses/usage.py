@@ -5,13 +5,14 @@ are cut, so that the classes never overlap and always add up to the totals.
 """
 
 import math
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Raw
 
-from switchgear.kernel.usage import TOKENS_MAX, Usage
+from switchgear.kernel.usage import TOKENS_MAX, Usage, with_calls
+from switchgear.wire.openai_responses.frames import Response
+from switchgear.wire.openai_responses.hosted_calls import CallCounter, calls_told
 
 _decode_any = msgspec.json.Decoder().decode
 _DIGITS_MAX = 20
@@ -47,36 +48,13 @@ _NO_INPUT_DETAILS = _InputDetails()
 _NO_OUTPUT_DETAILS = _OutputDetails()
 
 
-class _Action(msgspec.Struct, gc=False):
-    type: str = "search"
-
-
-class _HostedCall(msgspec.Struct, gc=False):
-    type: str = ""
-    action: _Action | None = None
-
-
-_decode_hosted = msgspec.json.Decoder(_HostedCall).decode
-
-
-def usage_in(raw: Raw, output: Sequence[Raw] | None) -> Usage | None:
-    """Usage of a response whose ``output`` tells of the searches, which are paid by the call."""
-    usage = read_usage(raw)
-    calls = sum(map(_is_paid_call, output or ()))
-    return msgspec.structs.replace(usage, calls=calls) if usage is not None and calls else usage
-
-
-def _is_paid_call(item: Raw) -> bool:
-    """A search of the web or of files; to open what was found costs nothing."""
-    if b"_search_call" not in bytes(item):
-        return False
-    try:
-        call = _decode_hosted(item)
-    except (ValueError, RecursionError):
-        return False
-    if call.type == "web_search_call":
-        return call.action is None or call.action.type == "search"
-    return call.type == "file_search_call"
+def usage_in(response: Response, seen: CallCounter) -> Usage | None:
+    """Tokens and calls of a response; ``seen`` are the items that came before it, where it repeats none."""
+    usage = read_usage(response.usage)
+    if usage is None:
+        return None
+    counted = CallCounter(response.output) if response.output else seen
+    return with_calls(usage, {**counted.calls, **calls_told(response.usage, response.tool_usage)})
 
 
 def read_usage(raw: Raw | bytes) -> Usage | None:
