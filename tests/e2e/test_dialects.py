@@ -215,3 +215,32 @@ async def test_the_same_answer_costs_the_same_in_every_dialect(rig: Rig, stream:
         assert {records[id]["usage_source"] for id in ids} == {"reported"}
         assert len({records[id]["charge"]["nanos"] for id in ids}) == 1, [records[id]["usage"] for id in ids]
         assert all(records[id]["usage"]["cache_read"] for id in ids)
+
+
+@pytest.mark.parametrize("model", UPSTREAMS)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_several_answers_also_where_the_upstream_gives_one_at_a_time(
+    rig: Rig, model: str, stream: bool
+) -> None:
+    turns = [{"role": "user", "content": "hello"}]
+    options = {"stream_options": {"include_usage": True}} if stream else {}
+    reply = await rig.post(
+        "/v1/chat/completions", {"model": model, "messages": turns, "n": 3, "stream": stream, **options}
+    )
+    assert reply.status == 200, reply.body
+    answers: dict[int, str] = {}
+    for chunk in reply.events() if stream else [reply.json()]:
+        for choice in chunk["choices"]:
+            said = choice["delta" if stream else "message"].get("content") or ""
+            answers[choice["index"]] = answers.get(choice["index"], "") + said
+    assert sorted(answers) == [0, 1, 2]
+    assert len(set(answers.values())) == 1
+    record = rig.server.usage_with({reply.request_id})[reply.request_id]
+    usage = (reply.events()[-1] if stream else reply.json())["usage"]
+    assert usage["completion_tokens"] == record["usage"]["output_text"] == 36
+
+
+async def test_more_answers_than_are_asked_for_one_by_one_are_refused(rig: Rig) -> None:
+    turns = [{"role": "user", "content": "hello"}]
+    reply = await rig.post("/v1/chat/completions", {"model": "m-messages", "messages": turns, "n": 9})
+    assert (reply.status, reply.error["param"]) == (400, "n")

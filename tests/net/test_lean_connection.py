@@ -6,7 +6,7 @@ or a body that depends on where its reads were split.
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import cast
 
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.sim.calls import CHUNKED, OK
 
 from switchgear.kernel.limits import STREAM_BUFFER_BYTES_MAX, UPSTREAM_HEADER_BYTES_MAX, UPSTREAM_READ_BYTES
+from switchgear.net.lean_chunk import ReadBuffer
 from switchgear.net.lean_connection import Connection
 from switchgear.net.lean_response import LeanResponse
 from switchgear.net.transport import Timeouts, TransportFault
@@ -93,6 +94,9 @@ class FakeFuture:
     def set_result(self, result: None) -> None:
         self.finished = True
 
+    def __await__(self) -> Iterator[None]:
+        yield
+
 
 class Rig:
     """A connection with one exchange on it."""
@@ -103,7 +107,7 @@ class Rig:
         self.forgotten: list[Connection] = []
         self.connection = Connection(
             cast("asyncio.AbstractEventLoop", self.loop),
-            memoryview(bytearray(UPSTREAM_READ_BYTES)),
+            ReadBuffer(),
             self.released.append,
             self.forgotten.append,
         )

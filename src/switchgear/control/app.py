@@ -201,8 +201,6 @@ class Controller:
             peer.abort("a notice before a welcome")
         elif isinstance(body, JournalGrew):
             self._journal_grew.set()
-        elif isinstance(body, KeepThoughts):
-            self._keep_thoughts(body)
         elif isinstance(body, Stats):
             self.metrics.take(epoch, body)
         elif isinstance(body, Returned):
@@ -243,6 +241,8 @@ class Controller:
             return await self._counter.count(body)
         if isinstance(body, LocalEndpoint):
             return await self._local_model.endpoint(body)
+        if isinstance(body, KeepThoughts):
+            return self._keep_thoughts(body)
         if isinstance(body, FindThoughts):
             return self._find_thoughts(body)
         if isinstance(body, MetricsPage):
@@ -257,10 +257,11 @@ class Controller:
         found = {key: self._thoughts.get(key, now_ns) for key in body.keys}
         return FoundThoughts({key: data for key, data in found.items() if data is not None})
 
-    def _keep_thoughts(self, body: KeepThoughts) -> None:
+    def _keep_thoughts(self, body: KeepThoughts) -> Ok:
         now_ns = self._clock.monotonic_ns()
         for key, data in body.thoughts.items():
             self._thoughts.put(key, data, now_ns)
+        return Ok()
 
     # What goes on all the time.
 

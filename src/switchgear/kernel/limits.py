@@ -362,3 +362,17 @@ THOUGHTS_ASK_TIMEOUT_S = 1.0
 
 THOUGHTS_IDS_MAX = 256
 """Calls of one history that are asked for; the latest count."""
+
+FANOUT_MAX = 8
+"""Answers of one call (``n``) that are asked for one by one, where an upstream gives no more at a time."""
+
+FANOUT_PIECES_MAX = 16
+"""Pieces of such answers that wait for the client; then their upstreams wait, too."""
+# What makes streams cheap.
+ALIKE_TRIES_MAX = 8
+"""Frames of a stream that are remembered for others to be like them; where none is, trying ends."""
+ALIKE_TEXT_BYTES_MAX = 64
+"""Of text and quotes in a frame that is like another; a longer one is read whole. ``TEXT_PIECES_MAX`` of them
+are no more than ``ESTIMATE_TEXT_BYTES_MAX``."""
+SIZE_LINES_KEPT = 1024
+"""Chunks shorter than this have their size line remembered, in each direction."""

@@ -4,6 +4,8 @@ Vendors count cached tokens inside the input or beside it; a tap has to tell the
 Usage, so that a price is a plain sum and never a subtraction.
 """
 
+from collections.abc import Iterable
+
 import msgspec
 from msgspec.structs import astuple
 
@@ -46,6 +48,11 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def tokens_total(self) -> int:
         return self.input_total + self.output_total
+
+
+def sum_of(usages: Iterable[Usage]) -> Usage:
+    """Of several calls, class by class."""
+    return Usage(*(sum(counts) for counts in zip(*map(astuple, usages), strict=True)))
 
 
 UNITS: tuple[str, ...] = Usage.__struct_fields__

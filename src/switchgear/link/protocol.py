@@ -80,7 +80,8 @@ class LocalEndpoint(msgspec.Struct, frozen=True, tag="local_endpoint"):
 
 
 class KeepThoughts(msgspec.Struct, frozen=True, tag="keep_thoughts"):
-    """Notice: reasoning of an answer, for whichever worker gets its next turn."""
+    """Call: reasoning of an answer, for whichever worker gets its next turn. Answer: ``Ok``, before which the
+    answer is not shown to end, as the next turn may come at once."""
 
     thoughts: dict[bytes, bytes]
     """Digest of owner and call id → ``wire.thoughts``."""
@@ -246,9 +247,17 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
 
 WorkerCall = (
-    LookupKey | Acquire | CountTokens | LocalEndpoint | MetricsPage | CheckAdmin | Refresh | FindThoughts
+    LookupKey
+    | Acquire
+    | CountTokens
+    | LocalEndpoint
+    | MetricsPage
+    | CheckAdmin
+    | Refresh
+    | KeepThoughts
+    | FindThoughts
 )
-WorkerNotice = Returned | Stats | ChannelFault | JournalGrew | KeepThoughts
+WorkerNotice = Returned | Stats | ChannelFault | JournalGrew
 ControllerCall = NewSnapshot | Recall
 Result = (
     KeyFound

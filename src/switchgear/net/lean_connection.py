@@ -13,6 +13,7 @@ from typing import cast
 import httptools
 
 from switchgear.kernel.limits import STREAM_BUFFER_BYTES_MAX, UPSTREAM_HEADER_BYTES_MAX, UPSTREAM_READ_BYTES
+from switchgear.net.lean_chunk import ReadBuffer, ends_between_chunks
 from switchgear.net.lean_response import LeanResponse
 from switchgear.net.transport import FaultKind, Timeouts, TransportFault
 
@@ -29,14 +30,17 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        buffer: memoryview,
+        buffer: ReadBuffer,
         release: Callable[["Connection"], None],
         forget: Callable[["Connection"], None],
     ) -> None:
-        """``buffer`` takes what is read; all connections share it, as it is parsed before the next read.
+        """``buffer`` takes what is read.
         ``release`` puts the connection back into the pool, ``forget`` hears of its death."""
         self._loop = loop
-        self._buffer = buffer
+        self._time = loop.time
+        self._buffer = buffer.view
+        self._only_chunk = buffer.only_chunk
+        self.get_buffer = buffer.lend  # type: ignore[method-assign, assignment]
         self._release = release
         self._forget = forget
         self._parser = httptools.HttpResponseParser(self)
@@ -53,6 +57,9 @@ class Connection(asyncio.BufferedProtocol):
         self._sending = False
         self._head_bytes = 0
         self._overhead_bytes = 0
+        self._chunked = False
+        self._between_chunks = False
+        """The parser has the whole of a chunk and nothing of the next: one that comes alone passes it by."""
         self._until_close = False
         self._done = False
         self._doubt = False
@@ -64,7 +71,7 @@ class Connection(asyncio.BufferedProtocol):
         self.exchange = exchange
         self.silent = True
         self._head_bytes = self._overhead_bytes = 0
-        self._done = self._until_close = False
+        self._done = self._until_close = self._chunked = self._between_chunks = False
         self._transport.write(wire)
         return exchange
 
@@ -107,14 +114,25 @@ class Connection(asyncio.BufferedProtocol):
         # Not high=0: asyncio's TLS pauses at "buffered >= high", so that would be always.
         self._transport.set_write_buffer_limits(high=1, low=0)
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer
-
     def buffer_updated(self, nbytes: int) -> None:
         exchange = self.exchange
         if exchange is None:
             self.cut()  # an idle connection has nothing to say
             return
+        if self._between_chunks:
+            # Callables that are attributes are called as locals here: as ``self.…()`` each would cost a look
+            # through the class first.
+            sink, only_chunk, time = exchange.sink, self._only_chunk, self._time
+            if sink is not None and (data := only_chunk(nbytes)):
+                try:
+                    if sink(data):
+                        exchange.heard_at = time()
+                    else:
+                        exchange.stop_sink(False)
+                except Exception as fault:
+                    exchange.stop_sink(fault)
+                return
+            self._between_chunks = False
         self.silent = False
         self._overhead_bytes += nbytes
         try:
@@ -127,7 +145,10 @@ class Connection(asyncio.BufferedProtocol):
                 self.fail(kind, detail or str(fault))
                 return
             self._doubt = True
-        if exchange.sink is not None:
+        if exchange.sink is not None and exchange.pieces:
+            if self._chunked:
+                read_end = self._buffer[:nbytes][-4:].tobytes()
+                self._between_chunks = ends_between_chunks(exchange.pieces[-1], read_end)
             exchange.feed_sink(exchange.sink)
         if self._done:
             self._complete()
@@ -144,7 +165,7 @@ class Connection(asyncio.BufferedProtocol):
         self._sending = False
         exchange = self.exchange
         if exchange is not None and not exchange.answered and exchange.waiter is not None:
-            due = self._loop.time() + exchange.timeouts.first_byte_s
+            due = self._time() + exchange.timeouts.first_byte_s
             self.arm(min(due, exchange.total_at))
 
     def eof_received(self) -> None:
@@ -235,6 +256,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         if status == 204 or status == 304:
             return
+        self._chunked = coding is not None
         self._until_close = coding is None and length is None
         encoding = headers.get("content-encoding")
         if encoding is not None and encoding.lower() != "identity":
@@ -266,8 +288,15 @@ class Connection(asyncio.BufferedProtocol):
         exchange = self.exchange
         if exchange is None:
             return
-        due = exchange.total_at if exchange.waiter is None else self._due
-        if self._loop.time() < due:
+        if exchange.waiter is None:
+            due = exchange.total_at
+        elif exchange.sink is not None:
+            due = min(
+                max(exchange.idle_due, exchange.heard_at + exchange.timeouts.idle_chunk_s), exchange.total_at
+            )
+        else:
+            due = self._due
+        if self._time() < due:
             self.arm(due)
         elif due == exchange.total_at:  # not by the clock: a loop that is late may wake after both deadlines
             self.fail("total_timeout")

@@ -16,6 +16,7 @@ class LeanResponse:
 
     __slots__ = (
         "_decoder",
+        "_time",
         "answered",
         "buffered",
         "connection",
@@ -23,6 +24,7 @@ class LeanResponse:
         "fault",
         "head_only",
         "headers",
+        "heard_at",
         "idle_due",
         "loop",
         "pieces",
@@ -44,6 +46,7 @@ class LeanResponse:
     ) -> None:
         self.connection: Connection | None = connection
         self.loop = loop
+        self._time = loop.time
         self.timeouts = timeouts
         self.total_at = total_at
         self.head_only = head_only
@@ -56,6 +59,8 @@ class LeanResponse:
         self.buffered = 0
         self.idle_due = 0.0
         """When the next piece is late; kept through a wait that was given up and begun again."""
+        self.heard_at = 0.0
+        """When the sink took a piece for the last time; the timer that is set looks at it when it rings."""
         self.waiter: asyncio.Future[None] | None = None
         self.sink: Callable[[bytes], bool] | None = None
         """Takes pieces at once, while somebody waits in ``pump``."""
@@ -97,32 +102,30 @@ class LeanResponse:
             await self._wait_for_piece()
         finally:
             self.sink = None
+            if self.heard_at:
+                self.idle_due = self.heard_at + self.timeouts.idle_chunk_s
+                self.heard_at = 0.0
         verdict, self.sink_verdict = self.sink_verdict, None
         if isinstance(verdict, Exception):
             raise verdict
         return verdict is None
 
     def feed_sink(self, sink: Callable[[bytes], bool]) -> None:
-        """Something was read while ``pump`` waits; the next piece has a deadline of its own."""
-        pieces = self.pieces
-        if not pieces:
-            return
-        chunk = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        self.buffered = 0
+        """Something was read while ``pump`` waits."""
         try:
-            wants_more = sink(chunk)
+            wants_more = sink(self.gather())
         except Exception as fault:  # it belongs to whoever waits in ``pump``
-            self._stop_sink(fault)
+            self.stop_sink(fault)
             return
-        if not wants_more:
-            self._stop_sink(False)
-        elif self.connection is not None:
-            self.idle_due = self.loop.time() + self.timeouts.idle_chunk_s
-            self.connection.arm(min(self.idle_due, self.total_at))
+        if wants_more:
+            self.heard_at = self._time()
+        else:
+            self.stop_sink(False)
 
-    def _stop_sink(self, verdict: Exception | Literal[False]) -> None:
+    def stop_sink(self, verdict: Exception | Literal[False]) -> None:
+        """The sink takes no more: it said so, or raised. A next piece has a deadline of its own."""
         self.sink = None
+        self.idle_due = self.heard_at = 0.0
         self.sink_verdict = verdict
         self.wake()
 
@@ -146,7 +149,7 @@ class LeanResponse:
 
     def wait(self, seconds: float) -> "asyncio.Future[None]":
         """A future that is done when anything happens; after ``seconds`` the exchange fails."""
-        return self._wait_until(self.loop.time() + seconds)
+        return self._wait_until(self._time() + seconds)
 
     def wake(self) -> None:
         waiter = self.waiter
@@ -161,7 +164,7 @@ class LeanResponse:
 
     def _wait_for_piece(self) -> "asyncio.Future[None]":
         if not self.idle_due:
-            self.idle_due = self.loop.time() + self.timeouts.idle_chunk_s
+            self.idle_due = self._time() + self.timeouts.idle_chunk_s
         return self._wait_until(self.idle_due)
 
     def _wait_until(self, due: float) -> "asyncio.Future[None]":
@@ -192,12 +195,17 @@ class LeanResponse:
         return decoded
 
     def _take(self) -> bytes:
-        pieces = self.pieces
-        chunk = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        self.buffered = 0
+        chunk = self.gather()
         self.idle_due = 0.0
         connection = self.connection
         if connection is not None and connection.paused:
             connection.resume()
+        return chunk
+
+    def gather(self) -> bytes:
+        """Takes the pieces that have come, as one."""
+        pieces = self.pieces
+        chunk = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self.buffered = 0
         return chunk

@@ -14,8 +14,8 @@ from switchgear.kernel.limits import (
     IDLE_CONNECTIONS_PER_ORIGIN_MAX,
     REUSE_RACE_S_MAX,
     TRANSPORT_CLOSE_WAIT_S,
-    UPSTREAM_READ_BYTES,
 )
+from switchgear.net.lean_chunk import ReadBuffer
 from switchgear.net.lean_connect import Resolve, default_ssl_context, dial, resolve_any
 from switchgear.net.lean_connection import Connection
 from switchgear.net.lean_request import Origin, RequestEncoder
@@ -53,7 +53,7 @@ class LeanTransport:
         self._encoder = RequestEncoder()
         self._pools: dict[Origin, _Pool] = {}
         self._owner: dict[Connection, _Pool] = {}
-        self._buffer = memoryview(bytearray(UPSTREAM_READ_BYTES))
+        self._buffer = ReadBuffer()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False

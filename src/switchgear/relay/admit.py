@@ -119,7 +119,7 @@ def take_permit(limiter: RateTable, caller: Caller, call: Call, clock: Clock) ->
         f"Rate limit reached for API key '{principal.key_name}' ({principal.key_masked}): "
         f"{refused.limit} {unit}. Please try again in {max(1, -(-refused.retry_ns // 1_000_000_000))}s.",
         retry_after_s=max(1, -(-refused.retry_ns // 1_000_000_000)),
-        headers=tuple(limit_headers(state)),
+        headers=tuple(limit_headers(state, call.dialect, clock.now_ms())),
     )
 
 

@@ -33,10 +33,11 @@ from switchgear.relay.stream import StreamEnd, pass_on
 from switchgear.relay.tools import Tools
 from switchgear.wire.bridge import Bridge, convert_reply
 from switchgear.wire.call import Call
-from switchgear.wire.dialect import Head, Tap
+from switchgear.wire.dialect import Head, Reader, Tap
 from switchgear.wire.dialect import Reply as WholeReply
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.embeddings import convert_embeddings
+from switchgear.wire.fan import FanReader
 from switchgear.wire.faults import to_api_error
 from switchgear.wire.ir import Request
 from switchgear.wire.thoughts import ThoughtsReader
@@ -189,7 +190,7 @@ class Answerer:
         if usage is None or not self._believable(usage):
             usage, source = await self._estimate(call, result.text), "estimated"
         body = result.body
-        self._keep_thoughts()
+        await self._keep_thoughts()
         self._end("complete", 200, "", usage, source, len(body), replied_ns=replied_ns)
         headers = [
             *self._headers,
@@ -205,7 +206,7 @@ class Answerer:
         if prepared.request is None:
             return self.dialect.read_reply(call, body)
         head = self._head(prepared.request, call)
-        reply = convert_reply(prepared.dialect, self.dialect, body, head, prepared.passage)
+        reply = convert_reply(prepared.dialect, self.dialect, body, head, prepared.passage, prepared.copies)
         thoughts = self._thoughts_of(prepared)
         for event in reply.events:
             thoughts.take(event)
@@ -215,17 +216,17 @@ class Answerer:
         self._thoughts = ThoughtsReader(prepared.passage.origin, THOUGHTS_CHARS_MAX)
         return self._thoughts
 
-    def _keep_thoughts(self) -> None:
+    async def _keep_thoughts(self) -> None:
         """For the next turn, before this one is seen to end: it may come at once, and to another worker."""
         if self._thoughts is not None and (found := self._thoughts.found()):
-            self._tools.thoughts.keep(self._running.owner, found)
+            await self._tools.thoughts.keep(self._running.owner, found)
 
     def _tap_for(self, prepared: Prepared, call: Call) -> Tap:
         if prepared.request is None:
             return self.dialect.tap(call)
         writer = self.dialect.writer(self._head(prepared.request, call))
         thoughts = self._thoughts_of(prepared)
-        return Bridge(prepared.dialect.reader(), writer, prepared.passage, thoughts.take)
+        return Bridge(_reader_for(prepared), writer, prepared.passage, thoughts.take)
 
     def _head(self, request: Request, call: Call) -> Head:
         return Head(
@@ -258,7 +259,7 @@ class Answerer:
         if end.state == "complete":
             health.succeeded(channel, model)
             closing = tap.closing()
-            self._keep_thoughts()
+            await self._keep_thoughts()
             self._end("complete", 200, "", usage, source, pulse.delivered_bytes + len(closing), end=end)
             pulse.push(closing)
             self._reply.finish()
@@ -301,7 +302,8 @@ class Answerer:
     async def _estimate_input(self, call: Call, output_tokens: int) -> Usage:
         text, overhead = self.dialect.input_text(call), self.dialect.overhead_tokens(call)
         tokens = await count_or_guess(self._count, text, call.model) + overhead
-        return Usage(input_uncached=tokens, output_text=output_tokens)
+        copies = self._exchange.prepared.copies if self._exchange is not None else 1
+        return Usage(input_uncached=tokens * copies, output_text=output_tokens)
 
     async def _read_on(self, tap: Tap) -> None:
         """Where the channel is set so: reads to the upstream's end, for a bounded time, to learn the exact
@@ -391,6 +393,12 @@ class Answerer:
     def _client_left(self) -> None:
         if self._task is not None and not self._running.ended:
             self._task.cancel()
+
+
+def _reader_for(prepared: Prepared) -> Reader:
+    if prepared.copies == 1:
+        return prepared.dialect.reader()
+    return FanReader([prepared.dialect.reader() for _ in range(prepared.copies)])
 
 
 def _empty(status: int) -> Fault:

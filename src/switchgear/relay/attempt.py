@@ -1,6 +1,7 @@
 """One try at one candidate: build the upstream request, open it, and judge what came back."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import Protocol
 from urllib.parse import quote
 
@@ -28,6 +29,7 @@ from switchgear.kernel.limits import (
 )
 from switchgear.link.snapshot import ChannelView
 from switchgear.net.transport import Timeouts, Transport, TransportFault, UpstreamRequest, UpstreamResponse
+from switchgear.relay.fan import FannedResponse
 from switchgear.relay.health import Health
 from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Prepared
@@ -139,6 +141,9 @@ async def open_exchange(
             address = await locator.locate(candidate, operation)
             request = _request(candidate, address, prepared, call, passed_on)
             response = await transport.open(request, timeouts_of(candidate.channel, stream=call.stream))
+        if prepared.copies > 1 and response.status == 200:
+            timeouts = timeouts_of(candidate.channel, stream=call.stream)
+            response = await _fanned(transport, request, timeouts, response, prepared.copies)
         if response.status == 200:
             return Exchange(response, candidate, prepared, sent_ns, _upstream_id(response, candidate.channel))
         error_body = await _error_body(response)
@@ -153,6 +158,43 @@ async def open_exchange(
     raise judge(
         read_upstream_error(response.status, response.headers, error_body, now_s), candidate, health, clock
     )
+
+
+async def _fanned(
+    transport: Transport,
+    request: UpstreamRequest,
+    timeouts: Timeouts,
+    first: UpstreamResponse,
+    copies: int,
+) -> UpstreamResponse:
+    """The responses to all copies of a request as one; the first that is no success instead, if there is one.
+    Raises TransportFault."""
+    openings = [asyncio.ensure_future(transport.open(request, timeouts)) for _ in range(copies - 1)]
+    opened = [first]
+    try:
+        for opening in openings:
+            opened.append(await opening)
+    except BaseException:
+        for opening in openings:
+            opening.cancel()
+        for response in (*opened, *_done(openings)):
+            response.close()
+        raise
+    failed = next((response for response in opened if response.status != 200), None)
+    if failed is None:
+        return FannedResponse(opened)
+    for response in opened:
+        if response is not failed:
+            response.close()
+    return failed
+
+
+def _done(openings: Sequence[asyncio.Future[UpstreamResponse]]) -> list[UpstreamResponse]:
+    return [
+        opening.result()
+        for opening in openings
+        if opening.done() and not opening.cancelled() and opening.exception() is None
+    ]
 
 
 def judge(error: UpstreamError, candidate: Candidate, health: Health, clock: Clock) -> Fault:

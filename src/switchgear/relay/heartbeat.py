@@ -19,11 +19,12 @@ class Pulse:
         "_heartbeat",
         "_last_ns",
         "_leave",
-        "_now_ns",
         "_reply",
+        "_seen_bytes",
         "_start",
         "_stuck_since_ns",
         "delivered_bytes",
+        "send",
     )
 
     def __init__(
@@ -35,23 +36,27 @@ class Pulse:
         heartbeat: bytes,
     ) -> None:
         """``heartbeat`` is the sign of life, empty where there can be none; ``start`` sends status and
-        headers; ``leave`` is called when the client takes nothing any more; ``now_ns`` is monotonic."""
+        headers; ``leave`` is called when the client takes nothing any more; ``now_ns`` is monotonic and asked
+        once: what is pushed counts from the next ``look`` on, as asking for each piece would cost more than
+        it tells."""
         self._reply = reply
         self._start = start
         self._leave = leave
-        self._now_ns = now_ns
         self._heartbeat = heartbeat
         self._last_ns = now_ns()
+        self._seen_bytes = 0
+        """Had been delivered at the last look."""
         self._stuck_since_ns = 0
         self.delivered_bytes = 0
         """Of content; signs of life do not count."""
+        self.send = reply.push
+        """What ``push`` comes to after its first time, for those who count ``delivered_bytes`` themselves."""
 
     def push(self, data: bytes) -> bool:
         """Sends a piece of content; False: wait for ``room`` before the next. Raises ClientGone."""
         if not self._reply.started:
             self._start()
-        room = self._reply.push(data)
-        self._last_ns = self._now_ns()
+        room = self.send(data)
         self.delivered_bytes += len(data)
         return room
 
@@ -68,7 +73,10 @@ class Pulse:
                 self._leave()
             return
         self._stuck_since_ns = 0
-        if self._heartbeat and now_ns - self._last_ns >= HEARTBEAT_INTERVAL_S * NS:
+        if self.delivered_bytes != self._seen_bytes:
+            self._seen_bytes = self.delivered_bytes
+            self._last_ns = now_ns
+        elif self._heartbeat and now_ns - self._last_ns >= HEARTBEAT_INTERVAL_S * NS:
             self._last_ns = now_ns
             try:
                 if not self._reply.started:

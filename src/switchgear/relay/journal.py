@@ -94,6 +94,10 @@ class Journal:
             # A failing sync leaves what the page cache holds; the next append or sync will say so.
             with contextlib.suppress(OSError):
                 self.sync()
-            with contextlib.suppress(OSError, ValueError):
-                names = [name for name in os.listdir(self.folder) if name.endswith(".seg")]
-                self._oldest_offset = min(map(segment_offset, names), default=0)
+            if self.end_offset - self._oldest_offset > JOURNAL_SEGMENT_BYTES:
+                self._see_what_is_ingested()
+
+    def _see_what_is_ingested(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            names = [name for name in os.listdir(self.folder) if name.endswith(".seg")]
+            self._oldest_offset = min(map(segment_offset, names), default=0)

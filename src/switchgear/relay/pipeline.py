@@ -209,11 +209,12 @@ class Pipeline:
         running.asked_for(call)
         state: State = take_permit(tools.books.limiter, caller, call, tools.books.clock)
         running.permit = state.permit
-        answerer.add_headers(limit_headers(state))
+        answerer.add_headers(limit_headers(state, call.dialect, tools.books.clock.now_ms()))
         candidates = self._plan(view, caller.principal.group, call)
         preparation = Preparation(call, dialect, running.owner, tools.seals, tools.fetch, tools.thoughts.find)
         first, prepared = await preparation.first_fit(candidates)
-        await reserve(tools.books.funds, running.request_id, caller, call, dialect, terms, tools.count)
+        asked = prepared.multiplied(call)
+        await reserve(tools.books.funds, running.request_id, caller, asked, dialect, terms, tools.count)
         running.reserved = True
         passed_on = passed_on_headers(request.header, hops, call.operation)
         await self._try_in_turn(candidates[first:], preparation, prepared, call, answerer, passed_on)

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 import msgspec
 
 from switchgear.kernel.dialects import EMBEDDING_OPERATIONS
-from switchgear.kernel.errors import ApiError
+from switchgear.kernel.errors import INVALID_VALUE, ApiError
 from switchgear.kernel.facts import ModelFacts
+from switchgear.kernel.limits import FANOUT_MAX
 from switchgear.relay.plan import Candidate
 from switchgear.wire.bridge import Passage
 from switchgear.wire.call import Call, Operation
@@ -48,8 +49,18 @@ class Prepared(msgspec.Struct, frozen=True):
     """Fields of the client's that the upstream does not get."""
     foreign: bool = False
     """The upstream is not the maker of the dialect that passes through, and knows none of its flags."""
+    copies: int = 1
+    """Calls to the upstream, each for one of the answers that the client wants."""
     embeds: bool = False
     """Embeddings in the other form than the client's."""
+
+    def multiplied(self, call: Call) -> Call:
+        """The call as it costs: its input is paid for in every copy."""
+        if self.copies == 1:
+            return call
+        return msgspec.structs.replace(
+            call, input_bytes=call.input_bytes * self.copies, images=call.images * self.copies
+        )
 
     @property
     def dialect(self) -> Dialect:
@@ -126,7 +137,20 @@ class Preparation:
             ),
             written.headers,
             self._named((*dropped, *written.dropped)),
+            copies=self._copies(request, dialect),
         )
+
+    def _copies(self, request: Request, dialect: Dialect) -> int:
+        """How often the upstream is called for one request. Raises ApiError for more than is reasonable."""
+        if request.n == 1 or dialect.carries.get("n") != "emulate":
+            return 1
+        if request.n > FANOUT_MAX:
+            field = self._client.fields.get("n", "n")
+            too_many = (
+                f"Invalid value for '{field}': this model gives at most {FANOUT_MAX} answers to a call."
+            )
+            raise ApiError(INVALID_VALUE, too_many, param=field)
+        return request.n
 
     def _read(self) -> Request:
         if self._request is None:

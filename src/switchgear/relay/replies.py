@@ -1,18 +1,28 @@
 """Headers of our own answers: request id, limits, cross-origin rules."""
 
+from typing import Literal
+
 from switchgear.kernel.dialects import DialectName
 from switchgear.link.snapshot import ChannelView
 from switchgear.relay.http import Headers
 from switchgear.relay.limiter import State, Window
 from switchgear.relay.redact import redact
+from switchgear.wire.anthropic_messages.ratelimit import ratelimit_headers
 
 _EXPOSED = (
     "x-request-id, request-id, retry-after, x-should-retry, x-switchgear-dropped, x-switchgear-model, "
     "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
     "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
 )
+_EXPOSED_MESSAGES = (
+    "x-request-id, request-id, retry-after, x-should-retry, x-switchgear-dropped, x-switchgear-model, "
+    "anthropic-ratelimit-requests-limit, anthropic-ratelimit-requests-remaining, "
+    "anthropic-ratelimit-requests-reset, anthropic-ratelimit-tokens-limit, "
+    "anthropic-ratelimit-tokens-remaining, anthropic-ratelimit-tokens-reset"
+)
 _ORIGIN = ("access-control-allow-origin", "*")
 _EXPOSE = ("access-control-expose-headers", _EXPOSED)
+_EXPOSE_MESSAGES = ("access-control-expose-headers", _EXPOSED_MESSAGES)
 _ALLOWED = (
     "authorization, content-type, accept, x-api-key, api-key, anthropic-version, anthropic-beta, "
     "anthropic-dangerous-direct-browser-access, x-goog-api-key, x-goog-api-client, openai-beta, "
@@ -26,8 +36,10 @@ _PASSED_BACK = ("openai-processing-ms", "openai-version")
 
 def base_headers(request_id: str, dialect: DialectName) -> Headers:
     """What every answer carries."""
-    headers = [("x-request-id", request_id), _ORIGIN, _EXPOSE, ("server", "switchgear")]
-    if dialect == "anthropic_messages":
+    is_messages = dialect == "anthropic_messages"
+    expose = _EXPOSE_MESSAGES if is_messages else _EXPOSE
+    headers = [("x-request-id", request_id), _ORIGIN, expose, ("server", "switchgear")]
+    if is_messages:
         headers.append(("request-id", f"req_{request_id}"))
     return headers
 
@@ -48,11 +60,23 @@ def preflight_headers(request_id: str, asked: str | None) -> Headers:
     ]
 
 
-def limit_headers(state: State) -> Headers:
-    """``x-ratelimit-*`` of the key's own limits; nothing for limits that it does not have."""
+def limit_headers(state: State, dialect: DialectName, now_ms: int) -> Headers:
+    """What is left of the key's own limits, in the headers of the client's dialect; nothing for limits that
+    it does not have. Google has no such headers: its clients are told by the error when to come back."""
     headers: Headers = []
-    for name, window in (("requests", state.requests), ("tokens", state.tokens)):
-        if window is not None:
+    if dialect == "gemini_generate":
+        return headers
+    limits: tuple[tuple[Literal["requests", "tokens"], Window | None], ...] = (
+        ("requests", state.requests),
+        ("tokens", state.tokens),
+    )
+    for name, window in limits:
+        if window is None:
+            continue
+        if dialect == "anthropic_messages":
+            reset_at_s = -(-(now_ms * 1_000_000 + window.ahead_ns) // 1_000_000_000)
+            headers += ratelimit_headers(name, window.limit, window.remaining, reset_at_s)
+        else:
             headers += _window_headers(name, window)
     return headers
 

@@ -1,5 +1,6 @@
 """Keeps the reasoning of answers for their next turns: here, and with the controller for other workers."""
 
+import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
@@ -11,31 +12,31 @@ from switchgear.kernel.limits import (
     THOUGHTS_KEEP_S,
     THOUGHTS_WORKER_BYTES_MAX,
 )
-from switchgear.link.protocol import FindThoughts, FoundThoughts, KeepThoughts, WorkerCall, WorkerNotice
+from switchgear.link.protocol import FindThoughts, FoundThoughts, KeepThoughts, WorkerCall
 from switchgear.wire.thoughts import Thoughts, decode, encode
 
 Ask = Callable[[WorkerCall, float], Awaitable[object]]
-Tell = Callable[[WorkerNotice], None]
 
 
 class KeptThoughts:
     """Of one worker."""
 
-    def __init__(self, ask: Ask, tell: Tell, clock: Clock) -> None:
+    def __init__(self, ask: Ask, clock: Clock) -> None:
         self._ask = ask
-        self._tell = tell
         self._clock = clock
         self._own = Kept(THOUGHTS_WORKER_BYTES_MAX, THOUGHTS_KEEP_S)
 
-    def keep(self, owner: str, found: Mapping[str, Thoughts]) -> None:
-        """``found``: call id → what belongs to it. Nobody but the owner gets it back."""
-        if not found:
-            return
+    async def keep(self, owner: str, found: Mapping[str, Thoughts]) -> None:
+        """``found``: call id → what belongs to it. Nobody but the owner gets it back.
+
+        Returns when every worker can find it; without the controller only this one can.
+        """
         now_ns = self._clock.monotonic_ns()
         entries = {_key(owner, id): encode(thoughts) for id, thoughts in found.items()}
         for key, data in entries.items():
             self._own.put(key, data, now_ns)
-        self._tell(KeepThoughts(entries))
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            await self._ask(KeepThoughts(entries), THOUGHTS_ASK_TIMEOUT_S)
 
     async def find(self, owner: str, ids: Iterable[str]) -> dict[str, Thoughts]:
         """What is kept under these call ids. Without the controller it is what this worker knows."""

@@ -94,7 +94,7 @@ class Worker:
             self._count,
             EnvelopeSeals(lambda: self._directory.pepper),
             self._files,
-            KeptThoughts(self._link.call, self._link.notify, self._clock),
+            KeptThoughts(self._link.call, self._clock),
             self._current,
         )
         self._pipeline = Pipeline(tools)

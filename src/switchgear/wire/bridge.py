@@ -30,6 +30,7 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
+from switchgear.wire.fan import join_whole, unpacked
 from switchgear.wire.faults import UpstreamError
 from switchgear.wire.stop_cut import StopCut
 from switchgear.wire.unwrap import Unwrapper
@@ -85,6 +86,7 @@ def sign(event: Signature | Redacted | ToolStart, origin: str) -> None:
 class Bridge:
     """A converted stream, as a ``Tap``."""
 
+    feed_alike = None
     __slots__ = (
         "_notice",
         "_reader",
@@ -188,10 +190,14 @@ class BridgedReply(msgspec.Struct, frozen=True):
 
 
 def convert_reply(
-    upstream: Dialect, client: Dialect, body: bytes, head: Head, passage: Passage
+    upstream: Dialect, client: Dialect, body: bytes, head: Head, passage: Passage, copies: int = 1
 ) -> BridgedReply:
-    """A whole reply of one dialect in another. Never raises."""
-    events = _Settler(passage).settle(upstream.read_events(body))
+    """A whole reply of one dialect in another; with ``copies``, as many of them packed. Never raises."""
+    if copies > 1:
+        events = join_whole([upstream.read_events(one) for one in unpacked(body)])
+    else:
+        events = upstream.read_events(body)
+    events = _Settler(passage).settle(events)
     last = events[-1] if events else None
     if isinstance(last, Fault):
         return BridgedReply(body, error=last.error, events=events)

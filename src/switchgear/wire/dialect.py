@@ -6,7 +6,7 @@ they go through ``wire.ir`` and ``wire.events``. Methods raise ``ApiError`` for 
 else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -81,6 +81,11 @@ class Tap(Protocol):
     @property
     def text_bytes(self) -> int:
         """Of the text that waits for ``take_text``."""
+
+    @property
+    def feed_alike(self) -> Callable[[bytes], bytes] | None:
+        """A short way for a chunk that is one frame like an earlier one: what to forward, or ``b""`` where it
+        is not so and ``feed`` has to look. None: there is none."""
 
     def feed(self, chunk: bytes) -> bytes:
         """What to forward now."""

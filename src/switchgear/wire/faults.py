@@ -1,6 +1,7 @@
 """What an upstream's error says, in whatever dialect and shape, as a kind that tells what to do about it.
 
-Kinds, decided by status and code fields and never by the words of a message:
+Kinds, decided by status and code fields and never by the words of a message (``wire.context_length`` is the
+one that reads them, and only to say the same in the client's dialect):
 ``client`` the request itself, no other channel would help · ``content`` refused by a filter, likewise ·
 ``model`` not served by this channel, another may · ``auth`` and ``funds`` the channel is dead ·
 ``limited`` the channel has to cool · ``loop`` the channel leads back to a relay that the call came through ·
@@ -8,11 +9,12 @@ Kinds, decided by status and code fields and never by the words of a message:
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from switchgear.kernel.errors import (
+    CONTEXT_TOO_LONG,
     LOOP,
     MODEL_UNKNOWN,
     UPSTREAM_AUTH,
@@ -24,107 +26,30 @@ from switchgear.kernel.errors import (
     ErrorRow,
 )
 from switchgear.kernel.limits import COOL_DEFAULT_S, ERROR_BODY_BYTES_MAX, ERROR_MESSAGE_CHARS_MAX
+from switchgear.wire.context_length import CONTEXT_CODE, is_too_long
+from switchgear.wire.fault_codes import FaultKind, kind_of_codes
 from switchgear.wire.google_error import google_details
 from switchgear.wire.retry_after import read_retry_after
 from switchgear.wire.scrub import scrub
 
-FaultKind = Literal["client", "model", "auth", "funds", "limited", "transient", "content", "loop"]
-
 _decode_any = msgspec.json.Decoder().decode
 
-# Codes as vendors write them, compared in lower case. Sources: the vendors' error pages.
-_CONTENT_CODES = frozenset(
-    {
-        "datainspectionfailed",
-        "data_inspection_failed",
-        "1301",
-        "1026",
-        "1027",
-        "sensitive",
-        "10013",
-        "10014",
-        "content_policy_violation",
-        "content_filter",
-        "moderation_blocked",
-        "responsibleaipolicyviolation",
-    }
-)
 _OPENAI_CONTENT_CODES = frozenset({"content_policy_violation", "content_filter", "moderation_blocked"})
-_FUNDS_CODES = frozenset(
-    {
-        "insufficient_quota",
-        "insufficient_user_quota",
-        "insufficient_balance",
-        "arrearage",
-        "billing_not_active",
-        "billing_hard_limit_reached",
-        "exceeded_current_quota_error",
-        "accountoverdueerror",
-        "1113",
-        "1008",
-    }
-)
-_LIMITED_CODES = frozenset(
-    {
-        "rate_limit_exceeded",
-        "rate_limit_error",
-        "rate_limit_reached_error",
-        "resource_exhausted",
-        "1302",
-        "1305",
-        "1002",
-        "1039",
-    }
-)
-_AUTH_CODES = frozenset(
-    {
-        "invalid_api_key",
-        "api_key_invalid",
-        "unauthenticated",
-        "invalidapikey",
-        "authentication_error",
-        "invalid_authentication_error",
-        "1004",
-        "2049",
-    }
-)
-_MODEL_CODES = frozenset(
-    {
-        "model_not_found",
-        "modelnotfound",
-        "model_not_supported",
-        "model_not_available",
-        "unsupported_model",
-        "modelnotopen",
-        "invalidendpointormodel.notfound",
-        "deploymentnotfound",
-        "model_not_allowed",
-        "unsupported_country_region_territory",
-        "unsupported_endpoint",
-        "failed_precondition",
-        "1211",
-    }
-)
-_CLIENT_CODES = frozenset(
-    {
-        "invalid_request_error",
-        "invalidparameter",
-        "invalid_parameter_error",
-        "badrequesterror",
-        "bad_request",
-        "context_length_exceeded",
-        "invalid_type",
-        "invalid_value",
-        "missing_required_parameter",
-        "unsupported_parameter",
-        "unsupported_value",
-        "2013",
-    }
-)
 # An upstream has no such model or path: a channel's matter, not the client's.
 _NOT_SERVED = frozenset({404, 405, 410})
 _TRANSIENT_STATUSES = frozenset({408, 409, 425})
 _HTTP_ERRORS = range(400, 600)
+_TOO_LARGE = "request_too_large"
+_TYPE_OF = {_TOO_LARGE: "invalid_request_error"}
+"""Anthropic's types of refusals that the others have no such type for."""
+_STATUS_OF_WORD = {
+    "overloaded_error": 503,
+    "unavailable": 503,
+    "engine_overloaded_error": 503,
+    "api_error": 500,
+    "internal": 500,
+}
+"""What an upstream would have answered, had its stream not begun."""
 
 
 class UpstreamError(Exception):
@@ -166,11 +91,12 @@ def upstream_error_of(status: int, found: Any, retry_after_s: int | None = None)
     """The same for a decoded body."""
     message, type_, code, param = _read_parts(found)
     google = google_details(found)
-    if google is None:
-        kind = _classify(status, type_, code, param)
-        return UpstreamError(kind, status, message, type_, code, param, retry_after_s)
-    kind = _classify(status, google.word, code, param)
-    return UpstreamError(kind, status, message, "", google.word, param, retry_after_s or google.retry_after_s)
+    kind = _classify(status, google.word if google else type_, code, param)
+    if google is not None:
+        type_, code, retry_after_s = "", google.word, retry_after_s or google.retry_after_s
+    if kind == "client" and is_too_long({word.lower() for word in (code, type_) if word}, message):
+        code = CONTEXT_CODE
+    return UpstreamError(kind, status, message, type_, code, param, retry_after_s)
 
 
 def has_error(found: Any) -> bool:
@@ -234,28 +160,12 @@ def _classify(status: int, type_: str, code: str | None, param: str | None) -> F
         status = int(code)
     if status == LOOP.status:
         return "loop"
-    by_code = _kind_of_codes(words)
+    by_code = kind_of_codes(words)
     if by_code in ("content", "funds", "model"):
         return by_code
     if status in _HTTP_ERRORS:
         return _kind_of_status(status, by_code, param)
     return by_code or "transient"
-
-
-def _kind_of_codes(words: set[str]) -> FaultKind | None:
-    if words & _CONTENT_CODES:
-        return "content"
-    if words & _FUNDS_CODES:
-        return "funds"
-    if words & _MODEL_CODES:
-        return "model"
-    if words & _AUTH_CODES:
-        return "auth"
-    if words & _LIMITED_CODES or any(word.startswith("throttling") for word in words):
-        return "limited"
-    if words & _CLIENT_CODES:
-        return "client"
-    return None
 
 
 def _kind_of_status(status: int, by_code: FaultKind | None, param: str | None) -> FaultKind:
@@ -276,7 +186,7 @@ def to_api_error(err: UpstreamError) -> ApiError:
     """What the client is told. Only faults of the request are passed on word for word, without secrets; what
     concerns the operator's account or host stays here."""
     if err.kind == "client":
-        return _refused(err)
+        return _too_long(err) if err.code == CONTEXT_CODE else _refused(err)
     if err.kind == "content":
         code = err.code if err.code in _OPENAI_CONTENT_CODES else "content_policy_violation"
         return _refused(err, status=400, type_="invalid_request_error", code=code)
@@ -294,12 +204,18 @@ def to_api_error(err: UpstreamError) -> ApiError:
             "The upstream's rate limit is reached.",
             retry_after_s=err.retry_after_s or COOL_DEFAULT_S,
         )
-    status = {500: 500, 503: 503, 529: 503}.get(err.status, UPSTREAM_ERROR.status)
+    said = _STATUS_OF_WORD.get((err.code or err.type).lower()) if err.status == 200 else err.status
+    status = {500: 500, 503: 503, 529: 503}.get(said or 0, UPSTREAM_ERROR.status)
     return ApiError(
         msgspec.structs.replace(UPSTREAM_ERROR, status=status),
         "The upstream failed to answer.",
         retry_after_s=err.retry_after_s,
     )
+
+
+def _too_long(err: UpstreamError) -> ApiError:
+    message = _shown(err) or "The request has more tokens than the model takes."
+    return ApiError(CONTEXT_TOO_LONG, message, param=_clean(err.param) or "messages")
 
 
 def _refused(
@@ -308,11 +224,24 @@ def _refused(
     row: ErrorRow = msgspec.structs.replace(
         UPSTREAM_REFUSED,
         status=status or (err.status if 400 <= err.status < 500 else 400),
-        type=type_ or err.type or UPSTREAM_REFUSED.type,
-        code=_clean(code or err.code),
+        type=type_ or _TYPE_OF.get(err.type, err.type) or UPSTREAM_REFUSED.type,
+        code=_clean(code or _code(err)),
     )
-    message = scrub(err.message[:ERROR_MESSAGE_CHARS_MAX]) or "The upstream refused the request."
-    return ApiError(row, message, param=_clean(err.param))
+    return ApiError(row, _shown(err) or "The upstream refused the request.", param=_clean(err.param))
+
+
+def _code(err: UpstreamError) -> str | None:
+    """The upstream's code, if it is one: some repeat their status there, and Google its word for it."""
+    code = err.code
+    if err.type == _TOO_LARGE:
+        return code or _TOO_LARGE
+    if code is None or code.isupper() or (code.isascii() and code.isdigit() and int(code) in _HTTP_ERRORS):
+        return None
+    return code
+
+
+def _shown(err: UpstreamError) -> str:
+    return scrub(err.message[:ERROR_MESSAGE_CHARS_MAX])
 
 
 def _clean(word: str | None) -> str | None:

@@ -11,6 +11,7 @@ _EDITS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?i)\bbearer\s{1,4}[A-Za-z0-9._~+/=*-]{4,}"), f"Bearer {_STARS}"),
     (re.compile(r"\b(sk|rk|pk|gsk|xai|hf|r8)([-_])[A-Za-z0-9_.*-]{4,}"), rf"\1\2{_STARS}"),
     (re.compile(r"\bAIza[A-Za-z0-9_-]{16,}"), _STARS),
+    (re.compile(r"\b(org|proj)([-_])[A-Za-z0-9]{16,}"), rf"\1\2{_STARS}"),
     (re.compile(r"(?i)(?<![a-z0-9])([a-z][a-z0-9+.-]{1,15}://)[^/\s@]{1,256}@"), rf"\1{_STARS}@"),
     # A host with a port, in a URL, dotted or numeric, and private addresses on their own. A label has to
     # begin with a letter, as places in a request are written with dots too: ``messages.0.content``.
@@ -30,7 +31,7 @@ _EDITS: tuple[tuple[re.Pattern[str], str], ...] = (
 
 
 def scrub(message: str) -> str:
-    """The message without bearer tokens, API keys, user info of URLs and internal addresses."""
+    """The message without bearer tokens, API keys, ids of accounts, user info of URLs, internal addresses."""
     for pattern, stars in _EDITS:
         message = pattern.sub(stars, message)
     return message

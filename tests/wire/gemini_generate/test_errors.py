@@ -35,7 +35,6 @@ def rendered(error: ApiError) -> tuple[int, dict[str, str], dict[str, Any]]:
         (rows.UPSTREAM_CONNECTION, 503, "UNAVAILABLE"),
         (rows.UPSTREAM_TIMEOUT, 504, "DEADLINE_EXCEEDED"),
         (rows.NO_CHANNEL, 503, "UNAVAILABLE"),
-        (rows.CONTEXT_TOO_LONG, 400, "INVALID_ARGUMENT"),
     ],
 )
 def test_status_and_word(row: rows.ErrorRow, status: int, word: str) -> None:
@@ -70,6 +69,15 @@ def test_a_wrong_field_is_named() -> None:
 
 def test_an_upstreams_refusal_stays_word_for_word() -> None:
     assert rendered(ApiError(rows.UPSTREAM_REFUSED, "As it said."))[2]["message"] == "As it said."
+
+
+def test_a_conversation_that_is_too_long_has_the_words_that_clients_look_for() -> None:
+    own = "The input token count (9) exceeds the maximum number of tokens allowed (8)."
+    assert rendered(ApiError(rows.CONTEXT_TOO_LONG, own))[2]["message"] == own
+    status, _, error = rendered(ApiError(rows.CONTEXT_TOO_LONG, "9 tokens are more than 8."))
+    assert (status, error["status"]) == (400, "INVALID_ARGUMENT")
+    shown = "The input exceeds the maximum number of tokens allowed: 9 tokens are more than 8."
+    assert error["message"] == shown
 
 
 def test_inside_a_stream_it_is_one_frame() -> None:

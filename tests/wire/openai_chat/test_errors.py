@@ -55,7 +55,7 @@ def test_every_row_of_the_table_in_openai_form(row: errors.ErrorRow) -> None:
         row.code,
         "p",
     )
-    own = row is not errors.UPSTREAM_REFUSED
+    own = row not in (errors.UPSTREAM_REFUSED, errors.CONTEXT_TOO_LONG)
     assert found["error"]["message"] == ("Something. (request id: req_1)" if own else "Something.")
     assert headers[0] == ("content-type", "application/json; charset=utf-8")
     assert ("retry-after", "3") in headers
@@ -198,7 +198,8 @@ def test_nothing_of_the_operators_account_is_shown() -> None:
         ("node a.b.svc.cluster.local:443 down", "node *** down"),
         ("see https://platform.example.com/docs#x", "see https://platform.example.com/docs#x"),
         ("max_tokens:4096 at messages.0.content, ratio 1:20, 10.5 and 1.2.3", None),
-        ("task-12345 risk-free sketch", None),
+        ("your organization org-AbCdEf0123456789xyz owes", "your organization org-*** owes"),
+        ("task-12345 risk-free sketch, org-chart, proj_a", None),
     ],
 )
 def test_secrets_are_cut_and_nothing_else(message: str, shown: str | None) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.wire.openai_chat.vectors import ANSWER
+from tests.wire.openai_chat.vectors import ANSWER, head
 
 from switchgear.kernel.limits import TOOL_CALLS_MAX
 from switchgear.kernel.usage import Usage
 from switchgear.wire.bridge import sign
+from switchgear.wire.dialects import DIALECT_OF
 from switchgear.wire.events import (
     Choice,
     End,
@@ -33,6 +34,7 @@ from switchgear.wire.events import (
     UsageSeen,
 )
 from switchgear.wire.ir import Opaque
+from switchgear.wire.openai_chat.completion_out import write_completion
 from switchgear.wire.openai_chat.reader import ChatReader, read_events
 
 ANSWERS = Path(__file__).parent / "golden" / "answers"
@@ -179,6 +181,7 @@ odd_chunks = st.fixed_dictionaries(
 
 
 @given(st.lists(odd_chunks, max_size=4))
+@settings(deadline=None)
 def test_parts_of_any_type_never_raise(found: list[dict[str, Any]]) -> None:
     events = read([frame(chunk) for chunk in found])
     assert sum(isinstance(event, End | Fault) for event in events) == 1
@@ -186,8 +189,15 @@ def test_parts_of_any_type_never_raise(found: list[dict[str, Any]]) -> None:
     ends = [event.key for event in events if isinstance(event, ToolEnd)]
     if isinstance(events[-1], End):
         assert sorted(starts) == sorted(ends)
-    whole = json.dumps(found[0] if found else {}).replace('"delta"', '"message"')
-    assert isinstance(read_events(whole.encode())[-1], End | Fault)
+    whole = read_events(json.dumps(found[0] if found else {}).replace('"delta"', '"message"').encode())
+    assert isinstance(whole[-1], End | Fault)
+    for answer in (events, whole):
+        if isinstance(answer[-1], End):
+            for dialect in DIALECT_OF.values():
+                writer = dialect.writer(head())
+                assert writer.feed(answer) + writer.closing()
+                assert dialect.write_reply(answer, head())
+            assert write_completion(answer, head())
 
 
 def whole_reply(stream: bytes) -> bytes:
@@ -379,6 +389,11 @@ def test_usage_wherever_it_stands_is_counted_once(name: str, usage: Usage) -> No
     events = read_sample(name)
     assert usage_in(events) == usage
     assert sum(isinstance(event, UsageSeen) for event in events) == 1
+
+
+def test_an_answer_that_tells_no_usage_makes_none_up() -> None:
+    events = read_sample("think_tags")
+    assert not any(isinstance(event, UsageSeen) for event in events)
 
 
 def test_an_end_without_its_marker_is_an_end_once_it_was_finished() -> None:

@@ -32,7 +32,7 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
-from switchgear.wire.ir import Citation, CustomTool, Opaque
+from switchgear.wire.ir import Citation, CustomTool, Opaque, Thinking
 from switchgear.wire.openai_chat.completion_out import CompletionWriter, write_completion
 from switchgear.wire.openai_chat.reader import ChatReader, read_events
 from switchgear.wire.openai_chat.whole_out import write_reply
@@ -245,6 +245,13 @@ def test_a_call_alone_has_a_null_content_and_an_id_of_its_own() -> None:
     assert call["id"] != other["tool_calls"][0]["id"]
 
 
+def test_reasoning_that_the_client_does_not_want_is_not_shown() -> None:
+    quiet = head(msgspec.structs.replace(REQUEST, thinking=Thinking("high", show=False)))
+    message = message_of([*ANSWER, Redacted(Opaque("anthropic", "redacted", "R"))], quiet)
+    assert not [key for key in message if key.startswith("reasoning")]
+    assert message["content"] == "Looking."
+
+
 def test_a_wrapped_free_text_tool_is_free_text_again() -> None:
     events: list[Event] = [
         ToolStart(0, "a", "patch"),
@@ -415,6 +422,29 @@ def test_plain_completions_show_text_only() -> None:
     assert [chunk["choices"][0]["finish_reason"] for chunk in chunks[:-1]] == [None, None, "stop"]
     assert [chunk["usage"] for chunk in chunks[:-1]] == [None] * 3
     assert (chunks[-1]["choices"], chunks[-1]["usage"]["total_tokens"]) == ([], 154)
+
+
+def test_plain_completions_have_log_probabilities_side_by_side() -> None:
+    def piece(*tokens: str) -> TextDelta:
+        listed = [
+            {"token": t, "logprob": -1.0, "top_logprobs": [{"token": "z", "logprob": -2.0}]} for t in tokens
+        ]
+        return TextDelta("".join(tokens), msgspec.Raw(json.dumps(listed).encode()))
+
+    events: list[Event] = [piece("A", "B"), piece("C"), Finish("stop"), End()]
+    expected = {
+        "tokens": ["A", "B", "C"],
+        "token_logprobs": [-1.0] * 3,
+        "top_logprobs": [{"z": -2.0}] * 3,
+        "text_offset": [0, 1, 2],
+    }
+    assert json.loads(write_completion(events, head()))["choices"][0]["logprobs"] == expected
+    writer = CompletionWriter(head())
+    chunks = chunks_of(writer.feed(events) + writer.closing())
+    assert [chunk["choices"][0]["logprobs"] for chunk in chunks[1:]] == [
+        {key: values[2:] for key, values in expected.items()},
+        None,
+    ]
 
 
 def test_plain_completions_know_no_calls_and_no_other_finishes() -> None:

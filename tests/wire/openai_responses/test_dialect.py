@@ -125,7 +125,7 @@ def test_errors_have_all_four_keys() -> None:
     ("err", "code", "message"),
     [
         (ApiError(QUOTA, "Used up."), "insufficient_quota", "Used up. (request id: {})"),
-        (ApiError(CONTEXT_TOO_LONG, "Too long."), "context_length_exceeded", "Too long. (request id: {})"),
+        (ApiError(CONTEXT_TOO_LONG, "Too long."), "context_length_exceeded", "Too long."),
         (ApiError(UPSTREAM_REFUSED, "As it was said."), "invalid_prompt", "As it was said."),
     ],
 )

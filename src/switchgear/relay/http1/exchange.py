@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from switchgear.kernel.errors import BODY_TOO_LARGE, ApiError
 from switchgear.relay.http import ClientGone, DisconnectCallback, Headers
-from switchgear.relay.http1.heads import CONTINUE, header_block, status_line
+from switchgear.relay.http1.heads import CONTINUE, header_block, kept_size_line, size_line, status_line
 
 if TYPE_CHECKING:
     from switchgear.relay.http1.connection import Connection
@@ -144,12 +144,15 @@ class Exchange:
         if self.gone:
             raise ClientGone
         if self.chunked and data:  # a chunk of no bytes would be the end of the body
-            data = b"%x\r\n%b\r\n" % (len(data), data)
+            size = len(data)
+            data = b"".join((kept_size_line(size) or size_line(size), data, b"\r\n"))
         if self._head:
             data = self._head + data
             self._head = b""
-        self._connection.write(data)
-        return not self._connection.is_full
+        connection = self._connection
+        write = connection.write
+        write(data)
+        return not connection.is_full
 
     @property
     def is_full(self) -> bool:

@@ -4,11 +4,15 @@ import time
 from email.utils import formatdate
 from http import HTTPStatus
 
+from switchgear.kernel.limits import SIZE_LINES_KEPT
 from switchgear.relay.http import Headers
 
 STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
+_size_lines: dict[int, bytes] = {}
+kept_size_line = _size_lines.get
+"""What ``size_line`` has made already, if it was kept."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 SINGLE = frozenset(("authorization", "content-length", "host", "transfer-encoding", "x-api-key"))
 """Headers that must not come twice: two readers could take different ones."""
@@ -31,6 +35,14 @@ class Dates:
 
 def status_line(status: int) -> bytes:
     return STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n".encode()
+
+
+def size_line(size: int) -> bytes:
+    """The line before a chunk of so many bytes; kept if it is short, as those come again and again."""
+    line = b"%x\r\n" % size
+    if size < SIZE_LINES_KEPT:
+        _size_lines[size] = line
+    return line
 
 
 def header_block(headers: Headers) -> bytes:

@@ -24,6 +24,8 @@ from switchgear.kernel.errors import (
 from switchgear.wire.error_headers import error_headers
 
 PROMPT_TOO_LONG = "prompt is too long"
+_TOO_LONG = (PROMPT_TOO_LONG, "exceed context limit")
+"""Either is known to clients."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -87,7 +89,8 @@ def _message(err: ApiError) -> str:
         case UPSTREAM_REFUSED.name:
             return message
         case CONTEXT_TOO_LONG.name:
-            return message if PROMPT_TOO_LONG in message.lower() else f"{PROMPT_TOO_LONG}: {message}"
+            known = any(phrase in message.lower() for phrase in _TOO_LONG)
+            return message if known else f"{PROMPT_TOO_LONG}: {message}"
         case MISSING_PARAMETER.name if err.param:
             return f"{err.param}: Field required"
         case MODEL_UNKNOWN.name:

@@ -40,6 +40,7 @@ _QUIET_BLOCKS = frozenset({"text", "thinking"})
 class StreamTap:
     """Push chunks of the upstream; get the bytes that go to the client now."""
 
+    feed_alike = None
     __slots__ = (
         "_counts",
         "_finished",

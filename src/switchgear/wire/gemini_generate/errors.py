@@ -6,6 +6,7 @@ import msgspec
 
 from switchgear.kernel.errors import (
     BAD_KEY,
+    CONTEXT_TOO_LONG,
     INVALID_TYPE,
     INVALID_VALUE,
     KEY_DISABLED,
@@ -59,6 +60,9 @@ _FIELD = frozenset(
     {INVALID_TYPE.name, INVALID_VALUE.name, MISSING_PARAMETER.name, UNSUPPORTED_PARAMETER.name}
 )
 
+TOO_MANY_TOKENS = "exceeds the maximum number of tokens"
+"""By which clients know that a conversation got too long."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -75,7 +79,9 @@ def render_stream_error(err: ApiError, request_id: str) -> bytes:
 def error_body(err: ApiError, request_id: str) -> bytes:
     """The error's object."""
     message = err.message
-    if err.row.name != UPSTREAM_REFUSED.name:
+    if err.row.name == CONTEXT_TOO_LONG.name:
+        message = message if TOO_MANY_TOKENS in message else f"The input {TOO_MANY_TOKENS} allowed: {message}"
+    elif err.row.name != UPSTREAM_REFUSED.name:
         message = f"{message} (request id: {request_id})"
     status = _status(err)
     word = _WORDS.get(status, "INVALID_ARGUMENT" if status < 500 else "INTERNAL")

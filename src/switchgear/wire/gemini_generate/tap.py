@@ -37,6 +37,7 @@ _LF = 0x0A
 class StreamTap:
     """Push chunks of the upstream; get the bytes that go to the client now."""
 
+    feed_alike = None
     __slots__ = (
         "_array",
         "_blocked",

@@ -104,7 +104,7 @@ class ChoiceReader:
 
     def _say(self, content: str, logprobs: Any, events: list[Event]) -> None:
         pieces = self._think.feed(content)
-        tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
+        tokens = _list(logprobs.get("content")) if isinstance(logprobs, dict) else None
         for kind, text in pieces:
             if kind == "reasoning":
                 events.append(ReasoningDelta(text))

@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.usage import Usage
@@ -12,6 +13,7 @@ from switchgear.wire.openai_chat.errors import render_stream_error
 from switchgear.wire.openai_chat.writer import END_MARKER, REASONS, usage_object
 
 _encode = msgspec.json.Encoder().encode
+_TOKEN_KEYS = ("tokens", "token_logprobs", "top_logprobs", "text_offset")
 
 
 class CompletionWriter:
@@ -22,12 +24,14 @@ class CompletionWriter:
         self._choice = 0
         self._closing: list[bytes] = []
         self._usage: Usage | None = None
+        self._tokens: dict[int, _Tokens] = {}
 
     def feed(self, events: list[Event]) -> bytes:
         out: list[bytes] = []
         for event in events:
             if isinstance(event, TextDelta | RefusalDelta):
-                out.append(self._frame([_choice(self._choice, event.text, None)]))
+                tokens = self._tokens.setdefault(self._choice, _Tokens()).take(event)
+                out.append(self._frame([_choice(self._choice, event.text, None, tokens)]))
             elif isinstance(event, Choice):
                 self._choice = event.index
             elif isinstance(event, UsageSeen):
@@ -55,12 +59,16 @@ class CompletionWriter:
 def write_completion(events: list[Event], head: Head) -> bytes:
     """The body of a whole reply."""
     texts: dict[int, list[str]] = {0: []}
+    tokens: dict[int, _Tokens] = {}
+    logprobs: dict[int, dict[str, list[Any]]] = {}
     reasons: dict[int, str] = {}
     usage: Usage | None = None
     index = 0
     for event in events:
         if isinstance(event, TextDelta | RefusalDelta):
             texts[index].append(event.text)
+            for key, values in (tokens.setdefault(index, _Tokens()).take(event) or {}).items():
+                logprobs.setdefault(index, {}).setdefault(key, []).extend(values)
         elif isinstance(event, Choice):
             index = event.index
             texts.setdefault(index, [])
@@ -68,7 +76,9 @@ def write_completion(events: list[Event], head: Head) -> bytes:
             usage = event.usage
         elif isinstance(event, Finish):
             reasons[index] = _reason(event)
-    choices = [_choice(at, "".join(texts[at]), reasons.get(at, "stop")) for at in sorted(texts)]
+    choices = [
+        _choice(at, "".join(texts[at]), reasons.get(at, "stop"), logprobs.get(at)) for at in sorted(texts)
+    ]
     reply = _envelope(head) | {"choices": choices}
     if usage is not None:
         reply["usage"] = usage_object(usage)
@@ -84,8 +94,44 @@ def _envelope(head: Head) -> dict[str, Any]:
     }
 
 
-def _choice(index: int, text: str, reason: str | None) -> dict[str, Any]:
-    return {"text": text, "index": index, "logprobs": None, "finish_reason": reason}
+def _choice(index: int, text: str, reason: str | None, logprobs: Any = None) -> dict[str, Any]:
+    return {"text": text, "index": index, "logprobs": logprobs, "finish_reason": reason}
+
+
+class _Tokens:
+    """The log probabilities of one answer, in the older form: lists side by side."""
+
+    def __init__(self) -> None:
+        self._offset = 0
+
+    def take(self, event: TextDelta | RefusalDelta) -> dict[str, list[Any]] | None:
+        """Those of a piece of text; None where it has none."""
+        raw = event.logprobs if isinstance(event, TextDelta) else None
+        if raw is None:
+            self._offset += len(event.text)
+            return None
+        found: dict[str, list[Any]] = {key: [] for key in _TOKEN_KEYS}
+        for token in _decode_tokens(raw):
+            found["tokens"].append(token.token)
+            found["token_logprobs"].append(token.logprob)
+            found["top_logprobs"].append({top.token: top.logprob for top in token.top_logprobs} or None)
+            found["text_offset"].append(self._offset)
+            self._offset += len(token.token)
+        return found
+
+
+def _decode_tokens(raw: Raw) -> list["_Token"]:
+    """None of them where an upstream writes them in a way of its own."""
+    try:
+        return msgspec.json.decode(raw, type=list[_Token])
+    except ValueError:
+        return []
+
+
+class _Token(msgspec.Struct, gc=False):
+    token: str
+    logprob: float
+    top_logprobs: list["_Token"] = []
 
 
 def _reason(event: Finish) -> str:

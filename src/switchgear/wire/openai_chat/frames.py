@@ -1,5 +1,6 @@
 """What is read of a chunk, whether of a stream or whole: a typed decode, and a patient one for odd shapes."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -57,6 +58,8 @@ class Chunk(msgspec.Struct, gc=False):
 
 
 decode_chunk = msgspec.json.Decoder(Chunk).decode
+decode_text = msgspec.json.Decoder(str).decode
+_JSON_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -176,6 +179,39 @@ def _gather_function(function: FunctionPart | None, texts: list[str]) -> None:
         texts.append(function.name)
     if function.arguments:
         texts.append(function.arguments)
+
+
+def around_text(raw: bytes, choice: Choice) -> tuple[bytes, bytes] | None:
+    """What stands in a frame before and after the JSON string that is all the model says in its only choice.
+
+    None where it says more than that, or where it can't be told for certain which string it is.
+    """
+    delta = choice.delta or Message()
+    if delta.refusal or delta.tool_calls or delta.function_call or delta.audio:
+        return None
+    said = [
+        (key, text)
+        for key, text in (
+            (b'"text"', choice.text),
+            (b'"content"', delta.content),
+            (b'"reasoning_content"', delta.reasoning_content),
+            (b'"reasoning"', delta.reasoning),
+        )
+        if text
+    ]
+    if len(said) != 1 or raw.count(said[0][0]) != 1:
+        return None
+    key, text = said[0]
+    after_key = raw.index(key) + len(key)
+    found = _JSON_STRING.search(raw, after_key)
+    if found is None or raw[after_key : found.start()].strip() != b":":
+        return None
+    try:
+        if decode_text(found.group()) != text:
+            return None
+    except ValueError:
+        return None
+    return raw[: found.start()], raw[found.end() :]
 
 
 def says_something(data: bytes) -> bool:

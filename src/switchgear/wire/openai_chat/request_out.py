@@ -129,7 +129,8 @@ def write_request(request: Request, upstream: Upstream) -> Written:
             dropped.append("thinking")
         thinking = Thinking(effort="none")
     fields |= write_thinking(thinking, upstream.facts)
-    return Written(fields, tuple(dropped), names=names.renamed())
+    stops = request.stop if upstream.facts.no_stop else ()
+    return Written(fields, tuple(dropped), names=names.renamed(), stops=stops)
 
 
 def _must_not_think(request: Request, facts: ModelFacts) -> bool:
@@ -157,11 +158,8 @@ def _sampling(body: dict[str, Any], request: Request, upstream: Upstream, droppe
             dropped.append(name)
         else:
             body[name] = value
-    if request.stop:
-        if facts.no_stop:
-            dropped.append("stop")
-        else:
-            body["stop"] = list(request.stop)
+    if request.stop and not facts.no_stop:
+        body["stop"] = list(request.stop)
     if request.n > 1:
         body["n"] = request.n
     if request.logit_bias is not None:

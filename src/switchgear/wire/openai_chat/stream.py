@@ -14,6 +14,7 @@ from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX, TEXT_PIECES_M
 from switchgear.kernel.usage import Usage
 from switchgear.wire.call import Operation
 from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
+from switchgear.wire.openai_chat.alike import Alike, without_usage
 from switchgear.wire.openai_chat.errors import render_stream_error
 from switchgear.wire.openai_chat.frames import (
     ABSENT,
@@ -39,8 +40,6 @@ from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
 END_MARKER = b"data: [DONE]\n\n"
 
 _DONE = b"[DONE]"
-# An unescaped quote stands in no string, so this is a field wherever it is found.
-_NO_USAGE = b',"usage":null'
 _LF = 0x0A
 _FIELD_NAMES = frozenset({b"data", b"event", b"id", b"retry"})
 # Finish reasons by which some upstreams say that the answer failed.
@@ -58,17 +57,19 @@ class StreamTap:
     """Push chunks of the upstream; get the bytes that go to the client now."""
 
     __slots__ = (
+        "_alike",
         "_closing",
         "_finished_choices",
         "_head",
         "_operation",
         "_reader",
         "_show_usage",
+        "_text_bytes",
         "_texts",
         "ended",
         "fault",
+        "feed_alike",
         "has_content",
-        "text_bytes",
         "usage",
     )
 
@@ -80,14 +81,24 @@ class StreamTap:
         self._closing = b""
         self._head: tuple[dict[str, Raw], Raw] | None = None
         self._texts: list[str] = []
+        self._text_bytes = 0
+        """Of ``_texts``."""
+        self._alike = Alike()
+        self.feed_alike = self._alike.take
+        """What to forward of a chunk that is one frame and differs only in its text from one before; b"" for
+        any other: then ``feed`` has to be called. Of what can be seen of the tap only the text changes."""
         self.ended = False
         """The end marker came."""
         self.fault: UpstreamError | None = None
         self.has_content = False
         """A frame that says something is forwarded: from here on there is no other candidate."""
         self.usage: Usage | None = None
-        self.text_bytes = 0
+
+    @property
+    def text_bytes(self) -> int:
         """Of the text that waits for ``take_text``."""
+        self._gather_alike()
+        return self._text_bytes
 
     @property
     def finished(self) -> bool:
@@ -116,19 +127,16 @@ class StreamTap:
 
     def feed(self, chunk: bytes) -> bytes:
         """The complete frames to forward; ``chunk`` itself where it is nothing else than such frames."""
-        size = len(chunk)
-        if (
-            chunk.find(b"\n") == size - 2
-            and chunk.startswith(b"data: {")
-            and chunk[-1] == _LF
-            and b"\r" not in chunk
-            and not self._reader.rest
-            and size <= FRAME_BYTES_MAX
-        ):
-            if self.ended or self.fault is not None:
-                return b""
-            return self._take_data(chunk, chunk[6:-2])
-        return self._feed_frames(chunk)
+        self._gather_alike()
+        alike = self._alike
+        if alike.until_bytes and (run := alike.take_run(chunk)):
+            self._gather_alike()
+            return run
+        if self._is_over():
+            return b""
+        sent = self._feed_run(chunk) if alike.around_bytes else self._feed_any(chunk)
+        alike.open(not self._reader.rest and not self._is_over())
+        return sent
 
     def finish(self) -> Literal["complete", "cut"]:
         """To be asked once at the upstream's end of file."""
@@ -143,14 +151,54 @@ class StreamTap:
 
     def take_text(self) -> str:
         """What the model wrote since the last call, for a token estimate."""
+        self._gather_alike()
         text = "".join(self._texts)
         self._texts.clear()
-        self.text_bytes = 0
+        self._text_bytes = 0
         return text
 
-    def _feed_frames(self, chunk: bytes) -> bytes:
+    def _gather_alike(self) -> None:
+        if self._alike.texts:
+            text = "".join(self._alike.texts)
+            self._alike.texts.clear()
+            self._texts.append(text)
+            self._text_bytes += len(text) if text.isascii() else len(text.encode())
+            self._join_pieces()
+
+    def _join_pieces(self) -> None:
+        if len(self._texts) > TEXT_PIECES_MAX:
+            self._texts = ["".join(self._texts)]
+
+    def _feed_run(self, chunk: bytes) -> bytes:
+        """A chunk of many frames has a run of alike ones in it, behind the end of a torn one perhaps."""
+        start, end = self._alike.find_run(chunk)
+        if start == end:
+            return self._feed_any(chunk)
+        out = self._feed_any(chunk[:start]) if start else b""
         if self._is_over():
-            return b""
+            return out
+        run = chunk[start:end]
+        sent = b"" if self._reader.rest else self._alike.take_run(run)
+        self._gather_alike()
+        out += sent or self._feed_any(run)
+        if end < len(chunk) and not self._is_over():
+            out += self._feed_any(chunk[end:])
+        return out
+
+    def _feed_any(self, chunk: bytes) -> bytes:
+        size = len(chunk)
+        if (
+            chunk.find(b"\n") == size - 2
+            and chunk.startswith(b"data: {")
+            and chunk[-1] == _LF
+            and b"\r" not in chunk
+            and not self._reader.rest
+            and size <= FRAME_BYTES_MAX
+        ):
+            return self._take_data(chunk, chunk[6:-2])
+        return self._feed_frames(chunk)
+
+    def _feed_frames(self, chunk: bytes) -> bytes:
         had_rest = self._reader.rest
         too_long = False
         try:
@@ -211,19 +259,19 @@ class StreamTap:
                 self._take_new(choice)
             if choice.usage is not ABSENT and choice.usage != NULL:
                 reported = True
-            self.text_bytes += gather_text(choice, choice.delta, self._texts)
-        if len(self._texts) > TEXT_PIECES_MAX:
-            self._texts = ["".join(self._texts)]
+            self._text_bytes += gather_text(choice, choice.delta, self._texts)
+        self._join_pieces()
         if self.fault is not None:
             return b""
         if not self.has_content:
-            self.has_content = self.text_bytes > 0 or says_something(data)
+            self.has_content = self._text_bytes > 0 or says_something(data)
         if reported:
             return self._strip_usage(data)
-        if chunk.usage is not ABSENT and not self._show_usage:
-            # Asked for by us: the other chunks of such a stream say that they have none.
-            return raw.replace(_NO_USAGE, b"")
-        return raw
+        hide_usage = chunk.usage is not ABSENT and not self._show_usage
+        if len(choices) == 1:
+            self._alike.learn(raw, choices[0], hide_usage)
+        # Asked for by us: the other chunks of such a stream say that they have none.
+        return without_usage(raw) if hide_usage else raw
 
     def _take_finish(self, choice: Choice) -> None:
         if choice.finish_reason in _FAILED_FINISH:

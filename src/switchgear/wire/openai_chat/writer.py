@@ -137,6 +137,8 @@ class Deltas:
     def __init__(self, head: Head) -> None:
         self._seals = head.seals
         self._legacy = "functions" in head.fields
+        thinking = head.request.thinking
+        self._hides = thinking is not None and thinking.show is False
         self._details: dict[int, int] = {}
         self._custom_tools = frozenset(
             tool.name for tool in head.request.tools if isinstance(tool, CustomTool)
@@ -152,6 +154,11 @@ class Deltas:
         match event:
             case TextDelta():
                 return {"content": event.text}
+            case ReasoningDelta() | Redacted() if self._hides:
+                return None
+            case Signature() if self._hides and event.of == "reasoning":
+                # Without its text it would be refused when it comes back.
+                return None
             case ReasoningDelta():
                 return {"reasoning_content": event.text}
             case Signature() if event.of == "reasoning":

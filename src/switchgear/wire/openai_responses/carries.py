@@ -40,7 +40,7 @@ CARRIES: Mapping[str, Carriage] = {
     "top_p": "map",
     "top_k": "drop",
     "stop": "emulate",
-    "n": "refuse",
+    "n": "emulate",
     "seed": "drop",
     "presence_penalty": "drop",
     "frequency_penalty": "drop",

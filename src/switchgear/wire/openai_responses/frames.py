@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from switchgear.wire.faults import FaultKind, UpstreamError, upstream_error_of
+from switchgear.wire.fault_codes import FaultKind
+from switchgear.wire.faults import UpstreamError, upstream_error_of
 from switchgear.wire.splice import NULL, repair_surrogates
 
 _decode_any = msgspec.json.Decoder().decode

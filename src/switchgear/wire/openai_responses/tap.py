@@ -53,6 +53,7 @@ _decode_ending = msgspec.json.Decoder(_Ending).decode
 class StreamTap:
     """See ``wire.dialect.Tap``."""
 
+    feed_alike = None
     __slots__ = (
         "_begin",
         "_closing",
