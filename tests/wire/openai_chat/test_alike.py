@@ -67,7 +67,7 @@ def run(parts: list[bytes], show_usage: bool, short: bool) -> dict[str, Any]:
     return {
         "out": out,
         "end": end,
-        "closing": tap.closing,
+        "closing": tap.closing(),
         "usage": tap.usage,
         "has_content": tap.has_content,
         "text_bytes": tap.text_bytes,
