@@ -1,4 +1,4 @@
-"""The three steps of a conversion in-process, for ``bench.micro``: the request, a whole reply, a streamed frame.
+"""The steps of a conversion in-process, for ``bench.micro``: the request, a whole reply, a streamed frame.
 
 The answers are those of the mock upstream. A frame is measured inside a stream that has begun.
 """
@@ -47,16 +47,17 @@ CHAT_REPLY = (
     b'"finish_reason":"stop"}],"usage":{"prompt_tokens":250,"completion_tokens":180,"total_tokens":430}}'
 )
 CHAT_FRAME = (
-    b'data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1772077478,"model":"bench","choices"'
-    b':[{"index":0,"delta":{"content":" token"},"logprobs":null,"finish_reason":null}],"usage":null}\n\n'
+    b'data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1772077478,"model":"bench",'
+    b'"choices":[{"index":0,"delta":{"content":" token"},"logprobs":null,"finish_reason":null}],'
+    b'"usage":null}\n\n'
 )
 MESSAGES_REPLY = (
     b'{"id":"msg_bench","type":"message","role":"assistant","model":"bench","content":[{"type":"text","text":"%b"}'
     b'],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":250,"output_tokens":180}}'
 )
 MESSAGES_BEGIN = (
-    b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_bench","type":"message","role":'
-    b'"assistant","model":"bench","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":250'
+    b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_bench","type":"message",'
+    b'"role":"assistant","model":"bench","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":250'
     b',"output_tokens":1}}}\n\nevent: content_block_start\ndata: {"type":"content_block_start","index":0,'
     b'"content_block":{"type":"text","text":""}}\n\n'
 )
