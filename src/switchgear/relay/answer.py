@@ -190,7 +190,8 @@ class Answerer:
         if usage is None or not self._believable(usage):
             usage, source = await self._estimate(call, result.text), "estimated"
         body = result.body
-        await self._keep_thoughts()
+        if self._thoughts is not None:
+            await self._keep_thoughts()
         self._end("complete", 200, "", usage, source, len(body), replied_ns=replied_ns)
         headers = [
             *self._headers,

@@ -205,7 +205,9 @@ class Pipeline:
         alias = read_alias(view.snapshot, dialect.read_model(fields, in_path))
         running.model = model = alias.model
         running.terms = terms = terms_for(view.snapshot, caller, model)
-        call = alias.applied(dialect.read_call(running.operation, fields, model, in_path))
+        call = dialect.read_call(running.operation, fields, model, in_path)
+        if alias.written:
+            call = alias.applied(call)
         running.asked_for(call)
         state: State = take_permit(tools.books.limiter, caller, call, tools.books.clock)
         running.permit = state.permit
@@ -213,7 +215,7 @@ class Pipeline:
         candidates = self._plan(view, caller.principal.group, call)
         preparation = Preparation(call, dialect, running.owner, tools.seals, tools.fetch, tools.thoughts.find)
         first, prepared = await preparation.first_fit(candidates)
-        asked = prepared.multiplied(call)
+        asked = call if prepared.copies == 1 else prepared.multiplied(call)
         await reserve(tools.books.funds, running.request_id, caller, asked, dialect, terms, tools.count)
         running.reserved = True
         passed_on = passed_on_headers(request.header, hops, call.operation)
