@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= $(or $(SWITCHGEAR_DATA),data)
 
-.PHONY: help run setup dev check fmt test e2e test-clients chaos fuzz bench docs lock prices clean
+.PHONY: help run setup dev check fmt test e2e test-clients chaos fuzz bench docs lock prices golden clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -57,6 +57,9 @@ fmt: $(VENV)/.dev ## sort imports, fix what can be fixed, lay the code out
 
 test: $(VENV)/.dev .venv-sdk-previous/.done ## everything that must hold at every change
 	@$(BIN)/pytest -m "not slow" $(ARGS)
+
+golden: $(VENV)/.dev ## write the transcripts of tests/wire/pairs again; read the diff
+	@RECORD_GOLDEN=1 $(BIN)/pytest tests/wire/pairs/test_golden.py $(ARGS)
 
 e2e: $(VENV)/.dev .venv-sdk-previous/.done ## real processes and sockets only
 	@$(BIN)/pytest tests/e2e -m "not slow" $(ARGS)

@@ -15,7 +15,7 @@ from switchgear.config.tables import SERVER, TABLES, Field, Table
 from switchgear.control import metrics as controller_metrics
 from switchgear.kernel import errors, limits
 from switchgear.kernel import facts as facts_module
-from switchgear.kernel.dialects import DIALECTS
+from switchgear.kernel.dialects import DIALECTS, DialectName
 from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.money import usd_from_nanos
 from switchgear.kernel.usage import UNITS
@@ -23,6 +23,8 @@ from switchgear.ledger.policy import POLICY
 from switchgear.ledger.record import END_STATES
 from switchgear.relay import metrics as worker_metrics
 from switchgear.vendors.shipped import shipped
+from switchgear.wire.dialects import DIALECT_OF
+from switchgear.wire.loss import CONCEPTS, Carriage
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
@@ -41,6 +43,7 @@ def pages() -> dict[str, str]:
         "prices.md": prices_page(),
         "stream-end.md": stream_end_page(),
         "metrics.md": metrics_page(),
+        "conversion.md": conversion_page(),
     }
 
 
@@ -193,6 +196,7 @@ def vendors_page() -> str:
             ", ".join(vendor.dialects),
             ", ".join(name for name in vendor.speaks() if name not in vendor.dialects) or "none",
             ", ".join(name for name in vendor.endpoints if name not in DIALECTS) or "none",
+            vendor.responses_state if "openai_responses" in vendor.endpoints else "",
             len(data.models_of(vendor.name)),
         )
         for vendor in data.vendors.values()
@@ -205,13 +209,16 @@ def vendors_page() -> str:
         "dialects",
         "on request",
         "other operations",
+        "responses",
         "models",
     )
     return page(
         "Vendors",
         "Places that a channel may name as its `vendor`. Each is one file in `src/switchgear/vendors/data/`. "
         "A channel speaks the dialects of its vendor unless `dialects` says otherwise; those of the column "
-        "*on request* are there too, but have to be named.",
+        "*on request* are there too, but have to be named. *responses* says what a vendor does with answers "
+        "of the Responses dialect: it keeps `none`, they are `kept` for later calls to name, or it works in "
+        "the `background`, too.",
         table(header, rows),
     )
 
@@ -333,6 +340,49 @@ def stream_end_page() -> str:
         table(header, rows),
         f"Usage is counted in disjoint units: {', '.join(f'`{unit}`' for unit in UNITS)}.",
     )
+
+
+def conversion_page() -> str:
+    parts = [
+        f"## A client of `{client}`\n\n" + table(("concept", "its field", *DIALECTS), conversion_rows(client))
+        for client in DIALECTS
+    ]
+    return page(
+        "What conversion keeps",
+        "A request whose dialect its upstream speaks passes through as it is. Between two dialects every "
+        "concept of a request has one of four fates, whatever else the request says:",
+        "- *map*: the upstream's dialect has the same;\n"
+        "- *emulate*: another mechanism with the same effect;\n"
+        "- *drop*: a tuning knob that it lacks is left out, and named in `x-switchgear-dropped` and in the "
+        "usage record;\n"
+        "- **refuse**: leaving it out would change the answer, its cost or its safety, so the call ends with "
+        "400 `unsupported_parameter` that names the field, before any money is held.",
+        "A model may take less than its dialect: what is known of it ([models](models.md)) turns *map* into "
+        "*drop* or another spelling, and is named likewise. Of several upstreams the one is asked that "
+        "carries the request with the least loss.",
+        *parts,
+    )
+
+
+def conversion_rows(client: DialectName) -> list[tuple[str, ...]]:
+    """Of each concept: its name, the client's field, and what becomes of it in each dialect."""
+    fields = DIALECT_OF[client].fields
+    return [
+        (
+            f"`{concept}`",
+            f"`{fields.get(concept, concept)}`",
+            *(
+                "as it is"
+                if upstream == client
+                else _FATE[DIALECT_OF[upstream].carries.get(concept, "refuse")]
+                for upstream in DIALECTS
+            ),
+        )
+        for concept in CONCEPTS
+    ]
+
+
+_FATE: dict[Carriage, str] = {"map": "map", "emulate": "emulate", "drop": "drop", "refuse": "**refuse**"}
 
 
 def metrics_page() -> str:

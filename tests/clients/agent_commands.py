@@ -160,8 +160,9 @@ def _cline_said(printed: str) -> str:
 
 
 def _aider(place: Place, prompt: str) -> Run:
-    # A price list of its own, or it would look for one on the network.
-    _write(place.home / ".aider" / "caches" / "model_prices_and_context_window.json", "{}")
+    # A price list that is not empty, or it would look for one on the network.
+    prices = json.dumps({f"openai/{place.model}": {}})
+    _write(place.home / ".aider" / "caches" / "model_prices_and_context_window.json", prices)
     quiet = ["--no-git", "--yes", "--no-check-update", "--no-show-release-notes", "--analytics-disable"]
     quiet += ["--no-show-model-warnings", "--no-pretty"]
     env = {

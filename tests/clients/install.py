@@ -1,10 +1,11 @@
-"""Installs the clients into ignored folders beside this file: ``python -m tests.clients.install``.
+"""Installs the clients into folders that git ignores: ``python -m tests.clients.install``.
 
 What is installed is what the lock files say, by digest. No install script of a package runs but the few that
 put a binary in its place. A mark beside what was installed tells that it is the lock file's.
 """
 
 import hashlib
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +23,8 @@ AIDER = FOLDER.parents[1] / ".venv-aider"
 
 
 def main() -> None:
+    if shutil.which("npm") is None:
+        sys.exit("The clients need Node.js 20 or newer, with npm.")
     for name in NPM_FOLDERS:
         _once(FOLDER / name / "package-lock.json", FOLDER / name / "node_modules", _install_npm)
     _once(FOLDER / "aider.lock", AIDER, _install_aider)

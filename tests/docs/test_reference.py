@@ -11,9 +11,12 @@ import pytest
 
 from switchgear.cli.app import COMMANDS
 from switchgear.config.tables import TABLES
+from switchgear.kernel.dialects import DIALECTS, DialectName
 from switchgear.kernel.errors import TABLE
 from switchgear.kernel.facts import ModelFacts
 from switchgear.vendors.shipped import shipped
+from switchgear.wire.dialects import DIALECT_OF
+from switchgear.wire.loss import CONCEPTS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -50,10 +53,31 @@ def test_nothing_is_missing(make_docs: ModuleType) -> None:
         ("prices.md", shipped().models),
         ("metrics.md", [name for name, _, _ in make_docs.metrics()]),
         ("bounds.md", [name for name, _, _ in make_docs.bounds()]),
+        ("conversion.md", [*DIALECTS, *CONCEPTS]),
     ):
         assert names
         assert [name for name in names if f"`{name}`" not in pages[page]] == [], page
     assert [name for name in COMMANDS if f"## `switchgear {name}`" not in pages["commands.md"]] == []
+
+
+@pytest.mark.parametrize("client", DIALECTS)
+def test_every_concept_has_a_fate_in_every_dialect(make_docs: ModuleType, client: DialectName) -> None:
+    page: str = (
+        make_docs.pages()["conversion.md"].partition(f"## A client of `{client}`")[2].partition("##")[0]
+    )
+    for concept in CONCEPTS:
+        line = next(line for line in page.split("\n") if line.startswith(f"| `{concept}` "))
+        field, *fates = (cell.strip(" `*") for cell in line.strip("|").split("|")[1:])
+        assert field == DIALECT_OF[client].fields.get(concept, concept)
+        for upstream, fate in zip(DIALECTS, fates, strict=True):
+            carried = DIALECT_OF[upstream].carries.get(concept, "refuse")
+            assert fate == ("as it is" if upstream == client else carried)
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_no_dialect_speaks_of_a_concept_that_is_none(name: DialectName) -> None:
+    dialect = DIALECT_OF[name]
+    assert set(dialect.carries) | set(dialect.fields) <= set(CONCEPTS)
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:

@@ -10,6 +10,8 @@ import pytest
 from tests.e2e import client, sdk_expected, sdk_rig
 from tests.e2e.harness import ROOT
 from tests.e2e.sdk_rig import UPSTREAMS, Rig, Script
+from tests.e2e.sdks import asked
+from tests.sim import replies
 
 SCRIPTS = {
     f"{dialect}-{major}": Script(
@@ -28,6 +30,8 @@ CASES = {
     "messages": [*COMMON, "count", "models"],
     "gemini": [*COMMON, "chat", "count", "models"],
 }
+EMBEDDING = ("chat", "gemini")
+"""Dialects that have embeddings."""
 VERSIONS = {"chat": ("3.", "2."), "responses": ("3.", "2."), "messages": ("2.", "1."), "gemini": ("3.", "2.")}
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
@@ -63,6 +67,13 @@ def test_an_sdk_meets_an_upstream(found: dict[str, Any], script: str, case: str,
     finding = of(found, script, upstream)[case]
     assert not (isinstance(finding, dict) and "raised" in finding), finding
     sdk_expected.check(case, finding, SCRIPTS[script].dialect, sdk_rig.model(upstream))
+
+
+@pytest.mark.parametrize("upstream", EMBEDDING)
+@pytest.mark.parametrize("script", [name for name, script in SCRIPTS.items() if script.dialect in EMBEDDING])
+def test_a_vector_is_the_same_whoever_asks(found: dict[str, Any], script: str, upstream: str) -> None:
+    vector = of(found, script, upstream)["embedding"]
+    assert vector == pytest.approx(replies.embedding_of(asked.EMBEDDED), abs=1e-6)
 
 
 @pytest.mark.parametrize("upstream", UPSTREAMS)

@@ -135,3 +135,29 @@ def test_durations_are_written_as_clients_read_them(ns: int, text: str) -> None:
 def test_a_preflight_allows_what_was_asked_but_nothing_strange() -> None:
     assert ", x-new-header" in dict(preflight_headers("id", "x-new-header"))["access-control-allow-headers"]
     assert "\r" not in dict(preflight_headers("id", "a\r\nx: y"))["access-control-allow-headers"]
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "below"),
+    [
+        ("/v1/responses/resp_1", "GET", ""),
+        ("/responses/resp_1/", "DELETE", ""),
+        ("/v1/v1/responses/resp_1/cancel", "POST", "cancel"),
+        ("/v1//responses/resp_1/input_items", "GET", "input_items"),
+    ],
+)
+def test_a_stored_response_is_found_by_its_id(path: str, method: str, below: str) -> None:
+    route = find_route(path)
+    assert route is not None
+    assert method in route.methods
+    assert (route.page, route.response_id, route.below) == ("response", "resp_1", below)
+    assert route.dialect == "openai_responses"
+
+
+def test_words_below_responses_are_no_ids() -> None:
+    compact, count = find_route("/v1/responses/compact"), find_route("/v1/responses/input_tokens")
+    assert compact is not None
+    assert count is not None
+    assert (compact.relayed, compact.in_path.verb) == ("openai_responses", "compact")
+    assert (count.page, count.counts, count.in_path.verb) == ("count", "openai_responses", "input_tokens")
+    assert find_route("/v1/responses/resp_1/elsewhere") is None

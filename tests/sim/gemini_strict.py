@@ -41,7 +41,10 @@ FORMATS = {
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
 MODES = {"AUTO", "ANY", "NONE", "VALIDATED"}
 LEVELS = ("minimal", "low", "medium", "high", "xhigh")
-OPAQUE = {"args", "response", "parametersJsonSchema", "responseJsonSchema", "parameters", "responseSchema"}
+OPAQUE = {"args", "response", "parametersJsonSchema", "responseJsonSchema"}
+SCHEMAS = {"parameters", "responseSchema"}
+VALUES = {"default", "example", "enum", "required", "propertyOrdering"}
+"""What a schema says about values, and names of properties: none of it is a field's name."""
 
 
 def camel(item: Any) -> Any:
@@ -52,9 +55,29 @@ def camel(item: Any) -> Any:
         return item
     found = {}
     for key, value in item.items():
-        name = re.sub(r"_([a-z])", lambda match: match[1].upper(), key)
-        found[name] = value if name in OPAQUE else camel(value)
+        name = _camel_name(key)
+        found[name] = value if name in OPAQUE else camel_schema(value) if name in SCHEMAS else camel(value)
     return found
+
+
+def camel_schema(item: Any) -> Any:
+    """The same of a schema; the names of properties are the caller's own and stay."""
+    if isinstance(item, list):
+        return [camel_schema(value) for value in item]
+    if not isinstance(item, dict):
+        return item
+    found: Json = {}
+    for key, value in item.items():
+        name = _camel_name(key)
+        if name == "properties" and isinstance(value, dict):
+            found[name] = {own: camel_schema(inner) for own, inner in value.items()}
+        else:
+            found[name] = value if name in VALUES else camel_schema(value)
+    return found
+
+
+def _camel_name(key: str) -> str:
+    return re.sub(r"_([a-z])", lambda match: match[1].upper(), key)
 
 
 def check(call: Json, model: str) -> None:

@@ -113,7 +113,10 @@ def named_tool(text: str) -> tuple[str, Json | None]:
         return "", None
     if text[match.end() : match.end() + 1] != "{":
         return match[1], None
-    arguments, _ = json.JSONDecoder().raw_decode(text, match.end())
+    try:
+        arguments, _ = json.JSONDecoder().raw_decode(text, match.end())
+    except ValueError:  # a client that escaped the quotes, for one
+        return match[1], None
     return match[1], arguments
 
 

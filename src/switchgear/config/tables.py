@@ -11,6 +11,8 @@ from switchgear.kernel.limits import (
     DRAIN_S,
     DRAIN_S_MAX,
     RATE_PER_MINUTE_MAX,
+    RESPONSES_RETENTION_DAYS,
+    RESPONSES_RETENTION_DAYS_MAX,
     TIMEOUT_S_MAX,
     WEIGHT_MAX,
     WORKERS_MAX,
@@ -85,6 +87,14 @@ SERVER = Table(
             read.seconds(0, DRAIN_S_MAX),
             "How long running calls get to finish after SIGTERM.",
             f"{DRAIN_S:g}",
+        ),
+        Field(
+            "responses_retention_days",
+            "integer",
+            read.integer(0, RESPONSES_RETENTION_DAYS_MAX),
+            "How long responses, with what was asked and answered in them, are kept for later calls to name; "
+            "0 keeps nothing.",
+            str(RESPONSES_RETENTION_DAYS),
         ),
     ),
 )

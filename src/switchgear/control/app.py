@@ -20,6 +20,7 @@ from switchgear.control.leases import Leases
 from switchgear.control.local_model import LocalModel
 from switchgear.control.metrics import Metrics
 from switchgear.control.recovery import Recovery
+from switchgear.control.responses import Responses
 from switchgear.control.threads import StoreThreads
 from switchgear.control.workers import Workers
 from switchgear.kernel.clock import Clock, SystemClock
@@ -32,6 +33,8 @@ from switchgear.kernel.limits import (
     EPOCH_RETRY_S,
     GAUGE_INTERVAL_S,
     INGEST_POLL_INTERVAL_S,
+    RESPONSE_SWEEP_INTERVAL_S,
+    RESPONSES_RETENTION_DAYS,
     THOUGHTS_BYTES_MAX,
     THOUGHTS_KEEP_S,
 )
@@ -41,12 +44,16 @@ from switchgear.link.protocol import (
     Acquire,
     ChannelFault,
     CheckAdmin,
+    ClaimBill,
     CountTokens,
+    DropResponse,
     Failed,
+    FindResponse,
     FindThoughts,
     FoundThoughts,
     Hello,
     JournalGrew,
+    KeepResponse,
     KeepThoughts,
     KeyFound,
     KeyUnknown,
@@ -87,6 +94,7 @@ class Controller:
         pepper: bytes,
         clock: Clock | None = None,
         trusted_proxies: tuple[str, ...] = (),
+        responses_retention_days: int = RESPONSES_RETENTION_DAYS,
     ) -> None:
         self._home = home
         self._pepper = pepper
@@ -97,7 +105,10 @@ class Controller:
         self._ingest = Ingest(home, lambda: self.metrics.count("ingest_bad_records_total"))
         self._recovery = Recovery(home, self._store, self._ingest, self._clock)
         self._leases = Leases(self._store, self.workers, self._clock, self.metrics)
-        self._configuration = Configuration(self._store, vault, self.workers, self.metrics, trusted_proxies)
+        self._configuration = Configuration(
+            self._store, vault, self.workers, self.metrics, trusted_proxies, responses_retention_days > 0
+        )
+        self._responses = Responses(self._store, self.workers, self._clock, responses_retention_days)
         self._counter = TokenCounter()
         self._local_model = LocalModel(self._clock)
         self._thoughts = Kept(THOUGHTS_BYTES_MAX, THOUGHTS_KEEP_S)
@@ -120,6 +131,7 @@ class Controller:
             self._spawn(self._repeat(self._watch_configuration, CONFIG_POLL_INTERVAL_S))
             self._spawn(self._repeat(self._set_gauges, GAUGE_INTERVAL_S))
             self._spawn(self._repeat(self._set_drift, DRIFT_INTERVAL_S))
+            self._spawn(self._repeat(self._responses.sweep, RESPONSE_SWEEP_INTERVAL_S))
             await stop.wait()
         finally:
             await self._close()
@@ -250,6 +262,8 @@ class Controller:
         if isinstance(body, CheckAdmin):
             known = await self._store.read(partial(check_admin, name=body.name, password=body.password))
             return Ok() if known else Failed("the name or the password is wrong")
+        if isinstance(body, KeepResponse | FindResponse | DropResponse | ClaimBill):
+            return await self._responses.answer(body)
         return await self._refresh()
 
     def _find_thoughts(self, body: FindThoughts) -> FoundThoughts:

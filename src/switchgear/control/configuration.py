@@ -40,12 +40,14 @@ class Configuration:
         workers: Workers,
         metrics: Metrics,
         trusted_proxies: tuple[str, ...],
+        keeps_responses: bool = True,
     ) -> None:
         self._store = store
         self._vault = vault
         self._workers = workers
         self._metrics = metrics
         self._trusted_proxies = trusted_proxies
+        self._keeps_responses = keeps_responses
         self._turn = asyncio.Lock()
         self._snapshot: Snapshot | None = None
         self._failed_version: int | None = None
@@ -62,7 +64,14 @@ class Configuration:
         version, groups, channels, prices = await self._store.read(self._parts)
         try:
             self._snapshot = compile_snapshot(
-                version, groups, channels, prices, shipped(), os.environ, self._trusted_proxies
+                version,
+                groups,
+                channels,
+                prices,
+                shipped(),
+                os.environ,
+                self._trusted_proxies,
+                self._keeps_responses,
             )
         except SnapshotError:
             self._failed_version = version

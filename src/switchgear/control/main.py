@@ -14,6 +14,7 @@ import uvloop
 from switchgear.control.app import Controller
 from switchgear.control.snapshot import SnapshotError
 from switchgear.kernel.home import Home
+from switchgear.kernel.limits import RESPONSES_RETENTION_DAYS
 from switchgear.kernel.log import set_up_logging
 from switchgear.store.db import Database, StoreError, open_database
 from switchgear.store.vault import Vault, bind_secrets, load_pepper, load_vault
@@ -22,7 +23,8 @@ log = logging.getLogger(__name__)
 
 
 def main(argv: list[str]) -> int:
-    """``DATA [--parent-fd N] [--trusted-proxy CIDR …]``; the exit code is 0 after a clean stop, 1 otherwise.
+    """``DATA [--parent-fd N] [--trusted-proxy CIDR …] [--responses-retention-days N]``; the exit code is 0
+    after a clean stop, 1 otherwise.
 
     ``--parent-fd`` is the reading end of a pipe whose writing end only the parent holds.
     """
@@ -30,6 +32,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("data", type=Path)
     parser.add_argument("--parent-fd", type=int)
     parser.add_argument("--trusted-proxy", action="append", default=[], metavar="CIDR")
+    parser.add_argument("--responses-retention-days", type=int, default=RESPONSES_RETENTION_DAYS)
     options = parser.parse_args(argv)
     set_up_logging("controller")
     home = Home(options.data)
@@ -54,7 +57,14 @@ async def _run(
         loop.add_signal_handler(number, stop.set)
     if options.parent_fd is not None:
         loop.add_reader(options.parent_fd, _parent_spoke, options.parent_fd, stop)
-    controller = Controller(home, database, vault, pepper, trusted_proxies=tuple(options.trusted_proxy))
+    controller = Controller(
+        home,
+        database,
+        vault,
+        pepper,
+        trusted_proxies=tuple(options.trusted_proxy),
+        responses_retention_days=options.responses_retention_days,
+    )
     await controller.run(stop)
 
 

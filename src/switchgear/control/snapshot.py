@@ -32,6 +32,7 @@ def compile_snapshot(
     data: Shipped,
     environ: Mapping[str, str],
     trusted_proxies: tuple[str, ...] = (),
+    keeps_responses: bool = True,
 ) -> Snapshot:
     """Everything but keys. An enabled channel without a credential is left out, with a line in the log.
 
@@ -52,6 +53,7 @@ def compile_snapshot(
         models=dict(sorted(models.items())),
         prices={name: book[name] for name in models if name in book},
         trusted_proxies=trusted_proxies,
+        keeps_responses=keeps_responses,
     )
 
 
@@ -131,6 +133,7 @@ def _view(
         drop=place.drop,
         rename=place.rename,
         asks_usage=place.asks_usage,
+        responses_state=vendor.responses_state,
         concurrency_max=config.concurrency or (LOCAL_CALLS_MAX if vendor.embedded else 0),
         timeouts=config.timeouts,
         local_model=MODEL_ALIAS if vendor.embedded else "",

@@ -5,7 +5,7 @@ The reader of the file makes these; the store applies them by name. Nothing here
 
 import msgspec
 
-from switchgear.kernel.limits import DRAIN_S
+from switchgear.kernel.limits import DRAIN_S, RESPONSES_RETENTION_DAYS
 from switchgear.kernel.money import PPM
 
 DEFAULT_GROUP = "default"
@@ -23,6 +23,8 @@ class ServerConfig(msgspec.Struct, frozen=True):
     """``debug``, ``info``, ``warning`` or ``error``."""
     drain_s: float = DRAIN_S
     """How long running calls get to finish after SIGTERM."""
+    responses_retention_days: int = RESPONSES_RETENTION_DAYS
+    """How long responses of the Responses dialect are kept for later calls to name; 0: not at all."""
 
 
 class GroupConfig(msgspec.Struct, frozen=True):

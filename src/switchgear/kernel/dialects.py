@@ -42,3 +42,7 @@ EMBEDDING_OPERATIONS: frozenset[str] = frozenset({"openai_embeddings", "gemini_e
 MODEL_SLOT = "{model}"
 """Where a path or URL of the Gemini dialect wants the model's name; the verb (``:generateContent``, …)
 follows it and is added by the caller."""
+
+ResponsesState = Literal["none", "kept", "background"]
+"""What a server that speaks Responses does beyond answering: nothing; it keeps responses, so that later calls
+may name them; it works in the background, too."""

@@ -226,6 +226,17 @@ CONTEXT_TOO_LONG = _row(
     "client",
     "the request has more tokens than the model takes",
 )
+PREVIOUS_UNKNOWN = _row(
+    "previous_unknown",
+    400,
+    _INVALID,
+    "previous_response_not_found",
+    "client",
+    "the response to go on from is not there, has expired, or is another account's",
+)
+RESPONSE_UNKNOWN = _row(
+    "response_unknown", 404, _INVALID, None, "client", "no such response, or another account's"
+)
 PATH_UNKNOWN = _row("path_unknown", 404, _INVALID, "unknown_url", "client", "no such path")
 METHOD_NOT_ALLOWED = _row(
     "method_not_allowed", 405, _INVALID, "method_not_allowed", "client", "no such method here"

@@ -144,8 +144,8 @@ LINK_BUFFER_BYTES_MAX = 16 * MIB
 LINK_CONNECT_TIMEOUT_S = 5.0
 LINK_RECONNECT_S_MIN = 0.02
 LINK_RECONNECT_S_MAX = 1.0
-LINK_CONNECTIONS_MAX = 64
-"""Workers and command lines together."""
+LINK_CONNECTIONS_MAX = 256
+"""Workers, what they send beside their own connection, and command lines together."""
 LINK_BACKLOG = 64
 
 # Configuration.
@@ -344,6 +344,48 @@ MODELS_PAGE_MAX = 1000
 """Entries of one page of the model list, where the dialect has pages."""
 SUFFIX_BUDGET_TOKENS_MAX = 1_000_000
 """A budget for reasoning behind a model's name (``-thinking-8192``); with a larger one it is another name."""
+STOPS_MAX = 16
+"""Stop sequences of one call, where the relay itself looks for them."""
+STOP_CHARS_MAX = 256
+"""One of them."""
+
+# Stored responses.
+RESPONSE_STORED_BYTES_MAX = 8 * MIB
+"""One response with its input; a larger one is answered, and not kept."""
+RESPONSE_HISTORY_BYTES_MAX = 12 * MIB
+"""Input and output of a response and of all before it; with its frame less than ``LINK_BUFFER_BYTES_MAX``."""
+RESPONSE_TURNS_MAX = 1000
+"""Responses in one chain."""
+RESPONSE_REFERENCES_MAX = 32
+"""Responses, beside the chain, whose items one call refers to."""
+RESPONSE_ID_CHARS_MAX = 256
+RESPONSES_RETENTION_DAYS = 30
+RESPONSES_RETENTION_DAYS_MAX = 3650
+RESPONSES_OWNER_BYTES_MAX = 4096 * MIB
+"""Of one user, in all; beyond it the oldest are deleted before their time, so that nobody fills the disk that
+the ledger needs."""
+RESPONSE_ROW_BYTES = 512
+"""Counted for each response on top of its content."""
+RESPONSE_SWEEP_ROWS = 32
+"""Deleted in one transaction, which nobody should wait for: each may be large."""
+RESPONSE_SWEEP_INTERVAL_S = 60.0
+RESPONSE_KEEP_TIMEOUT_S = 1.0
+"""An answer waits so long to be kept; then it goes out unkept."""
+RESPONSE_KEEP_BATCH = 64
+"""Kept in one transaction, and so at the price of one."""
+RESPONSE_CALL_TIMEOUT_S = 5.0
+"""For a look at what is kept."""
+BULK_CALLS_MAX = 8
+"""Of one worker, with the bodies of responses, each over a connection of its own."""
+BACKGROUND_CALLS_MAX = 512
+"""Of one worker, running without their clients."""
+BACKGROUND_POLL_S_MIN = 1.0
+BACKGROUND_POLL_S_MAX = 20.0
+"""An upstream that works in the background is asked so often whether it is done."""
+BACKGROUND_TOTAL_S = 7200.0
+"""Then it is charged by estimate."""
+BACKGROUND_CLAIM_INTERVAL_S = 5.0
+"""Bills of dead workers are looked for so often."""
 
 THOUGHTS_CHARS_MAX = 128 * KIB
 """Reasoning of one answer that is kept for its next turn; a longer one is not."""

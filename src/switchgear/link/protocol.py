@@ -9,6 +9,7 @@ lost with its connection or sent twice changes nothing: both sides say their tot
 import msgspec
 
 from switchgear.kernel.limits import HOLD_WAIT_MS
+from switchgear.kernel.stored import StoredResponse
 from switchgear.link.snapshot import Principal, Snapshot
 
 
@@ -155,6 +156,37 @@ class JournalGrew(msgspec.Struct, frozen=True, tag="journal_grew"):
     bytes_total: int
 
 
+class KeepResponse(msgspec.Struct, frozen=True, tag="keep_response"):
+    """Call: keep this response, or, with ``if_open``, put one that is not over into this state. Answer:
+    ``Ok``; ``ResponseUnknown`` where there is no open one; ``Failed`` where nothing is kept."""
+
+    response: StoredResponse
+    if_open: bool = False
+
+
+class FindResponse(msgspec.Struct, frozen=True, tag="find_response"):
+    """Call: the response of this id and owner. Answer: ``ResponseFound`` or ``ResponseUnknown``."""
+
+    id: str
+    owner: str
+    with_turns: bool = False
+    """What was said in it and before it is wanted, and not its object."""
+
+
+class DropResponse(msgspec.Struct, frozen=True, tag="drop_response"):
+    """Call: forget a response. Answer: ``Ok`` or ``ResponseUnknown``."""
+
+    id: str
+    owner: str
+
+
+class ClaimBill(msgspec.Struct, frozen=True, tag="claim_bill"):
+    """Call: a response whose bill nobody sees to, for this worker to do so. Answer: ``ResponseFound`` or
+    ``ResponseUnknown``."""
+
+    epoch: str
+
+
 class Refresh(msgspec.Struct, frozen=True, tag="refresh"):
     """Call, from the command line on its own connection: configuration changed in the database; push it now.
     Answer: ``Refreshed`` once every connected worker has it."""
@@ -187,6 +219,13 @@ class Recall(msgspec.Struct, frozen=True, tag="recall"):
     account: str
     nanos: int
     hold_ms: int
+
+
+class StopResponse(msgspec.Struct, frozen=True, tag="stop_response"):
+    """Call: if this response is being made here without its client, stop that. Answer: ``Ok``."""
+
+    id: str
+    owner: str
 
 
 # --- answers
@@ -240,6 +279,19 @@ class Refreshed(msgspec.Struct, frozen=True, tag="refreshed"):
     workers: int
 
 
+class ResponseFound(msgspec.Struct, frozen=True, tag="response_found"):
+    response: StoredResponse
+    turns: tuple[tuple[bytes, bytes], ...] = ()
+    """(input items, output items), JSON arrays, oldest first."""
+
+
+class ResponseUnknown(msgspec.Struct, frozen=True, tag="response_unknown"):
+    id: str
+    """The one that is missing, which may be one before the one that was asked for."""
+    too_long: bool = False
+    """It is there, but what came before it is too much."""
+
+
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """The call could not be done; ``reason`` is for a person."""
 
@@ -256,9 +308,13 @@ WorkerCall = (
     | Refresh
     | KeepThoughts
     | FindThoughts
+    | KeepResponse
+    | FindResponse
+    | DropResponse
+    | ClaimBill
 )
 WorkerNotice = Returned | Stats | ChannelFault | JournalGrew
-ControllerCall = NewSnapshot | Recall
+ControllerCall = NewSnapshot | Recall | StopResponse
 Result = (
     KeyFound
     | KeyUnknown
@@ -266,6 +322,8 @@ Result = (
     | TokenCount
     | LocalAddress
     | FoundThoughts
+    | ResponseFound
+    | ResponseUnknown
     | Text
     | Ok
     | Refreshed

@@ -3,6 +3,7 @@
 import msgspec
 
 from switchgear.catalog.price import Price
+from switchgear.kernel.dialects import ResponsesState
 from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.principal import Principal
 
@@ -47,6 +48,8 @@ class ChannelView(msgspec.Struct, frozen=True):
     ``total_s``."""
     facts: dict[str, ModelFacts] = {}
     """Model as the upstream names it → what is known of it there; left out where nothing is."""
+    responses_state: ResponsesState = "none"
+    """What it keeps of Responses that it answers."""
     local_model: str = ""
     """Set for the embedded channel: endpoints are asked of the controller when first used."""
     finish_on_client_gone: bool = False
@@ -75,3 +78,5 @@ class Snapshot(msgspec.Struct, frozen=True):
     prices: dict[str, Price]
     """By the model name that clients use."""
     trusted_proxies: tuple[str, ...] = ()
+    keeps_responses: bool = True
+    """Whether anything is kept for later calls to name."""

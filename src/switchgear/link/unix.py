@@ -231,6 +231,9 @@ async def call_once(home: Home, body: WorkerCall, timeout_s: float = LINK_CALL_T
         return None
     try:
         return await peer.call(body, timeout_s)
+    except BaseException:
+        peer.abort("given up")  # What the other end has not taken must not wait here until it does.
+        raise
     finally:
         peer.close()
         await done.wait()

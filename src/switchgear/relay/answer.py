@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable
 
 from switchgear.kernel.dialects import EMBEDDING_OPERATIONS
-from switchgear.kernel.errors import DRAINING, UPSTREAM_CUT, UPSTREAM_ERROR, UPSTREAM_STALLED, ApiError
+from switchgear.kernel.errors import DRAINING, ApiError
 from switchgear.kernel.limits import (
     BODY_BYTES_MAX,
     BODY_READ_TIMEOUT_S,
@@ -13,43 +13,36 @@ from switchgear.kernel.limits import (
     CLOSE_WAIT_S,
     ESTIMATE_TEXT_BYTES_MAX,
     REPLY_BYTES_MAX,
-    THOUGHTS_CHARS_MAX,
 )
 from switchgear.kernel.usage import Usage
 from switchgear.ledger.record import Attempt, EndState, UsageSource
-from switchgear.link.snapshot import ChannelView
+from switchgear.link.snapshot import Principal
 from switchgear.net.transport import TransportFault
-from switchgear.relay.attempt import Exchange, Fault, judge, transport_fault, upstream_sentence
+from switchgear.relay.attempt import Exchange, Fault, judge, transport_fault
 from switchgear.relay.call import Outcome, RunningCall
+from switchgear.relay.detached import Detached
+from switchgear.relay.endings import END_STATES, empty_answer, shown_error, uncommitted
+from switchgear.relay.handover import Handover, open_stream
 from switchgear.relay.health import Health
 from switchgear.relay.heartbeat import Pulse
 from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
+from switchgear.relay.keeping import Keeping
 from switchgear.relay.meter import BYTES_PER_TOKEN, TokenTally, count_or_guess, is_plausible
 from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Prepared, dropped_header
-from switchgear.relay.redact import redact_error
+from switchgear.relay.rendering import Rendering
 from switchgear.relay.replies import passed_back
+from switchgear.relay.responses import Ground
 from switchgear.relay.stream import StreamEnd, pass_on
 from switchgear.relay.tools import Tools
-from switchgear.wire.bridge import Bridge, convert_reply
 from switchgear.wire.call import Call
-from switchgear.wire.dialect import Head, Reader, Tap
-from switchgear.wire.dialect import Reply as WholeReply
+from switchgear.wire.dialect import Tap
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
-from switchgear.wire.embeddings import convert_embeddings
-from switchgear.wire.fan import FanReader
-from switchgear.wire.faults import to_api_error
-from switchgear.wire.ir import Request
-from switchgear.wire.thoughts import ThoughtsReader
+from switchgear.wire.openai_responses.kept import answered_stream
+from switchgear.wire.openai_responses.stored import queued_response
 
 _STREAM_HEADERS: Headers = [("cache-control", "no-cache"), ("x-accel-buffering", "no")]
 NS = 1_000_000_000
-
-_END_STATES: dict[str, tuple[EndState, str]] = {
-    "cut": ("upstream_cut", UPSTREAM_CUT.name),
-    "stalled": ("stalled", UPSTREAM_STALLED.name),
-    "error": ("upstream_error", UPSTREAM_ERROR.name),
-}
 
 
 class Answerer:
@@ -72,9 +65,12 @@ class Answerer:
         self._pulse: Pulse | None = None
         self._tap: Tap | None = None
         self._tally: TokenTally | None = None
-        self._thoughts: ThoughtsReader | None = None
         self._task: asyncio.Task[None] | None = None
         self._body_until_ns = 0
+        self.keeping: Keeping | None = None
+        """Of a call whose answer later calls may name."""
+        self._detached: Detached | None = None
+        self._handover: Handover | None = None
         self.body_late = False
         """The client took too long over its body; that is why the task was cancelled."""
 
@@ -92,6 +88,8 @@ class Answerer:
             self._task.cancel()
         if self._pulse is not None:
             self._pulse.look(now_ns)
+        if self._handover is not None and not self._handover.is_secured and not self._is_over:
+            self._secure_stream(self._handover)
 
     async def read_body(self, request: Inbound) -> bytes:
         """The request's body, within its bounds. Raises ApiError."""
@@ -100,6 +98,29 @@ class Answerer:
         self._body_until_ns = 0
         return body
 
+    def stands_on(self, ground: Ground, who: Principal) -> None:
+        """What later calls may go on from is kept."""
+        if ground.keeps:
+            self.keeping = Keeping(self._tools.responses, ground, who, self._running.request_id)
+            if ground.runs == "upstream":
+                self._handover = Handover(self._tools.follower, self.keeping, self._running, self._books)
+
+    async def go_on_alone(self, call: Call, prepared: Prepared) -> None:
+        """From now on the call does not need its client, who is told where its answer will be. Raises
+        ApiError when that can't be kept."""
+        if self.keeping is None or prepared.request is None:
+            raise RuntimeError("only what is converted and kept runs in the background here")
+        queued = queued_response(self._rendering(call, prepared).head(prepared.request))
+        await self.keeping.begin(queued, "in_progress" if call.stream else "queued")
+        self._reply = self._detached = Detached(self._reply)
+        if not call.stream:
+            headers = [
+                *self._headers,
+                *dropped_header(prepared.dropped),
+                ("content-type", "application/json"),
+            ]
+            self._reply.send_whole(200, headers, queued)
+
     def add_headers(self, headers: Headers) -> None:
         self._headers = self._headers + headers
 
@@ -107,7 +128,7 @@ class Answerer:
         """A candidate is about to be tried; a streamed reply is kept alive from here on."""
         self._candidate, self._call = candidate, call
         self._began_ns = self._books.clock.monotonic_ns()
-        self._exchange = self._tap = self._tally = self._thoughts = None
+        self._exchange = self._tap = self._tally = None
         if call.stream and self._pulse is None:
             now_ns = self._books.clock.monotonic_ns
             self._pulse = Pulse(
@@ -136,7 +157,7 @@ class Answerer:
 
     async def client_gone(self) -> None:
         """Ends a call whose client left: nothing delivered, nothing charged; else what was delivered."""
-        if self._tap is not None and self._delivered_bytes and not self._running.ended:
+        if self._tap is not None and self._delivered_bytes and not self._is_over:
             await self._read_on(self._tap)
         await self._end_early("client_gone", 499, "")
 
@@ -148,7 +169,7 @@ class Answerer:
 
     async def fail(self, error: ApiError) -> None:
         """Ends the reply of a call that could not be recorded, or in which we failed; nothing is charged."""
-        if not self._running.ended:
+        if not self._is_over:
             self._running.end(Outcome("refused", error.row.status, error.row.name))
         await self._show_error(error)
 
@@ -162,8 +183,12 @@ class Answerer:
     def _delivered_bytes(self) -> int:
         return self._pulse.delivered_bytes if self._pulse else 0
 
+    @property
+    def _is_over(self) -> bool:
+        return self._running.ended or (self._handover is not None and self._handover.is_done)
+
     async def _end_early(self, state: EndState, status: int, error_name: str) -> None:
-        if self._running.ended:
+        if self._is_over or await self._handed_over_stream():
             return
         usage: Usage = Usage()
         source: UsageSource = "none"
@@ -179,74 +204,50 @@ class Answerer:
             health.faulted(candidate.channel.id, candidate.upstream_model, self._books.clock.monotonic_ns())
             raise transport_fault(fault) from None
         replied_ns = self._books.clock.monotonic_ns()
-        result = self._read_reply(exchange.prepared, call, body)
+        rendering = self._rendering(call, exchange.prepared)
+        result = rendering.read_reply(body)
         if result.error is not None:
             raise judge(result.error, candidate, health, self._books.clock)
         if result.empty:
-            raise _empty(response.status)
+            raise empty_answer(response.status)
         health.succeeded(candidate.channel.id, candidate.upstream_model)
+        answered = None if self.keeping is None else rendering.answered(result)
+        if self._handover is not None and answered is not None and answered.is_open:
+            await self._handover.take(exchange, call, answered, self._so_far(call, len(result.body)))
+            self._reply.send_whole(200, self._whole_headers(exchange), result.body)
+            return
         usage = result.usage
         source: UsageSource = "reported"
         if usage is None or not self._believable(usage):
             usage, source = await self._estimate(call, result.text), "estimated"
         body = result.body
-        if self._thoughts is not None:
-            await self._keep_thoughts()
+        await rendering.keep_thoughts()
         self._end("complete", 200, "", usage, source, len(body), replied_ns=replied_ns)
-        headers = [
+        if self.keeping is not None:
+            await self.keeping.keep(exchange, answered)
+        self._reply.send_whole(200, self._whole_headers(exchange), body)
+
+    def _whole_headers(self, exchange: Exchange) -> Headers:
+        return [
             *self._headers,
-            *passed_back(response.headers, candidate.channel),
+            *passed_back(exchange.response.headers, exchange.candidate.channel),
             *dropped_header(exchange.prepared.dropped),
             ("content-type", "application/json"),
         ]
-        self._reply.send_whole(200, headers, body)
 
-    def _read_reply(self, prepared: Prepared, call: Call, body: bytes) -> WholeReply:
-        if prepared.embeds:
-            return convert_embeddings(call, prepared.operation, body)
-        if prepared.request is None:
-            return self.dialect.read_reply(call, body)
-        head = self._head(prepared.request, call)
-        reply = convert_reply(prepared.dialect, self.dialect, body, head, prepared.passage, prepared.copies)
-        thoughts = self._thoughts_of(prepared)
-        for event in reply.events:
-            thoughts.take(event)
-        return reply
+    def _so_far(self, call: Call, delivered_bytes: int) -> Outcome:
+        """Of a call that its upstream goes on with: what it is charged by if nobody ever learns its usage."""
+        usage = Usage(input_uncached=call.input_bytes // BYTES_PER_TOKEN)
+        return self._outcome("complete", 200, "", usage, "estimated", max(1, delivered_bytes))
 
-    def _thoughts_of(self, prepared: Prepared) -> ThoughtsReader:
-        self._thoughts = ThoughtsReader(prepared.passage.origin, THOUGHTS_CHARS_MAX)
-        return self._thoughts
-
-    async def _keep_thoughts(self) -> None:
-        """For the next turn, before this one is seen to end: it may come at once, and to another worker."""
-        if self._thoughts is not None and (found := self._thoughts.found()):
-            await self._tools.thoughts.keep(self._running.owner, found)
-
-    def _tap_for(self, prepared: Prepared, call: Call) -> Tap:
-        if prepared.request is None:
-            return self.dialect.tap(call)
-        writer = self.dialect.writer(self._head(prepared.request, call))
-        thoughts = self._thoughts_of(prepared)
-        return Bridge(_reader_for(prepared), writer, prepared.passage, thoughts.take)
-
-    def _head(self, request: Request, call: Call) -> Head:
-        return Head(
-            id=self._running.request_id,
-            model=call.shown_model,
-            created_s=self._books.clock.now_ms() // 1000,
-            request=request,
-            seals=self._tools.seals,
-            input_tokens=call.input_bytes // BYTES_PER_TOKEN,
-            include_usage=call.include_usage,
-            fields=call.fields,
-            array=call.in_path.array,
-            completion=call.operation == "openai_completions",
-        )
+    def _rendering(self, call: Call, prepared: Prepared) -> Rendering:
+        return Rendering(self._tools, self._running, self.dialect, call, prepared)
 
     async def _answer_stream(self, exchange: Exchange, call: Call, health: Health, pulse: Pulse) -> None:
         candidate = exchange.candidate
         channel, model = candidate.channel.id, candidate.upstream_model
-        self._tap = tap = self._tap_for(exchange.prepared, call)
+        rendering = self._rendering(call, exchange.prepared)
+        self._tap = tap = rendering.tap()
         self._tally = tally = TokenTally(self._count, call.model)
         end = await pass_on(exchange.response, tap, tally, pulse, self._books.clock)
         # An answer may be so short that only its closing holds it: then nothing was shown yet, and all is
@@ -255,22 +256,44 @@ class Answerer:
             if tap.fault is not None:
                 raise judge(tap.fault, candidate, health, self._books.clock)
             health.faulted(channel, model, self._books.clock.monotonic_ns())
-            raise _uncommitted(end, exchange.response.status)
+            raise uncommitted(end, exchange.response.status)
         usage, source = await self._usage_of_stream(tap)
         if end.state == "complete":
             health.succeeded(channel, model)
             closing = tap.closing()
-            await self._keep_thoughts()
+            await rendering.keep_thoughts()
             self._end("complete", 200, "", usage, source, pulse.delivered_bytes + len(closing), end=end)
+            if self.keeping is not None:
+                if self._handover is not None:
+                    await self._handover.secured()
+                await self.keeping.keep(exchange, answered_stream(tap))
             pulse.push(closing)
             self._reply.finish()
             await self._close_politely(exchange)
             return
         health.faulted(channel, model, self._books.clock.monotonic_ns())
-        state, error_name = _END_STATES[end.state]
-        self._end(state, 200, error_name, usage, source, pulse.delivered_bytes, end=end)
-        shown = _shown_error(end, tap, candidate.channel)
+        state, error_name = END_STATES[end.state]
+        if not (end.state != "error" and await self._handed_over_stream()):
+            self._end(state, 200, error_name, usage, source, pulse.delivered_bytes, end=end)
+        shown = shown_error(end, tap, candidate.channel)
+        if self.keeping is not None:
+            self.keeping.error = shown
         pulse.push(tap.error_frame(shown, self._running.request_id))
+
+    async def _handed_over_stream(self) -> bool:
+        """A stream that breaks off, but whose upstream goes on."""
+        exchange, call, answered = self._exchange, self._call, open_stream(self._tap)
+        if self._handover is None or exchange is None or call is None or answered is None:
+            return False
+        self._close_attempt("cut", 200)
+        await self._handover.take(exchange, call, answered, self._so_far(call, self._delivered_bytes))
+        return True
+
+    def _secure_stream(self, handover: Handover) -> None:
+        """Sees to it that the call is charged even if this worker dies before its end."""
+        exchange, call, answered = self._exchange, self._call, open_stream(self._tap)
+        if exchange is not None and call is not None and answered is not None:
+            handover.secure(exchange, call, answered, self._so_far(call, self._delivered_bytes))
 
     async def _close_politely(self, exchange: Exchange) -> None:
         """Waits shortly for the connection's own end, so that it can be used again."""
@@ -326,6 +349,8 @@ class Answerer:
 
     async def _show_error(self, error: ApiError) -> None:
         """In the caller's dialect: as a status while that can still be sent, in-band after."""
+        if self.keeping is not None:
+            self.keeping.error = error
         if not self._reply.started:
             status, headers, body = self._rendered(error)
             self._reply.send_whole(status, self._headers + headers, body)
@@ -355,23 +380,48 @@ class Answerer:
         replied_ns: int = 0,
     ) -> None:
         self._close_attempt("" if state == "complete" else state, status)
-        candidate, exchange = self._candidate, self._exchange
         self._running.end(
-            Outcome(
+            self._outcome(
                 state,
                 status,
                 error_name,
                 usage,
                 source,
                 delivered_bytes,
-                channel=candidate.channel.name if candidate else "",
-                upstream_model=candidate.upstream_model if candidate else "",
-                upstream_request_id=exchange.upstream_request_id if exchange else "",
-                upstream_sent_ns=exchange.sent_ns if exchange else 0,
                 replied_ns=end.first_chunk_ns if end else replied_ns,
                 first_byte_ns=end.first_byte_ns if end else 0,
-                dropped=exchange.prepared.dropped if exchange else (),
+                sent_ns=self._exchange.sent_ns if self._exchange else 0,
             )
+        )
+
+    def _outcome(
+        self,
+        state: EndState,
+        status: int,
+        error_name: str,
+        usage: Usage,
+        source: UsageSource,
+        delivered_bytes: int,
+        *,
+        replied_ns: int = 0,
+        first_byte_ns: int = 0,
+        sent_ns: int = 0,
+    ) -> Outcome:
+        candidate, exchange = self._candidate, self._exchange
+        return Outcome(
+            state,
+            status,
+            error_name,
+            usage,
+            source,
+            delivered_bytes,
+            channel=candidate.channel.name if candidate else "",
+            upstream_model=candidate.upstream_model if candidate else "",
+            upstream_request_id=exchange.upstream_request_id if exchange else "",
+            upstream_sent_ns=sent_ns,
+            replied_ns=replied_ns,
+            first_byte_ns=first_byte_ns,
+            dropped=exchange.prepared.dropped if exchange else (),
         )
 
     def _close_attempt(self, fault_name: str, status: int) -> None:
@@ -392,33 +442,7 @@ class Answerer:
         self._reply.start_stream(200, [*self._headers, *upstream, kind, *_STREAM_HEADERS])
 
     def _client_left(self) -> None:
-        if self._task is not None and not self._running.ended:
+        if self._detached is not None:
+            self._detached.leave()
+        elif self._task is not None and not self._running.ended:
             self._task.cancel()
-
-
-def _reader_for(prepared: Prepared) -> Reader:
-    if prepared.copies == 1:
-        return prepared.dialect.reader()
-    return FanReader([prepared.dialect.reader() for _ in range(prepared.copies)])
-
-
-def _empty(status: int) -> Fault:
-    return Fault(
-        "empty", ApiError(UPSTREAM_ERROR, "The upstream sent an empty answer."), status, try_next=True
-    )
-
-
-def _uncommitted(end: StreamEnd, status: int) -> Fault:
-    if end.fault is not None:
-        return transport_fault(end.fault)
-    if end.state == "complete":
-        return _empty(status)
-    return Fault("truncated", upstream_sentence(UPSTREAM_CUT), status, try_next=True)
-
-
-def _shown_error(end: StreamEnd, tap: Tap, channel: ChannelView) -> ApiError:
-    if end.state == "error" and tap.fault is not None:
-        return to_api_error(redact_error(tap.fault, channel))
-    if end.state == "error":
-        return upstream_sentence(UPSTREAM_ERROR)
-    return upstream_sentence(UPSTREAM_STALLED if end.state == "stalled" else UPSTREAM_CUT)

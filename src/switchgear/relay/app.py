@@ -28,6 +28,7 @@ from switchgear.relay.http1.exchange import Exchange
 from switchgear.relay.pipeline import Pipeline
 from switchgear.relay.replies import base_headers, preflight_headers
 from switchgear.relay.routes import Route, dialect_of_path, find_route
+from switchgear.relay.stored_responses import StoredResponses
 from switchgear.relay.tools import Tools
 from switchgear.wire.dialect import Dialect
 from switchgear.wire.dialects import DIALECT_OF
@@ -48,6 +49,7 @@ class App:
         self._ask = ask
         self._why_not_ready = why_not_ready
         self._counter = TokenCounter(tools)
+        self._stored = StoredResponses(tools)
 
     async def handle(self, exchange: Exchange) -> None:
         """Answers one request."""
@@ -66,6 +68,9 @@ class App:
         dialect = _dialect_for(request, route)
         headers = base_headers(request_id, dialect.name)
         try:
+            if route is not None and self._stored.wants_stream(request, route):
+                await self._stored.stream(request, reply, route, headers)
+                return
             status, more, body = await self._own_answer(request, route, dialect)
         except ApiError as error:
             status, more, body = dialect.render_error(error, request_id)
@@ -103,6 +108,8 @@ class App:
                 return 200, _JSON, await self._model(request, route.model, dialect)
             case "count" if route.counts:
                 return 200, _JSON, await self._counter.count(request, route.counts, route.in_path)
+            case "response":
+                return 200, _JSON, await self._stored.answer(request, route)
             case "readyz":
                 reason = self._why_not_ready()
                 return (503, _TEXT, reason.encode() + b"\n") if reason else (200, _TEXT, b"ready\n")

@@ -310,7 +310,8 @@ _VERBS: dict[Operation, str] = {
 def _url(url: str, prepared: Prepared, candidate: Candidate, call: Call) -> str:
     """Dialects that name the model and what to do with it in the path leave a place for it in the URL."""
     if "{model}" not in url:
-        return url
+        below = call.in_path.verb
+        return f"{url}/{below}" if below and prepared.operation == "openai_responses" else url
     verb = _VERBS.get(prepared.operation, "")
     if prepared.operation == "gemini_generate" and call.stream:
         verb = ":streamGenerateContent?alt=sse"

@@ -94,6 +94,10 @@ class RunningCall:
         self._call = call
 
     @property
+    def caller(self) -> Caller:
+        return self._caller
+
+    @property
     def owner(self) -> str:
         """The user whose call it is."""
         return self._caller.principal.user_id

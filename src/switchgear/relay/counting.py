@@ -6,6 +6,8 @@ whenever that fails, we count ourselves, so a client always gets a number.
 
 import asyncio
 
+import msgspec
+
 from switchgear.kernel.errors import BODY_TIMEOUT, ApiError
 from switchgear.kernel.limits import (
     BODY_BYTES_MAX,
@@ -15,7 +17,7 @@ from switchgear.kernel.limits import (
     ERROR_BODY_BYTES_MAX,
 )
 from switchgear.net.transport import TransportFault
-from switchgear.relay.admit import identify, terms_for
+from switchgear.relay.admit import Caller, identify, terms_for
 from switchgear.relay.alias import read_alias
 from switchgear.relay.attempt import Fault, open_exchange, passed_on_headers
 from switchgear.relay.body import decode_body
@@ -29,6 +31,23 @@ from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.dialect import Dialect
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.fields import read_fields
+
+_COUNTED = frozenset(
+    {
+        "model",
+        "input",
+        "instructions",
+        "previous_response_id",
+        "conversation",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "reasoning",
+        "text",
+        "truncation",
+    }
+)
+"""Of a request in the Responses dialect: all that an upstream takes where it only counts."""
 
 
 class TokenCounter:
@@ -48,7 +67,10 @@ class TokenCounter:
             model = read_alias(view.snapshot, dialect.read_model(fields, in_path)).model
             terms_for(view.snapshot, caller, model)
             call = dialect.read_call(operation, fields, model, in_path)
-            for candidate in self._candidates(view, caller.principal.group, call):
+            candidates = self._candidates(view, caller.principal.group, call)
+            if operation == "openai_responses":
+                call, candidates = await self._grounded(call, candidates, view, caller)
+            for candidate in candidates:
                 if (answer := await self._ask(candidate, call, dialect, request)) is not None:
                     return answer
             text = dialect.input_text(call)
@@ -60,7 +82,25 @@ class TokenCounter:
         tools = self._tools
         tiers = view.routes.tiers(group, call.model, call.operation)
         now_ns = tools.books.clock.monotonic_ns()
-        return plan(tiers, tools.health, now_ns, lambda _: 0, 0, lambda: 0.0).candidates[:1]
+        candidates = plan(tiers, tools.health, now_ns, lambda _: 0, 0, lambda: 0.0).candidates
+        if call.operation == "openai_responses":
+            return candidates
+        return candidates[:1]
+
+    async def _grounded(
+        self, call: Call, candidates: tuple[Candidate, ...], view: View, caller: Caller
+    ) -> tuple[Call, tuple[Candidate, ...]]:
+        """The call with what it goes on from; only an upstream that keeps responses also counts them. Raises
+        ApiError."""
+        asked = {key: value for key, value in call.fields.items() if key in _COUNTED}
+        call = msgspec.structs.replace(call, fields=asked)
+        ground = await self._tools.responses.ground(call, candidates, view, caller.principal.user_id)
+        counting = [
+            candidate
+            for candidate in ground.candidates
+            if candidate.operations[0] == call.operation and candidate.channel.responses_state != "none"
+        ]
+        return ground.call, tuple(counting[:1])
 
     async def _ask(
         self, candidate: Candidate, call: Call, dialect: Dialect, request: Inbound

@@ -23,7 +23,9 @@ class Inbound(Protocol):
 class Reply(Protocol):
     """The answer to one request: ``send_whole``, or ``start_stream``, ``push`` …, ``finish``."""
 
-    started: bool
+    @property
+    def started(self) -> bool:
+        """Whether a status has gone out."""
 
     def on_disconnect(self, callback: "DisconnectCallback") -> None:
         """Called once if the client leaves before the answer is complete."""

@@ -16,6 +16,7 @@ METRICS: tuple[tuple[str, str, str], ...] = (
     ("switchgear_charged_nanos_total", "counter", "Charges in nano-dollars"),
     ("switchgear_usage_estimated_total", "counter", "Calls whose usage was estimated"),
     ("switchgear_usage_absurd_total", "counter", "Replies whose reported usage could not be believed"),
+    ("switchgear_responses_unkept_total", "counter", "Answers that later calls can't name, by reason"),
     ("switchgear_journal_failures_total", "counter", "Records that could not be written"),
     ("switchgear_requests_in_flight", "gauge", "Calls running now"),
     ("switchgear_own_seconds", "histogram", "Time spent in the relay itself, a call"),

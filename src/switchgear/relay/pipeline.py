@@ -121,8 +121,12 @@ class Pipeline:
             await answerer.fail(ApiError(INTERNAL, "Something went wrong in the relay itself."))
             raise
         finally:
-            del self._calls[task]
             answerer.close()
+            try:
+                if answerer.keeping is not None:
+                    await answerer.keeping.close()
+            finally:
+                del self._calls[task]
 
     async def _end_cancelled(self, answerer: Answerer) -> None:
         if self._stopping:
@@ -132,6 +136,19 @@ class Pipeline:
             await answerer.refuse(ApiError(BODY_TIMEOUT, late))
         else:
             await answerer.client_gone()
+
+    def stop_one(self, response_id: str, owner: str) -> None:
+        """Ends a call that runs in the background."""
+        for task, answerer in self._calls.items():
+            keeping = answerer.keeping
+            if keeping is not None and keeping.id == response_id and keeping.owner == owner:
+                task.cancel()
+
+    async def all_ended(self, timeout_s: float) -> bool:
+        """Waits until nothing runs any more; False when something does after the time."""
+        if tasks := set(self._calls):
+            await asyncio.wait(tasks, timeout=timeout_s)
+        return not self._calls
 
     def stop(self) -> None:
         """Ends what is still running, with an error that says so; for the end of a drain."""
@@ -213,11 +230,17 @@ class Pipeline:
         running.permit = state.permit
         answerer.add_headers(limit_headers(state, call.dialect, tools.books.clock.now_ms()))
         candidates = self._plan(view, caller.principal.group, call)
+        if call.operation == "openai_responses":
+            ground = await tools.responses.ground(call, candidates, view, running.owner)
+            call, candidates = ground.call, ground.candidates
+            answerer.stands_on(ground, caller.principal)
         preparation = Preparation(call, dialect, running.owner, tools.seals, tools.fetch, tools.thoughts.find)
         first, prepared = await preparation.first_fit(candidates)
         asked = call if prepared.copies == 1 else prepared.multiplied(call)
         await reserve(tools.books.funds, running.request_id, caller, asked, dialect, terms, tools.count)
         running.reserved = True
+        if answerer.keeping is not None and answerer.keeping.runs == "here":
+            await answerer.go_on_alone(call, prepared)
         passed_on = passed_on_headers(request.header, hops, call.operation)
         await self._try_in_turn(candidates[first:], preparation, prepared, call, answerer, passed_on)
 

@@ -15,10 +15,11 @@ from switchgear.kernel.limits import FANOUT_MAX
 from switchgear.relay.plan import Candidate
 from switchgear.wire.bridge import Passage
 from switchgear.wire.call import Call, Operation
-from switchgear.wire.dialect import Dialect, Edits, Headers
+from switchgear.wire.dialect import Dialect, Edits, Headers, Reader
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.edits import edited
 from switchgear.wire.embeddings import write_embeddings
+from switchgear.wire.fan import FanReader
 from switchgear.wire.ir import RemoteFile, Request, Seals, Upstream
 from switchgear.wire.loss import concepts, refusal, weigh
 from switchgear.wire.origin import ANTHROPIC, origin_of
@@ -67,6 +68,12 @@ class Prepared(msgspec.Struct, frozen=True):
     @property
     def dialect(self) -> Dialect:
         return DIALECT_OF_OPERATION[self.operation]
+
+    def reader(self) -> Reader:
+        """For the upstream's stream, or for those of all copies as one."""
+        if self.copies == 1:
+            return self.dialect.reader()
+        return FanReader([self.dialect.reader() for _ in range(self.copies)])
 
 
 class Preparation:

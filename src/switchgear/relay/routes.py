@@ -13,7 +13,7 @@ import msgspec
 from switchgear.kernel.dialects import DialectName
 from switchgear.wire.call import NOTHING_IN_PATH, InPath, Operation
 
-Page = Literal["models", "model", "root", "livez", "readyz", "metrics", "count"]
+Page = Literal["models", "model", "root", "livez", "readyz", "metrics", "count", "response"]
 
 
 class Route(msgspec.Struct, frozen=True, gc=False):
@@ -29,6 +29,10 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     in_path: InPath = NOTHING_IN_PATH
     counts: Operation | None = None
     """Of the page ``count``: tokens are counted, nothing is generated."""
+    response_id: str = ""
+    """Of the page ``response``."""
+    below: Literal["", "cancel", "input_items"] = ""
+    """What of it is asked for; empty: itself."""
 
 
 _GET = ("GET", "HEAD")
@@ -40,6 +44,16 @@ _PATHS: dict[str, Route] = {
     "completions": Route(_POST, "openai_completions"),
     "embeddings": Route(_POST, "openai_embeddings"),
     "responses": Route(_POST, "openai_responses", dialect="openai_responses"),
+    "responses/compact": Route(
+        _POST, "openai_responses", dialect="openai_responses", in_path=InPath(verb="compact")
+    ),
+    "responses/input_tokens": Route(
+        _POST,
+        page="count",
+        dialect="openai_responses",
+        counts="openai_responses",
+        in_path=InPath(verb="input_tokens"),
+    ),
     "messages": Route(_POST, "anthropic_messages", dialect="anthropic_messages"),
     "messages/count_tokens": Route(
         _POST, page="count", dialect="anthropic_messages", counts="anthropic_count_tokens"
@@ -78,9 +92,21 @@ def _tolerant(path: str, query: str) -> Route | None:
         route = _PLAIN.get(name)
     if route is None and len(parts) > 1 and parts[0] in ("models", "tunedModels"):
         return _of_model(parts, query, dialect_of_path(path))
+    if route is None and len(parts) in (2, 3) and parts[0] == "responses":
+        return _of_response(unquote(parts[1]), parts[2] if len(parts) == 3 else "")
     if route is not None and route.page == "models":
         return msgspec.structs.replace(route, dialect=dialect_of_path(path))
     return route
+
+
+def _of_response(id: str, below: str) -> Route | None:
+    if below == "cancel":
+        return Route(_POST, page="response", dialect="openai_responses", response_id=id, below="cancel")
+    if below == "input_items":
+        return Route(_GET, page="response", dialect="openai_responses", response_id=id, below="input_items")
+    if below:
+        return None
+    return Route((*_GET, "DELETE"), page="response", dialect="openai_responses", response_id=id)
 
 
 def _of_model(parts: list[str], query: str, dialect: DialectName) -> Route:

@@ -8,10 +8,13 @@ from switchgear.net.transport import Transport
 from switchgear.relay.attempt import Locator
 from switchgear.relay.call import Books
 from switchgear.relay.directory import Directory
+from switchgear.relay.following import Follower
 from switchgear.relay.health import Health
 from switchgear.relay.meter import Count
 from switchgear.relay.prepare import Fetch
+from switchgear.relay.responses import Responses
 from switchgear.relay.thoughts import KeptThoughts
+from switchgear.relay.upstream_store import UpstreamStore
 from switchgear.relay.view import View
 from switchgear.wire.ir import Seals
 
@@ -28,5 +31,8 @@ class Tools(msgspec.Struct, frozen=True):
     seals: Seals
     fetch: Fetch
     thoughts: KeptThoughts
+    responses: Responses
+    upstream_store: UpstreamStore
+    follower: Follower
     view: Callable[[], View]
     """The configuration as it stands; a call takes it once."""

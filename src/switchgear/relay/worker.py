@@ -14,6 +14,7 @@ from typing import Any
 from switchgear.kernel.clock import Clock, SystemClock
 from switchgear.kernel.home import Home
 from switchgear.kernel.ids import new_id
+from switchgear.link.bulk import BulkLink
 from switchgear.link.protocol import (
     ControllerCall,
     CountTokens,
@@ -27,6 +28,7 @@ from switchgear.link.protocol import (
     Ok,
     Recall,
     Result,
+    StopResponse,
     TokenCount,
     Welcome,
 )
@@ -38,6 +40,7 @@ from switchgear.relay.app import App
 from switchgear.relay.call import Books
 from switchgear.relay.directory import Directory
 from switchgear.relay.files import Files
+from switchgear.relay.following import Follower
 from switchgear.relay.funds import Funds
 from switchgear.relay.health import Health
 from switchgear.relay.http1.server import HttpServer
@@ -47,9 +50,11 @@ from switchgear.relay.locate import Locator
 from switchgear.relay.metrics import Meters
 from switchgear.relay.pipeline import Pipeline
 from switchgear.relay.requestlog import RequestLog
+from switchgear.relay.responses import Responses
 from switchgear.relay.seals import EnvelopeSeals
 from switchgear.relay.thoughts import KeptThoughts
 from switchgear.relay.tools import Tools
+from switchgear.relay.upstream_store import UpstreamStore
 from switchgear.relay.view import View
 
 STATS_INTERVAL_S = 1.0
@@ -85,16 +90,25 @@ class Worker:
         self._draining = False
         self._refused = asyncio.Event()
         books = Books(self._journal, self._funds, self._limiter, self._meters, self._log, self._clock)
+        locator = Locator(self._link.call)
+        responses = Responses(
+            BulkLink(home).call, lambda: self._directory.pepper, self._meters, self._clock, self.epoch
+        )
+        upstream_store = UpstreamStore(transport, locator, self._clock)
+        self._follower = Follower(books, upstream_store, responses, self._current)
         tools = Tools(
             books,
             self._directory,
             self._health,
             transport,
-            Locator(self._link.call),
+            locator,
             self._count,
             EnvelopeSeals(lambda: self._directory.pepper),
             self._files,
             KeptThoughts(self._link.call, self._clock),
+            responses,
+            upstream_store,
+            self._follower,
             self._current,
         )
         self._pipeline = Pipeline(tools)
@@ -115,7 +129,12 @@ class Worker:
         )
         background = [
             asyncio.create_task(endless)
-            for endless in (self._report(), self._hint(), self._pipeline.look_after())
+            for endless in (
+                self._report(),
+                self._hint(),
+                self._pipeline.look_after(),
+                self._follower.claim_forever(),
+            )
         ]
         # A worker that waits for a controller must hear that it is to stop, too.
         await _first(self._link.wait_welcome(), stop.wait(), self._refused.wait())
@@ -133,12 +152,18 @@ class Worker:
         serving_now()
         await _first(stop.wait(), self._refused.wait())
         self._draining = True
-        if not await server.drain(drain_s):
+        until_s = asyncio.get_running_loop().time() + drain_s
+        drained = await server.drain(drain_s)
+        # Calls in the background go on without a connection that would have to be drained.
+        left_s = max(0.0, until_s - asyncio.get_running_loop().time())
+        if not (drained and await self._pipeline.all_ended(left_s)):
             self._pipeline.stop()
             await server.drain(LAST_WORDS_S)
+            await self._pipeline.all_ended(LAST_WORDS_S)
         server.stop()
 
     async def _leave(self) -> None:
+        await self._follower.close()
         self._funds.give_back_all()
         self._link.notify(self._meters.stats())
         await self._transport.close()
@@ -166,6 +191,9 @@ class Worker:
         """Answers the controller, at once."""
         if isinstance(call, Recall):
             return self._funds.recall(call)
+        if isinstance(call, StopResponse):
+            self._pipeline.stop_one(call.id, call.owner)
+            return Ok()
         try:
             self._swap(call)
         except ValueError as error:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Literal
 
 from switchgear.kernel.home import Home
-from switchgear.kernel.limits import WORKERS_MAX
+from switchgear.kernel.limits import RESPONSES_RETENTION_DAYS, WORKERS_MAX
 from switchgear.serve.start import StartError, claim, listen
 
 READY_TIMEOUT_S = 60.0
@@ -45,6 +45,7 @@ def serve(
     drain_s: float,
     *,
     trusted_proxies: tuple[str, ...] = (),
+    responses_retention_days: int = RESPONSES_RETENTION_DAYS,
     prepare: Callable[[], None],
     announce: Callable[[str, int], None],
 ) -> int:
@@ -58,7 +59,10 @@ def serve(
         listener = listen(host, port)
         with listener:
             prepare()
-            supervisor = _Supervisor(home, listener.fileno(), workers, drain_s, trusted_proxies)
+            to_controller = ["--responses-retention-days", str(responses_retention_days)]
+            for network in trusted_proxies:
+                to_controller += ["--trusted-proxy", network]
+            supervisor = _Supervisor(home, listener.fileno(), workers, drain_s, to_controller)
             bound_port: int = listener.getsockname()[1]
             return asyncio.run(supervisor.run(lambda: announce(host, bound_port)))
     finally:
@@ -89,10 +93,10 @@ class _Child:
 
 class _Supervisor:
     def __init__(
-        self, home: Home, listener: int, workers: int, drain_s: float, trusted_proxies: tuple[str, ...]
+        self, home: Home, listener: int, workers: int, drain_s: float, to_controller: list[str]
     ) -> None:
         self._home = home
-        self._trusted_proxies = trusted_proxies
+        self._to_controller = to_controller
         self._listener = listener
         self._drain_s = drain_s
         self._controller = _Child("controller", 0)
@@ -176,8 +180,7 @@ class _Supervisor:
         arguments, descriptors = ["--parent-fd", str(self._parent_read)], [self._parent_read]
         if child.role == "controller":
             arguments.insert(0, str(self._home.path))
-            for network in self._trusted_proxies:
-                arguments += ["--trusted-proxy", network]
+            arguments += self._to_controller
         else:
             arguments += ["--data", str(self._home.path), "--index", str(child.index)]
             arguments += ["--listen-fd", str(self._listener), "--drain-s", str(self._drain_s)]

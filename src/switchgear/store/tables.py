@@ -191,6 +191,37 @@ usage = Table(
     Index("usage_by_key", "key_id", "request_id"),
 )
 
+responses = Table(
+    "responses",
+    metadata,
+    # Ids are an upstream's, and two upstreams may use one twice: nobody's row takes another's place.
+    Column("id", String, primary_key=True),
+    Column("owner", String, primary_key=True),
+    Column("key_id", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+    Column("status", String, nullable=False),
+    Column("previous_id", String, nullable=False),
+    # The channel whose upstream keeps it; empty: it is kept here.
+    Column("channel", String, nullable=False),
+    Column("secret_digest", LargeBinary, nullable=False),
+    Column("background", Boolean, nullable=False),
+    # The worker's life that sees to it while it is not over.
+    Column("epoch", String, nullable=False),
+    # There is a bill to be settled.
+    Column("due", Boolean, nullable=False),
+    # Of what it holds, and a little for the row itself.
+    Column("bytes", BigInteger, nullable=False),
+    Column("input_items", LargeBinary, nullable=False),
+    Column("output_items", LargeBinary, nullable=False),
+    Column("response", LargeBinary, nullable=False),
+    Column("bill", LargeBinary, nullable=False),
+    Index("responses_by_expiry", "expires_at_ms"),
+    Index("responses_by_owner", "owner", "created_at_ms", "bytes"),
+    Index("responses_due", "due", "epoch"),
+)
+
 meta = Table(
     "meta",
     metadata,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from switchgear.catalog.document import CatalogError, read_document, suggestion
-from switchgear.kernel.dialects import DIALECT_OF, MODEL_SLOT, DialectName
+from switchgear.kernel.dialects import DIALECT_OF, MODEL_SLOT, DialectName, ResponsesState
 from switchgear.vendors.quirks import by_operation
 from switchgear.vendors.schema import Auth, Door, Vendor, VendorFile
 
@@ -57,7 +57,14 @@ def _vendor(file: str, entry: VendorFile) -> Vendor:
         headers=_headers(file, "headers", entry.headers, header),
         quirks=by_operation(file, entry.quirks, endpoints),
         asks_usage=entry.quirks.asks_usage,
+        responses_state=_responses_state(file, entry),
     )
+
+
+def _responses_state(file: str, entry: VendorFile) -> ResponsesState:
+    if entry.responses_state != "none" and not entry.endpoints.openai_responses:
+        raise CatalogError(file, "responses_state", "the vendor has no endpoint openai_responses")
+    return entry.responses_state
 
 
 def _endpoints(file: str, entry: VendorFile) -> dict[str, str]:

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from switchgear.kernel.dialects import DIALECTS, DialectName, OperationName
+from switchgear.kernel.dialects import DIALECTS, DialectName, OperationName, ResponsesState
 from switchgear.vendors.quirks import OperationQuirks, Quirks
 
 
@@ -66,6 +66,7 @@ class VendorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     env: tuple[str, ...] = ()
     auth: Auth = Auth()
     headers: dict[str, str] = {}
+    responses_state: ResponsesState = "none"
     quirks: Quirks = Quirks()
 
 
@@ -102,6 +103,7 @@ class Vendor(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     quirks: dict[str, OperationQuirks] = {}
     asks_usage: bool = True
+    responses_state: ResponsesState = "none"
 
     def speaks(self) -> tuple[DialectName, ...]:
         """Every dialect that an operator may name for it: those whose conversation has an endpoint."""

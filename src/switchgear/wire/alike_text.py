@@ -18,9 +18,9 @@ _decode_texts = msgspec.json.Decoder(list[str]).decode
 
 class AlikeTexts:
     """Tell of each frame that was read whole by ``learn`` or ``forget``; ``split`` what comes while
-    ``is_known``."""
+    something is ``known``, and use its texts only if the same is known once what came before is read."""
 
-    __slots__ = ("_around", "_head", "_key", "_tail", "_tries_left", "is_known")
+    __slots__ = ("_around", "_head", "_key", "_tail", "_tries_left", "known")
 
     def __init__(self, key: bytes) -> None:
         """``key``: of the text in its frame, with its quotes."""
@@ -28,22 +28,18 @@ class AlikeTexts:
         self._head = self._tail = b""
         self._around = 0
         self._tries_left = ALIKE_TRIES_MAX
-        self.is_known = False
+        self.known: tuple[bytes, bytes] | None = None
+        """What stands before and after the text of the frames that may be split off now."""
 
     def learn(self, raw: bytes, text: str) -> None:
         """A frame said this text and nothing else, and the next one like it would, too.
 
         After ALIKE_TRIES_MAX different ones it gives up: then looking would be in vain.
         """
-        if (
-            self.is_known
-            and len(raw) > self._around
-            and raw.startswith(self._head)
-            and raw.endswith(self._tail)
-        ):
+        if self.known and len(raw) > self._around and raw.startswith(self._head) and raw.endswith(self._tail):
             return
         parts = self._around_text(raw, text) if self._tries_left else None
-        self.is_known = parts is not None
+        self.known = parts
         if parts is not None and parts != (self._head, self._tail):
             self._tries_left -= 1
             self._head, self._tail = parts
@@ -51,7 +47,7 @@ class AlikeTexts:
 
     def forget(self) -> None:
         """Something else came: what follows may mean something else than before."""
-        self.is_known = False
+        self.known = None
 
     def split(self, chunk: bytes) -> tuple[bytes, list[str], bytes]:
         """(what comes before a run of alike frames, their texts, what comes after); without texts nothing is

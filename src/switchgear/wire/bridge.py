@@ -94,12 +94,12 @@ class Bridge:
         "_size",
         "_tail",
         "_texts",
-        "_writer",
         "ended",
         "fault",
         "has_content",
         "text_bytes",
         "usage",
+        "writer",
     )
 
     def __init__(
@@ -107,7 +107,7 @@ class Bridge:
     ) -> None:
         self._settler = _Settler(passage)
         self._reader = reader
-        self._writer = writer
+        self.writer = writer
         self._notice = notice
         self._texts: list[str] = []
         self._tail = b""
@@ -137,10 +137,10 @@ class Bridge:
         return text
 
     def closing(self) -> bytes:
-        return self._tail + self._writer.closing()
+        return self._tail + self.writer.closing()
 
     def error_frame(self, err: ApiError, request_id: str) -> bytes:
-        return self._writer.error_frame(err, request_id)
+        return self.writer.error_frame(err, request_id)
 
     def _take(self, events: list[Event]) -> bytes:
         events = self._settler.settle(events)
@@ -155,7 +155,7 @@ class Bridge:
                 break
             if self._notice is not None:
                 self._notice(event)
-        return self._writer.feed(events) if events else b""
+        return self.writer.feed(events) if events else b""
 
     def _look(self, event: Event) -> None:
         if isinstance(event, (ReasoningDelta, RefusalDelta, ToolDelta)):

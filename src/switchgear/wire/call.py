@@ -1,5 +1,7 @@
 """What routing, admission and the estimate need to know of a request, in whatever dialect it came."""
 
+from typing import Literal
+
 import msgspec
 from msgspec import Raw
 
@@ -18,6 +20,8 @@ class InPath(msgspec.Struct, frozen=True, gc=False):
     """The stream is wanted as one JSON array, not as server-sent events."""
     batch: bool = False
     """Several embeddings in one call."""
+    verb: Literal["", "compact", "input_tokens"] = ""
+    """Of a path below that of the operation."""
 
 
 NOTHING_IN_PATH = InPath()
@@ -43,6 +47,8 @@ class Call(msgspec.Struct, frozen=True):
     wants_base64: bool = False
     """Embeddings."""
     in_path: InPath = NOTHING_IN_PATH
+    asked: dict[str, Raw] | None = None
+    """The body as the client sent it, where ``fields`` holds more, such as earlier turns."""
     alias: str = ""
     """The model as the client wrote it, where its name holds a wish about reasoning, too."""
     wish: Thinking | None = None

@@ -31,6 +31,7 @@ CACHE_CUE = "[cache] Say a few words."
 CHARGE_CUE = "[think] [cache] Say a few words."
 LENGTH_CUE = "[length] Say a few words."
 LONG_CUE = "[long] Say many words."
+EMBEDDED = "one"
 REFUSE_CUE = "[refuse] Say a few words."
 WEATHER = {
     "type": "object",

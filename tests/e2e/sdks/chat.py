@@ -164,6 +164,10 @@ def models(model: str) -> Finding:
     return [model in [found.id for found in CLIENT.models.list()], CLIENT.models.retrieve(model).id]
 
 
+def embedding(model: str) -> Finding:
+    return CLIENT.embeddings.create(model=model, input=asked.EMBEDDED).data[0].embedding
+
+
 def charge(model: str) -> Finding:
     """The request's id, to find what it cost."""
     raw = CLIENT.chat.completions.with_raw_response.create(
@@ -207,6 +211,7 @@ CASES: list[Case] = [
     length,
     refusal,
     models,
+    embedding,
     charge,
 ]
 

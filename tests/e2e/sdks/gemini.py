@@ -204,6 +204,10 @@ def models(model: str) -> Finding:
     return [f"models/{model}" in names, CLIENT.models.get(model=model).name]
 
 
+def embedding(model: str) -> Finding:
+    return CLIENT.models.embed_content(model=model, contents=asked.EMBEDDED).embeddings[0].values  # type: ignore[index]
+
+
 def charge(model: str) -> Finding:
     """The request's id, to find what it cost."""
     reply = ask(model, asked.CHARGE_CUE, thinking_config=THINKING)
@@ -248,6 +252,7 @@ CASES: list[Case] = [
     refusal,
     count,
     models,
+    embedding,
     charge,
 ]
 

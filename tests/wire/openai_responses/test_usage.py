@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from switchgear.kernel.usage import TOKENS_MAX, Usage
-from switchgear.wire.openai_responses.usage import read_usage, write_usage
+from switchgear.wire.openai_responses.usage import read_usage, usage_in, write_usage
 
 
 def read(found: Any) -> Usage | None:
@@ -77,3 +77,19 @@ def test_what_is_written_is_read_again(usage: Usage) -> None:
 @given(st.binary(max_size=40))
 def test_random_bytes_never_raise(raw: bytes) -> None:
     read_usage(raw)
+
+
+@pytest.mark.parametrize(
+    ("item", "calls"),
+    [
+        (b'{"type":"web_search_call","action":{"type":"search","query":"x"}}', 1),
+        (b'{"type":"web_search_call"}', 1),
+        (b'{"type":"web_search_call","action":{"type":"open_page","url":"u"}}', 0),
+        (b'{"type":"file_search_call","queries":["x"]}', 1),
+        (b'{"type":"message","content":[{"type":"output_text","text":"a web_search_call"}]}', 0),
+        (b'{"type":"web_search_call","action":7}', 0),
+    ],
+)
+def test_searches_are_paid_by_the_call(item: bytes, calls: int) -> None:
+    usage = usage_in(Raw(b'{"input_tokens":9,"output_tokens":4,"total_tokens":13}'), [Raw(item)])
+    assert usage == Usage(input_uncached=9, output_text=4, calls=calls)

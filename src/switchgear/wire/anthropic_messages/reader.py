@@ -49,12 +49,12 @@ class Reader:
         if self._over:
             return []
         out: list[Event] = []
-        if self._alike.is_known:
+        if (known := self._alike.known) is not None:
             before, texts, after = self._alike.split(chunk)
             if texts:
                 if before:
                     self._feed_any(before, out)
-                if self._reader.rest or self._over or not self._alike.is_known:
+                if self._reader.rest or self._over or self._alike.known != known:
                     after = chunk[len(before) :]
                 else:
                     self._blocks.add_texts(texts, out)

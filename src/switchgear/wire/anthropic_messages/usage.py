@@ -105,7 +105,7 @@ def usage_object(usage: Usage) -> dict[str, Any]:
     if usage.reasoning:
         found["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
     if usage.calls:
-        found["server_tool_use"] = {"web_search_requests": usage.calls}
+        found["server_tool_use"] = {"web_search_requests": usage.calls, "web_fetch_requests": 0}
     return found
 
 

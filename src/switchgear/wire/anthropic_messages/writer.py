@@ -87,6 +87,7 @@ class Writer:
         self._waiting_calls: dict[int, _Waiting] = {}
         self._started = False
         self._has_calls = False
+        self._refused = False
         self._usage: Usage | None = None
         self._finish: Finish | None = None
         self._choice = 0
@@ -102,8 +103,10 @@ class Writer:
         self._begin()
         self._close_all()
         finish = self._finish or Finish("stop")
+        # Dialects with a part of their own for a refusal end with it as with any other text.
+        reason = "content_filter" if self._refused and finish.reason == "stop" else finish.reason
         delta: dict[str, Any] = {
-            "stop_reason": write_stop_reason(finish.reason, self._has_calls),
+            "stop_reason": write_stop_reason(reason, self._has_calls),
             "stop_sequence": finish.stop_sequence or None,
         }
         if finish.reason == "content_filter" and finish.message:
@@ -144,6 +147,7 @@ class Writer:
     def _say(self, event: Event) -> None:
         match event:
             case TextDelta() | RefusalDelta():
+                self._refused |= isinstance(event, RefusalDelta)
                 self._text(event.text)
             case ReasoningDelta():
                 self._thinking(event.text)

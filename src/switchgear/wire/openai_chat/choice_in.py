@@ -24,6 +24,7 @@ from switchgear.wire.events import (
 from switchgear.wire.images import parse_data_url
 from switchgear.wire.ir import Citation, Opaque
 from switchgear.wire.openai_chat.messages_in import CLAUDE_FORMAT
+from switchgear.wire.openai_chat.plain_frame import PlainDelta
 from switchgear.wire.think_tags import ThinkSplitter
 
 FINISHES: dict[str, FinishReason] = {
@@ -34,11 +35,19 @@ FINISHES: dict[str, FinishReason] = {
     "content_filter": "content_filter",
     "sensitive": "content_filter",
     "max_tokens": "length",
+    "model_length": "length",
+    "model_context_window_exceeded": "length",
     "repetition_truncation": "length",
 }
 """Of the dialect, and of vendors; any other ends an answer in the ordinary way."""
 
 _encode = msgspec.json.Encoder().encode
+
+
+_USUAL = frozenset(
+    {"role", "content", "refusal", "tool_calls", "function_call", "reasoning_content", "reasoning"}
+)
+"""Keys of nearly every piece; ``_rest`` looks for others."""
 
 
 class ChoiceReader:
@@ -89,9 +98,17 @@ class ChoiceReader:
                     return False
         if isinstance(legacy := message.get("function_call"), dict):
             self._call({"function": legacy}, events, 0)
-        if len(message) > 2:
+        if not _USUAL.issuperset(message):
             self._rest(message, events)
         return True
+
+    def say(self, delta: PlainDelta, events: list[Event]) -> None:
+        """The same for a piece of text or reasoning alone."""
+        if delta.reasoning_content and self._source != "details":
+            self._source = "plain"
+            events.append(ReasoningDelta(delta.reasoning_content))
+        if delta.content:
+            self._say(delta.content, None, events)
 
     def close(self, events: list[Event]) -> None:
         """Everything that was begun ends."""

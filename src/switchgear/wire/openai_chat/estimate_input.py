@@ -5,18 +5,15 @@ Images, audio and files are left out: their data is no text.
 
 from typing import Any
 
-import msgspec
-from msgspec import Raw
-
 from switchgear.kernel.usage import TOKENS_MAX
 from switchgear.wire.call import Call
+from switchgear.wire.gather import gather, lenient
 from switchgear.wire.splice import NULL
 
 TOKENS_PER_MESSAGE = 3
 TOKENS_PER_NAME = 1
 TOKENS_OF_REPLY_START = 3
 
-_decode_any = msgspec.json.Decoder().decode
 _JSON_KEYS = ("tools", "functions", "response_format")
 # Of parts and messages, the keys whose strings the model reads.
 _TEXT_KEYS = ("content", "text", "refusal", "reasoning_content", "name")
@@ -28,7 +25,7 @@ def input_text(call: Call) -> str:
     texts: list[str] = []
     for key in ("messages", "prompt", "suffix", "input"):
         if key in call.fields:
-            _gather(_value(call.fields[key]), texts)
+            gather(lenient(call.fields[key]), texts, _TEXT_KEYS, _BINARY_PARTS, _gather_calls)
     for key in _JSON_KEYS:
         if key in call.fields and call.fields[key] != NULL:
             texts.append(bytes(call.fields[key]).decode("utf-8", "replace"))
@@ -40,38 +37,12 @@ def overhead_tokens(call: Call) -> int:
     that came as token numbers, their count."""
     if call.operation != "openai_chat":
         key = "prompt" if call.operation == "openai_completions" else "input"
-        return min(_count_numbers(_value(call.fields[key])), TOKENS_MAX) if key in call.fields else 0
-    messages = _value(call.fields["messages"])
+        return min(_count_numbers(lenient(call.fields[key])), TOKENS_MAX) if key in call.fields else 0
+    messages = lenient(call.fields["messages"])
     if not isinstance(messages, list):
         return 0
     names = sum(1 for message in messages if isinstance(message, dict) and message.get("name"))
     return TOKENS_PER_MESSAGE * len(messages) + TOKENS_PER_NAME * names + TOKENS_OF_REPLY_START
-
-
-def _value(raw: Raw) -> Any:
-    """The decoded value; None for what a strict parser refuses inside, such as a number out of range."""
-    try:
-        return _decode_any(raw)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _gather(value: Any, texts: list[str]) -> None:
-    if isinstance(value, str):
-        texts.append(value)
-    elif isinstance(value, list):
-        for item in value:
-            _gather(item, texts)
-    elif isinstance(value, dict):
-        kind = value.get("type")
-        if isinstance(kind, str) and kind in _BINARY_PARTS:
-            return
-        if isinstance(role := value.get("role"), str):
-            texts.append(role)
-        for key in _TEXT_KEYS:
-            if key in value:
-                _gather(value[key], texts)
-        _gather_calls(value, texts)
 
 
 def _gather_calls(message: dict[str, Any], texts: list[str]) -> None:

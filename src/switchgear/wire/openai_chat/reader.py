@@ -19,6 +19,7 @@ from switchgear.wire.events import (
 )
 from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
 from switchgear.wire.openai_chat.choice_in import ChoiceReader
+from switchgear.wire.openai_chat.plain_frame import PlainChoice, plain_choice
 from switchgear.wire.openai_chat.usage import merge_max, usage_of
 from switchgear.wire.splice import repair_surrogates
 from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
@@ -41,12 +42,12 @@ class ChatReader:
 
     def feed(self, chunk: bytes) -> list[Event]:
         events: list[Event] = []
-        if self._alike.is_known:
+        if (known := self._alike.known) is not None:
             before, texts, after = self._alike.split(chunk)
             if texts:
                 if before:
                     self._feed_any(before, events)
-                if self._frames.rest or self._over or not self._alike.is_known:
+                if self._frames.rest or self._over or self._alike.known != known:
                     after = chunk[len(before) :]
                 else:
                     events += [TextDelta(text) for text in texts if text]
@@ -101,6 +102,8 @@ class ChatReader:
         if not data:
             if frame.raw.lstrip().startswith((b"{", b"<")):
                 self._fail(_error_in(frame.raw) or _broken("the answer is not an event stream"), events)
+            return
+        if not frame.event and (plain := plain_choice(data)) is not None and self._answer.say(plain, events):
             return
         if data.strip() == b"[DONE]":
             self._over = True
@@ -167,6 +170,15 @@ class AnswerReader:
         """No tag is waited for in the text of the current answer."""
         state = self._states.get(self._choice)
         return state is not None and state.takes_text_as_it_is
+
+    def say(self, plain: PlainChoice, events: list[Event]) -> bool:
+        """One plain choice; False when it is the first that is seen of its answer."""
+        state = self._states.get(plain.index)
+        if state is None:
+            return False
+        self._switch(plain.index, events)
+        state.say(plain.delta, events)
+        return True
 
     def end(self, events: list[Event], *, marked: bool) -> None:
         """``marked``: the end was said; otherwise it counts as one only when every answer had finished."""

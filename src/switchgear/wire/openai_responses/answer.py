@@ -45,7 +45,7 @@ from switchgear.wire.openai_responses.hosted_in import read_hosted
 from switchgear.wire.openai_responses.open_item import OpenItem
 from switchgear.wire.openai_responses.parts_in import citation_of
 from switchgear.wire.openai_responses.tools_in import flat_name
-from switchgear.wire.openai_responses.usage import read_usage
+from switchgear.wire.openai_responses.usage import usage_in
 from switchgear.wire.splice import NULL
 
 _EMPTY = (NULL, Raw(b"[]"))
@@ -275,7 +275,7 @@ class Answer:
         for item in self._items.values():
             if not item.is_done:
                 self._end_call(item)
-        usage = read_usage(response.usage)
+        usage = usage_in(response.usage, response.output)
         if usage is not None:
             self.events.append(UsageSeen(usage))
         reason: FinishReason = "tool_calls" if self._calls else "stop"

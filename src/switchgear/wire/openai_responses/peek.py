@@ -1,14 +1,10 @@
 """What a request wants, read without decoding what the relay has no need of."""
 
-from typing import Any
-
-import msgspec
-from msgspec import Raw
-
 from switchgear.kernel.errors import MISSING_PARAMETER, ApiError
 from switchgear.kernel.limits import MODEL_NAME_CHARS_MAX
 from switchgear.kernel.usage import TOKENS_MAX
 from switchgear.wire.call import NOTHING_IN_PATH, Call, InPath, Operation
+from switchgear.wire.gather import gather, lenient
 from switchgear.wire.openai_responses.values import (
     Fields,
     count_of,
@@ -38,7 +34,6 @@ _TEXT_KEYS = (
     "code",
 )
 _BINARY_PARTS = frozenset({"input_image", "input_file", "input_audio", "image_generation_call"})
-_decode_any = msgspec.json.Decoder().decode
 
 
 def read_model(fields: Fields) -> str:
@@ -104,7 +99,7 @@ def input_text(call: Call) -> str:
     texts: list[str] = []
     for key in ("instructions", "input"):
         if key in call.fields:
-            _gather(_value(call.fields[key]), texts)
+            gather(lenient(call.fields[key]), texts, _TEXT_KEYS, _BINARY_PARTS)
     for key in _JSON_KEYS:
         if key in call.fields and call.fields[key] != NULL:
             texts.append(bytes(call.fields[key]).decode("utf-8", "replace"))
@@ -113,32 +108,7 @@ def input_text(call: Call) -> str:
 
 def overhead_tokens(call: Call) -> int:
     """Tokens that stand for no text: the frame of each item and the start of the reply."""
-    items = _value(call.fields.get("input", NULL))
+    items = lenient(call.fields.get("input", NULL))
     count = len(items) if isinstance(items, list) else 1
     has_instructions = call.fields.get("instructions", NULL) != NULL
     return TOKENS_PER_ITEM * (count + has_instructions) + TOKENS_OF_REPLY_START
-
-
-def _value(raw: Raw) -> Any:
-    """The decoded value; None for what a strict parser refuses inside, such as a number out of range."""
-    try:
-        return _decode_any(raw)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _gather(value: Any, texts: list[str]) -> None:
-    if isinstance(value, str):
-        texts.append(value)
-    elif isinstance(value, list):
-        for item in value:
-            _gather(item, texts)
-    elif isinstance(value, dict):
-        kind = value.get("type")
-        if isinstance(kind, str) and kind in _BINARY_PARTS:
-            return
-        if isinstance(role := value.get("role"), str):
-            texts.append(role)
-        for key in _TEXT_KEYS:
-            if key in value:
-                _gather(value[key], texts)

@@ -6,7 +6,7 @@ from msgspec import Raw
 from switchgear.kernel.usage import Usage
 from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
 from switchgear.wire.openai_responses.frames import any_of, broken, error_of, read_response
-from switchgear.wire.openai_responses.usage import read_usage
+from switchgear.wire.openai_responses.usage import usage_in
 from switchgear.wire.splice import NULL
 
 
@@ -40,7 +40,7 @@ def read_reply(body: bytes) -> WholeReply:
             return WholeReply(body, error=upstream_error_of(200, found))
     # An answer in the background has said nothing yet, and one that a filter stopped nothing at all.
     empty = not response.output and response.status in ("completed", None)
-    return WholeReply(body, read_usage(response.usage), None, empty, response.id or "")
+    return WholeReply(body, usage_in(response.usage, response.output), None, empty, response.id or "")
 
 
 def _gather_texts(found: object, texts: list[str]) -> None:

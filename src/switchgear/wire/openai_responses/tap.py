@@ -16,7 +16,7 @@ from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
 from switchgear.wire.openai_responses.errors import failure, render_stream_error
 from switchgear.wire.openai_responses.frames import TERMINAL, any_of, broken, error_of, read_response
 from switchgear.wire.openai_responses.reader import error_in
-from switchgear.wire.openai_responses.usage import read_usage
+from switchgear.wire.openai_responses.usage import usage_in
 from switchgear.wire.splice import NULL, BadJson, read_object, write_object
 from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
 
@@ -63,6 +63,7 @@ class StreamTap:
         "ended",
         "fault",
         "has_content",
+        "response",
         "response_id",
         "text_bytes",
         "usage",
@@ -81,6 +82,8 @@ class StreamTap:
         self.has_content = False
         self.usage: Usage | None = None
         self.text_bytes = 0
+        self.response = b""
+        """The whole of it, once it ended."""
         self.response_id = ""
         """By which later calls name this answer; they have to go to the same upstream."""
 
@@ -205,10 +208,12 @@ class StreamTap:
             self._begin = raw
 
     def _take_ending(self, frame: Frame, kind: str) -> None:
-        response = read_response(_response_in(frame.data))
+        raw = _response_in(frame.data)
+        response = read_response(raw)
         if response is not None:
+            self.response = bytes(raw)
             self.response_id = response.id or self.response_id
-            self.usage = read_usage(response.usage)
+            self.usage = usage_in(response.usage, response.output)
         status = TERMINAL[kind]
         if status in ("failed", "cancelled"):
             has_reason = response is not None and response.error != NULL

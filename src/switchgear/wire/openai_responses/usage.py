@@ -5,6 +5,7 @@ are cut, so that the classes never overlap and always add up to the totals.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -44,6 +45,38 @@ class _Plain(msgspec.Struct, gc=False):
 _decode_plain = msgspec.json.Decoder(_Plain).decode
 _NO_INPUT_DETAILS = _InputDetails()
 _NO_OUTPUT_DETAILS = _OutputDetails()
+
+
+class _Action(msgspec.Struct, gc=False):
+    type: str = "search"
+
+
+class _HostedCall(msgspec.Struct, gc=False):
+    type: str = ""
+    action: _Action | None = None
+
+
+_decode_hosted = msgspec.json.Decoder(_HostedCall).decode
+
+
+def usage_in(raw: Raw, output: Sequence[Raw] | None) -> Usage | None:
+    """Usage of a response whose ``output`` tells of the searches, which are paid by the call."""
+    usage = read_usage(raw)
+    calls = sum(map(_is_paid_call, output or ()))
+    return msgspec.structs.replace(usage, calls=calls) if usage is not None and calls else usage
+
+
+def _is_paid_call(item: Raw) -> bool:
+    """A search of the web or of files; to open what was found costs nothing."""
+    if b"_search_call" not in bytes(item):
+        return False
+    try:
+        call = _decode_hosted(item)
+    except (ValueError, RecursionError):
+        return False
+    if call.type == "web_search_call":
+        return call.action is None or call.action.type == "search"
+    return call.type == "file_search_call"
 
 
 def read_usage(raw: Raw | bytes) -> Usage | None:

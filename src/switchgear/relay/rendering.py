@@ -1,0 +1,81 @@
+"""How one candidate's answer is read and shown: as it came, or said again in the client's dialect."""
+
+from switchgear.kernel.limits import THOUGHTS_CHARS_MAX
+from switchgear.relay.call import RunningCall
+from switchgear.relay.meter import BYTES_PER_TOKEN
+from switchgear.relay.prepare import Prepared
+from switchgear.relay.tools import Tools
+from switchgear.wire.bridge import Bridge, convert_reply
+from switchgear.wire.call import Call
+from switchgear.wire.dialect import Dialect, Head, Reply, Tap
+from switchgear.wire.embeddings import convert_embeddings
+from switchgear.wire.ir import Request
+from switchgear.wire.openai_responses.kept import Answered, answered_whole
+from switchgear.wire.thoughts import ThoughtsReader
+
+
+class Rendering:
+    """The answer of one candidate to one call."""
+
+    def __init__(
+        self, tools: Tools, running: RunningCall, dialect: Dialect, call: Call, prepared: Prepared
+    ) -> None:
+        """``dialect``: the client's."""
+        self._tools = tools
+        self._running = running
+        self._dialect = dialect
+        self._call = call
+        self._prepared = prepared
+        self._thoughts: ThoughtsReader | None = None
+
+    def read_reply(self, body: bytes) -> Reply:
+        """A whole reply, as the client gets it. Never raises."""
+        call, prepared = self._call, self._prepared
+        if prepared.embeds:
+            return convert_embeddings(call, prepared.operation, body)
+        if prepared.request is None:
+            return self._dialect.read_reply(call, body)
+        head = self.head(prepared.request)
+        reply = convert_reply(prepared.dialect, self._dialect, body, head, prepared.passage, prepared.copies)
+        thoughts = self._read_thoughts()
+        for event in reply.events:
+            thoughts.take(event)
+        return reply
+
+    def tap(self) -> Tap:
+        """For a stream."""
+        prepared = self._prepared
+        if prepared.request is None:
+            return self._dialect.tap(self._call)
+        writer = self._dialect.writer(self.head(prepared.request))
+        return Bridge(prepared.reader(), writer, prepared.passage, self._read_thoughts().take)
+
+    def answered(self, reply: Reply) -> Answered | None:
+        """What is to be kept of a whole reply of the Responses dialect."""
+        request = self._prepared.request
+        return answered_whole(reply, None if request is None else self.head(request))
+
+    async def keep_thoughts(self) -> None:
+        """For the next turn, before this one is seen to end: it may come at once, and to another worker."""
+        if self._thoughts is not None and (found := self._thoughts.found()):
+            await self._tools.thoughts.keep(self._running.owner, found)
+
+    def head(self, request: Request) -> Head:
+        """What a converted answer is made from beside its events."""
+        call = self._call
+        return Head(
+            id=self._running.request_id,
+            model=call.shown_model,
+            created_s=self._tools.books.clock.now_ms() // 1000,
+            request=request,
+            seals=self._tools.seals,
+            input_tokens=call.input_bytes // BYTES_PER_TOKEN,
+            include_usage=call.include_usage,
+            fields=call.fields if call.asked is None else call.asked,
+            array=call.in_path.array,
+            completion=call.operation == "openai_completions",
+        )
+
+    def _read_thoughts(self) -> ThoughtsReader:
+        self._thoughts = ThoughtsReader(self._prepared.passage.origin, THOUGHTS_CHARS_MAX)
+        return self._thoughts
