@@ -1,13 +1,16 @@
 """What single steps of a request cost in-process, such as price and record. For finding, not for judging.
 
-``python -m bench.micro [NAME …]`` prints the best of several repeats: what a noisy machine repeats best.
+``python -m bench.micro [NAME …]`` prints the best of several repeats: what a noisy machine repeats best. With
+``--times N`` the steps run so often and are not timed, for a tool that counts instructions: the difference of
+two runs leaves the start of the interpreter out.
 """
 
-import sys
+import argparse
 import timeit
 from collections.abc import Callable
 
-from bench.rig import chat_body
+from bench import conversions
+from bench.bodies import chat_body
 
 from switchgear.catalog.price import Price, charge, with_id
 from switchgear.kernel.ids import new_id
@@ -44,7 +47,8 @@ def cases() -> dict[str, Callable[[], object]]:
         "charge": lambda: charge(PRICE, USAGE, 1_250_000),
         "encode_record": lambda: encode_record(RECORD),
         "decode_record": lambda: decode_record(stored),
-        "chat_body (for scale)": lambda: chat_body("bench-json", 1024),
+        "chat_body (for scale)": lambda: chat_body("bench-json", 1024, False),
+        **conversions.cases(),
     }
 
 
@@ -57,10 +61,18 @@ def best_us(call: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    wanted = sys.argv[1:]
+    parser = argparse.ArgumentParser(description="Single steps of a request, in-process.")
+    parser.add_argument("name", nargs="*", help="of a step; all of them otherwise")
+    parser.add_argument("--times", type=int, help="run each step so often, and time nothing")
+    given = parser.parse_args()
     for name, call in cases().items():
-        if not wanted or name in wanted:
-            print(f"{name:<28} {best_us(call):>9.2f} µs")
+        if given.name and name not in given.name:
+            continue
+        if given.times is None:
+            print(f"{name:<44} {best_us(call):>9.2f} µs", flush=True)
+            continue
+        for _ in range(given.times):
+            call()
 
 
 if __name__ == "__main__":

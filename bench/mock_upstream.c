@@ -8,6 +8,7 @@
  *   bench-paced-N     an event stream of N chunks, one every 20 ms
  *   bench-hold        an event stream that never ends by itself, one chunk a second
  * Every stream ends with a usage chunk and [DONE]. Usage is always 250 in and N (JSON: 180) out.
+ * A request to a path that ends in /messages is answered in the Messages dialect, with the same text at the same pace.
  *
  * usage: mock_upstream PORT     (0 = any; the port is printed on stdout once it listens)
  */
@@ -30,6 +31,13 @@
 enum { REQUEST_BYTES_MAX = 1 << 20, SLOTS = 10, TICK_MS = 2, HOLD_TURNS = 50, EVENTS = 512, REPLY_BYTES = 900 };
 enum mode { IDLE, BURST, FLOOD, PACED, HOLD };
 
+/* What an upstream of one dialect says. */
+struct speech {
+    char json[2048], begin[1024], chunk[512]; /* a whole reply; a stream's head with what comes before its text; a piece */
+    size_t json_len, begin_len, chunk_len;
+    const char *end_format; /* of the frames behind the last piece; tokens in and out, in this order */
+};
+
 struct conn {
     int fd;
     enum mode mode;
@@ -37,7 +45,8 @@ struct conn {
     size_t in_len, in_cap;
     const char *out; /* what the socket did not take yet */
     size_t out_len;
-    char tail[512]; /* storage of a chunk that depends on the stream */
+    const struct speech *speech;
+    char tail[640]; /* storage of a chunk that depends on the stream */
     long sent, chunks;
     unsigned turn;
     int watching_out;
@@ -47,8 +56,7 @@ struct conn {
 static int epoll_fd;
 static struct conn *slots[SLOTS], *bursting, *flooding;
 static unsigned next_slot;
-static char json_reply[2048], chunk_text[512];
-static size_t json_reply_len, chunk_len;
+static struct speech chat, messages;
 
 static const char STREAM_HEAD[] =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\n"
@@ -58,24 +66,54 @@ static size_t as_http_chunk(char *to, const char *text) {
     return (size_t)sprintf(to, "%zx\r\n%s\r\n", strlen(text), text);
 }
 
-static void make_replies(void) {
-    char body[1536], filler[1024], text[400];
-    const char *head = "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion\",\"created\":1772077478,\"model\":\"bench\","
-        "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"";
-    const char *end = "\",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_reason\":\"stop\"}],"
-        "\"usage\":{\"prompt_tokens\":250,\"completion_tokens\":180,\"total_tokens\":430,"
-        "\"prompt_tokens_details\":{\"cached_tokens\":50,\"audio_tokens\":0},"
-        "\"completion_tokens_details\":{\"reasoning_tokens\":20,\"audio_tokens\":0}},\"service_tier\":\"default\"}";
+/* A whole reply of REPLY_BYTES, its text filled up between head and end. */
+static void set_json(struct speech *speech, const char *head, const char *end) {
+    char body[1536], filler[1024];
     size_t fill = REPLY_BYTES - strlen(head) - strlen(end);
     for (size_t i = 0; i < fill; i++) filler[i] = "the quick brown fox jumps over a lazy dog "[i % 42];
     filler[fill] = 0;
     int len = snprintf(body, sizeof body, "%s%s%s", head, filler, end);
-    json_reply_len = (size_t)snprintf(json_reply, sizeof json_reply,
+    speech->json_len = (size_t)snprintf(speech->json, sizeof speech->json,
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Request-Id: up-json\r\nContent-Length: %d\r\n\r\n%s", len, body);
-    snprintf(text, sizeof text,
+}
+
+static void set_stream(struct speech *speech, const char *begin, const char *chunk) {
+    speech->begin_len = (size_t)sprintf(speech->begin, "%s", STREAM_HEAD);
+    if (*begin) speech->begin_len += as_http_chunk(speech->begin + speech->begin_len, begin);
+    speech->chunk_len = as_http_chunk(speech->chunk, chunk);
+}
+
+static void make_replies(void) {
+    set_json(&chat,
+        "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion\",\"created\":1772077478,\"model\":\"bench\","
+        "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"",
+        "\",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_reason\":\"stop\"}],"
+        "\"usage\":{\"prompt_tokens\":250,\"completion_tokens\":180,\"total_tokens\":430,"
+        "\"prompt_tokens_details\":{\"cached_tokens\":50,\"audio_tokens\":0},"
+        "\"completion_tokens_details\":{\"reasoning_tokens\":20,\"audio_tokens\":0}},\"service_tier\":\"default\"}");
+    set_stream(&chat, "",
         "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1772077478,\"model\":\"bench\","
         "\"choices\":[{\"index\":0,\"delta\":{\"content\":\" token\"},\"logprobs\":null,\"finish_reason\":null}],\"usage\":null}\n\n");
-    chunk_len = as_http_chunk(chunk_text, text);
+    chat.end_format =
+        "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1772077478,\"model\":\"bench\","
+        "\"choices\":[],\"usage\":{\"prompt_tokens\":%d,\"completion_tokens\":%ld}}\n\ndata: [DONE]\n\n";
+    set_json(&messages,
+        "{\"id\":\"msg_bench\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"bench\",\"content\":[{\"type\":\"text\",\"text\":\"",
+        "\"}],\"stop_reason\":\"end_turn\",\"stop_sequence\":null,\"usage\":{\"input_tokens\":200,\"cache_creation_input_tokens\":0,"
+        "\"cache_read_input_tokens\":50,\"output_tokens\":180,\"service_tier\":\"standard\"}}");
+    set_stream(&messages,
+        "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_bench\",\"type\":\"message\","
+        "\"role\":\"assistant\",\"model\":\"bench\",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,"
+        "\"usage\":{\"input_tokens\":250,\"output_tokens\":1}}}\n\n"
+        "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,"
+        "\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n",
+        "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,"
+        "\"delta\":{\"type\":\"text_delta\",\"text\":\" token\"}}\n\n");
+    messages.end_format =
+        "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n"
+        "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},"
+        "\"usage\":{\"input_tokens\":%d,\"output_tokens\":%ld}}\n\n"
+        "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
 }
 
 static void leave_slot(struct conn *c) {
@@ -119,13 +157,9 @@ static int put(struct conn *c, const char *data, size_t len) {
 }
 
 static int put_ending(struct conn *c) {
-    char text[360];
-    snprintf(text, sizeof text,
-        "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1772077478,\"model\":\"bench\","
-        "\"choices\":[],\"usage\":{\"prompt_tokens\":250,\"completion_tokens\":%ld,\"total_tokens\":%ld}}\n\n",
-        c->chunks, c->chunks + 250);
+    char text[560];
+    snprintf(text, sizeof text, c->speech->end_format, 250, c->chunks);
     size_t len = as_http_chunk(c->tail, text);
-    len += as_http_chunk(c->tail + len, "data: [DONE]\n\n");
     memcpy(c->tail + len, "0\r\n\r\n", 5);
     leave_slot(c);
     c->mode = IDLE;
@@ -135,7 +169,7 @@ static int put_ending(struct conn *c) {
 static int put_chunk(struct conn *c) {
     if (c->sent == c->chunks && c->mode != HOLD) return put_ending(c);
     c->sent++;
-    return put(c, chunk_text, chunk_len);
+    return put(c, c->speech->chunk, c->speech->chunk_len);
 }
 
 /* A chunk for every stream of a list whose socket has room; false if none had any. */
@@ -152,15 +186,15 @@ static int put_chunks(struct conn *list) {
 }
 
 static int answer(struct conn *c, char *body, size_t len) {
-    char *model = memmem(body, len, "\"bench-", 7);
+    char *model = memmem(body, len, "bench-", 6);
     if (!model) return -1;
-    model += 7;
-    if (!strncmp(model, "json", 4)) return put(c, json_reply, json_reply_len);
+    model += 6;
+    if (!strncmp(model, "json", 4)) return put(c, c->speech->json, c->speech->json_len);
     c->sent = 0;
     c->chunks = strncmp(model, "hold", 4) ? atol(model + 6) : 0;
     c->mode = !strncmp(model, "burst-", 6) ? BURST : !strncmp(model, "flood-", 6) ? FLOOD
         : !strncmp(model, "paced-", 6) ? PACED : HOLD;
-    int done = put(c, STREAM_HEAD, sizeof STREAM_HEAD - 1);
+    int done = put(c, c->speech->begin, c->speech->begin_len);
     if (done == 1) done = put_chunk(c);
     enter(c, c->mode == BURST ? &bursting : c->mode == FLOOD ? &flooding : &slots[next_slot++ % SLOTS]);
     return done;
@@ -175,6 +209,8 @@ static int next_request(struct conn *c) {
     *end = 0;
     char *field = strcasestr(c->in, "\ncontent-length:");
     if (field) length = strtoul(field + 16, NULL, 10);
+    char *path_end = memmem(c->in, head, " HTTP/", 6);
+    c->speech = path_end && path_end - c->in >= 9 && !memcmp(path_end - 9, "/messages", 9) ? &messages : &chat;
     *end = '\r';
     if (c->in_len < head + length) return 1;
     int done = answer(c, c->in + head, length);

@@ -9,11 +9,12 @@ import os
 import resource
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from bench.bodies import chat_body, messages_body, responses_body
 from tests.e2e import processes, settings
 from tests.e2e.harness import ROOT, Server, free_port
 
@@ -21,7 +22,7 @@ BUILD = ROOT / "build"
 SOURCE = ROOT / "bench"
 PROXY_CORE, OTHER_CORE = 0, (os.cpu_count() or 1) - 1
 OPEN_FILES = 20_000
-MODELS = (
+CHAT_MODELS = (
     "bench-json",
     "bench-burst-500",
     "bench-flood-500",
@@ -29,6 +30,9 @@ MODELS = (
     "bench-paced-10",
     "bench-hold",
 )
+MESSAGES_MODELS = tuple(f"messages-{model}" for model in CHAT_MODELS if model != "bench-hold")
+"""The same behaviour of an upstream that speaks Messages."""
+MODELS = CHAT_MODELS + MESSAGES_MODELS
 UNLIMITED = 1_000_000_000
 NGINX_CONFIG = """
 daemon off;
@@ -69,6 +73,21 @@ http {{
   }}
 }}
 """
+
+
+class Client(msgspec.Struct, frozen=True):
+    """One kind of client."""
+
+    name: str
+    path: str
+    body: Callable[[str, int, bool], bytes]
+    """(model, size in bytes, whether it wants a stream) → the request."""
+
+
+CHAT = Client("chat", "/v1/chat/completions", chat_body)
+MESSAGES = Client("messages", "/v1/messages", messages_body)
+RESPONSES = Client("responses", "/v1/responses", responses_body)
+CLIENTS = (CHAT, MESSAGES, RESPONSES)
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -120,37 +139,30 @@ def build() -> None:
 
 
 def write_bodies(folder: Path) -> None:
-    """Request files of an exact size, as ``MODEL-SIZE.json``."""
-    for model in MODELS:
-        for size in (1024, 20 * 1024):
-            (folder / f"{model}-{size}.json").write_bytes(chat_body(model, size))
+    """Request files of an exact size, as ``CLIENT-MODEL-SIZE.json``."""
+    for client in CLIENTS:
+        for model in MODELS:
+            for size in (1024, 20 * 1024):
+                body = client.body(model, size, not model.endswith("bench-json"))
+                (folder / f"{client.name}-{model}-{size}.json").write_bytes(body)
 
 
-def chat_body(model: str, size: int) -> bytes:
-    """A chat request of exactly ``size`` bytes: a system line, then turns of about 500 bytes."""
-    text = "Consider the harbour at dawn, and say plainly which boats came back and which did not. " * 5
-    messages = [{"role": "system", "content": "You are terse."}]
-    call: dict[str, Any] = {"model": model, "temperature": 0.7, "max_tokens": 200, "messages": messages}
-    if model != "bench-json":
-        call["stream"] = True
-    while len(json.dumps(call)) < size - 600:
-        messages.append({"role": ("user", "assistant")[len(messages) % 2 == 0], "content": text})
-    messages.append({"role": "user", "content": ""})
-    messages[-1]["content"] = (text * 3)[: size - len(json.dumps(call))]
-    return json.dumps(call).encode()
-
-
-def load(rig: Rig, target: Target, model: str, *, size: int = 1024, **options: float) -> dict[str, Any]:
+def load(
+    rig: Rig, target: Target, model: str, *, size: int = 1024, client: Client | None = None, **options: float
+) -> dict[str, Any]:
     """One run of the load generator; its summary."""
-    command = load_command(rig, target, model, size, **options)
+    command = load_command(rig, target, model, size, client, **options)
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     summary: dict[str, Any] = json.loads(done.stdout)
     return summary
 
 
-def load_command(rig: Rig, target: Target, model: str, size: int = 1024, **options: float) -> list[str]:
+def load_command(
+    rig: Rig, target: Target, model: str, size: int = 1024, client: Client | None = None, **options: float
+) -> list[str]:
+    client = client or CHAT
     command = [*_on_other_core(str(BUILD / "load")), "--port", str(target.port), "--key", target.key]
-    command += ["--body", str(rig.folder / f"{model}-{size}.json")]
+    command += ["--path", client.path, "--body", str(rig.folder / f"{client.name}-{model}-{size}.json")]
     for name, value in options.items():
         command += [f"--{name.replace('_', '-')}", str(value)]
     return command
@@ -230,7 +242,13 @@ def _switchgear(upstream_port: int) -> Iterator[Target]:
             allow_ips=["127.0.0.0/8"],
             models=list(MODELS),
         ),
-        settings.channel(f"http://127.0.0.1:{upstream_port}/v1", list(MODELS)),
+        settings.channel(f"http://127.0.0.1:{upstream_port}/v1", list(CHAT_MODELS)),
+        settings.channel(
+            f"http://127.0.0.1:{upstream_port}",
+            list(MESSAGES_MODELS),
+            name="messages",
+            dialects=["anthropic_messages"],
+        ),
         *(settings.price(model) for model in MODELS),
     ]
     with Server("\n".join(parts), workers=1) as server:

@@ -39,6 +39,7 @@ from switchgear.wire.faults import UpstreamError, read_upstream_error, to_api_er
 
 HOPS_HEADER = "x-switchgear-hops"
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-ds-trace-id", "x-tt-logid")
+_USER_AGENT = f"switchgear/{__version__}"
 _PASSED_ON = ("traceparent", "tracestate")
 _PASSED_ON_WITH: dict[Operation, tuple[str, ...]] = {
     "openai_chat": ("openai-beta",),
@@ -268,8 +269,13 @@ def timeouts_of(channel: ChannelView, *, stream: bool) -> Timeouts:
 def passed_on_headers(header: Callable[[str], str | None], hops: int, operation: Operation) -> PassedOn:
     """What of a request's headers goes on."""
     always = [(HOPS_HEADER, str(hops + 1))]
-    always += [(name, value) for name in _PASSED_ON if (value := header(name))]
-    with_body = [(name, value) for name in _PASSED_ON_WITH.get(operation, ()) if (value := header(name))]
+    for name in _PASSED_ON:
+        if value := header(name):
+            always.append((name, value))
+    with_body = []
+    for name in _PASSED_ON_WITH.get(operation, ()):
+        if value := header(name):
+            with_body.append((name, value))
     return PassedOn(tuple(always), tuple(with_body))
 
 
@@ -286,7 +292,7 @@ def _request(
         ("content-type", "application/json"),
         ("accept", "text/event-stream" if call.stream else "application/json"),
         ("accept-encoding", "identity"),
-        ("user-agent", f"switchgear/{__version__}"),
+        ("user-agent", _USER_AGENT),
         *(tuple({**dict(channel.headers), **dict(extra)}.items()) if extra else channel.headers),
         *passed_on.always,
         *address.auth,

@@ -222,7 +222,9 @@ class Pipeline:
         alias = read_alias(view.snapshot, dialect.read_model(fields, in_path))
         running.model = model = alias.model
         running.terms = terms = terms_for(view.snapshot, caller, model)
-        call = alias.applied(dialect.read_call(running.operation, fields, model, in_path))
+        call = dialect.read_call(running.operation, fields, model, in_path)
+        if alias.written:
+            call = alias.applied(call)
         running.asked_for(call)
         state: State = take_permit(tools.books.limiter, caller, call, tools.books.clock)
         running.permit = state.permit
@@ -234,7 +236,7 @@ class Pipeline:
             answerer.stands_on(ground, caller.principal)
         preparation = Preparation(call, dialect, running.owner, tools.seals, tools.fetch, tools.thoughts.find)
         first, prepared = await preparation.first_fit(candidates)
-        asked = prepared.multiplied(call)
+        asked = call if prepared.copies == 1 else prepared.multiplied(call)
         check_tools(terms, prepared.calls)
         books = tools.books
         calls = prepared.calls_in_all()

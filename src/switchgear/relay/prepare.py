@@ -33,6 +33,8 @@ Find = Callable[[str, Iterable[str]], Awaitable[Mapping[str, Thoughts]]]
 """(owner, ids of calls) → the reasoning that is kept of their answers."""
 
 _NO_FACTS = ModelFacts()
+_NO_EDITS = Edits()
+_OF_MESSAGES = ("anthropic_messages", "anthropic_count_tokens")
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -85,6 +87,8 @@ class Prepared(msgspec.Struct, frozen=True):
 class Preparation:
     """One call on its way to its candidates: read into the neutral form once, if at all."""
 
+    __slots__ = ("_call", "_client", "_concepts", "_fetch", "_files", "_find", "_owner", "_request", "_seals")
+
     def __init__(
         self, call: Call, client: Dialect, owner: str, seals: Seals, fetch: Fetch, find: Find
     ) -> None:
@@ -115,10 +119,9 @@ class Preparation:
         """The request for a candidate. Raises ApiError for what it can't carry."""
         operation = candidate.operations[0]
         call = self._call
-        facts = candidate.channel.facts.get(candidate.upstream_model, _NO_FACTS)
         if operation == call.operation:
             if call.wish is not None:
-                call = self._client.with_thinking(call, call.wish, facts)
+                call = self._client.with_thinking(call, call.wish, _facts(candidate))
             edits = _edits(candidate, operation)
             body = self._client.pass_request(call, candidate.upstream_model, edits)
             calls = self._client.calls_offered(call.fields, candidate.upstream_model)
@@ -134,7 +137,7 @@ class Preparation:
             candidate.upstream_model,
             channel.vendor,
             origin_of(dialect.name, channel.vendor, candidate.upstream_model, channel.id),
-            facts,
+            _facts(candidate),
             channel.asks_usage,
         )
         request = await self._with_thoughts(request, upstream.origin)
@@ -226,10 +229,20 @@ def dropped_header(dropped: tuple[str, ...]) -> Headers:
     return [("x-switchgear-dropped", names[:1024])]
 
 
+def _facts(candidate: Candidate) -> ModelFacts:
+    return candidate.channel.facts.get(candidate.upstream_model, _NO_FACTS)
+
+
 def _edits(candidate: Candidate, operation: Operation) -> Edits:
     channel = candidate.channel
     foreign = False
-    if operation in ("anthropic_messages", "anthropic_count_tokens"):
+    if (
+        operation not in _OF_MESSAGES
+        and channel.asks_usage
+        and not (channel.drop or channel.rename or channel.facts)
+    ):
+        return _NO_EDITS
+    if operation in _OF_MESSAGES:
         origin = origin_of("anthropic_messages", channel.vendor, candidate.upstream_model, channel.id)
         foreign = origin != ANTHROPIC
     return Edits(
@@ -237,5 +250,5 @@ def _edits(candidate: Candidate, operation: Operation) -> Edits:
         channel.drop.get(operation, ()),
         channel.rename.get(operation, {}),
         foreign,
-        channel.facts.get(candidate.upstream_model, _NO_FACTS),
+        _facts(candidate),
     )

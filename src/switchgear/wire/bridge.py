@@ -70,7 +70,7 @@ class _Settler:
         if self._cut is not None:
             events = self._cut.feed(events)
         for event in events:
-            if isinstance(event, Signature | Redacted | ToolStart):
+            if type(event) is not TextDelta and isinstance(event, (Signature, Redacted, ToolStart)):
                 sign(event, self._passage.origin)
                 if isinstance(event, ToolStart) and event.name in self._passage.names:
                     event.name = self._passage.names[event.name]
@@ -151,18 +151,22 @@ class Bridge:
     def _take(self, events: list[Event]) -> bytes:
         events = self._settler.settle(events)
         for at, event in enumerate(events):
-            self._look(event)
+            if type(event) is TextDelta:
+                self._count(event.text)
+                self.has_content = True
+            else:
+                self._look(event)
             if self.fault is not None:
                 events = events[:at]
                 break
+            if self._notice is not None:
+                self._notice(event)
         return self.writer.feed(events) if events else b""
 
     def _look(self, event: Event) -> None:
-        if isinstance(event, TextDelta | ReasoningDelta | RefusalDelta | ToolDelta):
-            self._texts.append(event.text)
-            self.text_bytes += len(event.text)
-            self._grow(len(event.text))
-        elif isinstance(event, ImageOut | AudioOut):
+        if isinstance(event, (ReasoningDelta, RefusalDelta, ToolDelta)):
+            self._count(event.text)
+        elif isinstance(event, (ImageOut, AudioOut)):
             self._grow(len(event.data))
         elif isinstance(event, Hosted):
             _count_step(event, self._calls)
@@ -174,8 +178,12 @@ class Bridge:
             self.fault = event.error
         if not self.has_content and isinstance(event, _SAYS):
             self.has_content = True
-        if self._notice is not None:
-            self._notice(event)
+
+    def _count(self, text: str) -> None:
+        size = len(text)
+        self._texts.append(text)
+        self.text_bytes += size
+        self._grow(size)
 
     def _grow(self, size: int) -> None:
         self._size += size

@@ -26,11 +26,13 @@ def paired(turns: Iterable[Turn]) -> tuple[Turn, ...]:
     A missing result becomes ``NO_RESULT``, an error; what belongs to no call becomes ordinary parts of its
     turn.
     """
+    turns = tuple(turn for turn in turns if turn.parts)
+    if not _has_tools(turns):
+        return turns
     out: list[Turn] = []
     calls: list[ToolCall] = []
     count = 0
-    said_something = (turn for turn in turns if turn.parts)
-    for is_assistant, run in groupby(said_something, lambda turn: turn.role == "assistant"):
+    for is_assistant, run in groupby(turns, lambda turn: turn.role == "assistant"):
         if not is_assistant:
             out += _answered(list(run), calls)
             calls = []
@@ -39,6 +41,14 @@ def paired(turns: Iterable[Turn]) -> tuple[Turn, ...]:
         count += len(calls)
         out += said
     return (*out, *_answered([], calls))
+
+
+def _has_tools(turns: tuple[Turn, ...]) -> bool:
+    for turn in turns:
+        for part in turn.parts:
+            if type(part) is not Text and isinstance(part, (ToolCall, ToolResult)):
+                return True
+    return False
 
 
 def merged(turns: Iterable[Turn]) -> tuple[Turn, ...]:

@@ -9,6 +9,7 @@ oversight. The published table of docs/reference is written from these.
 """
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Literal
 
 from switchgear.kernel.errors import UNSUPPORTED_PARAMETER, ApiError
@@ -20,6 +21,7 @@ from switchgear.wire.ir import (
     HostedTool,
     Image,
     Request,
+    Text,
     ToolResult,
     Video,
 )
@@ -89,16 +91,36 @@ _HOSTED = frozenset(
     {"web_search", "web_fetch", "code_execution", "file_search", "image_generation", "computer", "mcp"}
 )
 
+_KNOBS = (
+    "thinking",
+    "temperature",
+    "top_p",
+    "top_k",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "store",
+    "metadata",
+    "prediction",
+    "safety",
+)
+"""Said unless None."""
+_WORDS = ("stop", "verbosity", "user", "prompt_cache_key", "service_tier")
+"""Said unless empty."""
+_knobs_of, _words_of = attrgetter(*_KNOBS), attrgetter(*_WORDS)
+
 
 def concepts(request: Request) -> dict[str, str]:
     """Every concept of a request, in the order of ``CONCEPTS`` → the detail that names it in an error."""
     found: dict[str, str] = {}
     for turn in request.turns:
         for part in turn.parts:
-            _content(part, found)
+            if type(part) is not Text or part.cache:
+                _content(part, found)
     _tools(request, found)
     _knobs(request, found)
-    return {concept: found[concept] for concept in CONCEPTS if concept in found}
+    return {concept: found[concept] for concept in CONCEPTS if concept in found} if len(found) > 1 else found
 
 
 def weigh(
@@ -179,24 +201,11 @@ def _tools(request: Request, found: dict[str, str]) -> None:
 
 
 def _knobs(request: Request, found: dict[str, str]) -> None:
-    for name in (
-        "thinking",
-        "temperature",
-        "top_p",
-        "top_k",
-        "seed",
-        "presence_penalty",
-        "frequency_penalty",
-        "logit_bias",
-        "store",
-        "metadata",
-        "prediction",
-        "safety",
-    ):
-        if getattr(request, name) is not None:
+    for name, value in zip(_KNOBS, _knobs_of(request), strict=True):
+        if value is not None:
             found[name] = ""
-    for name in ("stop", "verbosity", "user", "prompt_cache_key", "service_tier"):
-        if getattr(request, name):
+    for name, value in zip(_WORDS, _words_of(request), strict=True):
+        if value:
             found[name] = ""
     if request.n > 1:
         found["n"] = str(request.n)

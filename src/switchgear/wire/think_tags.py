@@ -23,6 +23,11 @@ class ThinkSplitter:
         self._state: Literal["start", "reasoning", "gap", "text"] = "start"
         self._held = ""
 
+    @property
+    def is_past(self) -> bool:
+        """All that comes is text."""
+        return self._state == "text"
+
     def feed(self, text: str) -> list[tuple[Kind, str]]:
         """The pieces that are certain by now; what may be part of a tag waits for more."""
         if self._state == "text":

@@ -65,6 +65,10 @@ class ThoughtsReader:
         self._calls: list[str] = []
 
     def take(self, event: Event) -> None:
+        if type(event) is TextDelta:  # nearly all are
+            if self._pieces:
+                self._close(None)
+            return
         match event:
             case ReasoningDelta() if self._size <= self._size_max:
                 self._size += len(event.text)
@@ -75,8 +79,6 @@ class ThoughtsReader:
                 self._close(None)
                 self._reasoning.append(Reasoning("", event.opaque))
                 self._size += len(event.opaque.payload)
-            case TextDelta():
-                self._close(None)
             case ToolStart():
                 self._close(None)
                 self._calls.append(event.id)

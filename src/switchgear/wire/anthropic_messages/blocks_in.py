@@ -89,6 +89,12 @@ class Blocks:
         elif is_given(delta.citation):
             self._cite(delta.citation)
 
+    def add_texts(self, texts: list[str], out: list[Event]) -> None:
+        """Pieces of text one after the other."""
+        for text in texts:
+            if text:
+                self._add_text(text, out)
+
     def stop(self, out: list[Event]) -> None:
         """The open block is complete."""
         if self._kind == "tool_use":

@@ -5,6 +5,7 @@ from typing import Any
 from msgspec import Raw
 
 from switchgear.kernel.limits import FRAME_BYTES_MAX
+from switchgear.wire.alike_text import AlikeTexts
 from switchgear.wire.anthropic_messages.blocks_in import Blocks
 from switchgear.wire.anthropic_messages.frames import (
     StreamEvent,
@@ -22,6 +23,7 @@ from switchgear.wire.events import (
     Fault,
     Finish,
     Start,
+    TextDelta,
     UsageSeen,
 )
 from switchgear.wire.faults import UpstreamError, upstream_error_of
@@ -33,10 +35,11 @@ _DONE = b"[DONE]"
 class Reader:
     """See ``wire.dialect.Reader``."""
 
-    __slots__ = ("_blocks", "_over", "_reader", "_stop", "_usage")
+    __slots__ = ("_alike", "_blocks", "_over", "_reader", "_stop", "_usage")
 
     def __init__(self) -> None:
         self._reader = SseReader(FRAME_BYTES_MAX)
+        self._alike = AlikeTexts(b'"text"')
         self._blocks = Blocks()
         self._usage = UsageReader()
         self._stop: Finish | None = None
@@ -46,17 +49,37 @@ class Reader:
         if self._over:
             return []
         out: list[Event] = []
+        if (known := self._alike.known) is not None:
+            before, texts, after = self._alike.split(chunk)
+            if texts:
+                if before:
+                    self._feed_any(before, out)
+                if self._reader.rest or self._over or self._alike.known != known:
+                    after = chunk[len(before) :]
+                else:
+                    self._blocks.add_texts(texts, out)
+                if not after:
+                    return out
+                chunk = after
+        self._feed_any(chunk, out)
+        return out
+
+    def _feed_any(self, chunk: bytes, out: list[Event]) -> None:
+        too_long = False
         try:
             frames = self._reader.feed(chunk)
         except FrameTooLong as error:
-            frames = error.frames
-            for frame in frames:
-                self._take(frame.event, frame.data, out)
-            self._fail(_broken("an event is too long"), out)
-            return out
+            frames, too_long = error.frames, True
         for frame in frames:
+            begun = len(out)
             self._take(frame.event, frame.data, out)
-        return out
+            last = out[-1] if len(out) == begun + 1 else None
+            if type(last) is TextDelta and b'"text_delta"' in frame.data:
+                self._alike.learn(frame.raw, last.text)
+            else:
+                self._alike.forget()
+        if too_long:
+            self._fail(_broken("an event is too long"), out)
 
     def finish(self) -> list[Event]:
         out: list[Event] = []

@@ -74,6 +74,11 @@ class ChoiceReader:
         reason = FINISHES.get(self.finish, "stop")
         return "tool_calls" if self.saw_tool and reason == "stop" else reason
 
+    @property
+    def takes_text_as_it_is(self) -> bool:
+        """No tag is waited for in the text."""
+        return self._think.is_past
+
     def take(self, message: dict[str, Any], logprobs: Any, events: list[Event], *, whole: bool) -> bool:
         """One delta, or a ``whole`` message; False for more calls than anybody makes."""
         self._reason_about(message, events)

@@ -6,6 +6,7 @@ import msgspec
 
 from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX
 from switchgear.kernel.usage import Usage, with_calls
+from switchgear.wire.alike_text import AlikeTexts
 from switchgear.wire.events import (
     Choice,
     End,
@@ -37,10 +38,27 @@ class ChatReader:
     def __init__(self) -> None:
         self._frames = SseReader(FRAME_BYTES_MAX)
         self._answer = AnswerReader()
+        self._alike = AlikeTexts(b'"content"')
         self._over = False
 
     def feed(self, chunk: bytes) -> list[Event]:
         events: list[Event] = []
+        if (known := self._alike.known) is not None:
+            before, texts, after = self._alike.split(chunk)
+            if texts:
+                if before:
+                    self._feed_any(before, events)
+                if self._frames.rest or self._over or self._alike.known != known:
+                    after = chunk[len(before) :]
+                else:
+                    events += [TextDelta(text) for text in texts if text]
+                if not after:
+                    return events
+                chunk = after
+        self._feed_any(chunk, events)
+        return events
+
+    def _feed_any(self, chunk: bytes, events: list[Event]) -> None:
         too_long = False
         try:
             frames = self._frames.feed(chunk)
@@ -48,11 +66,16 @@ class ChatReader:
             frames, too_long = error.frames, True
         for frame in frames:
             if self._over:
-                return events
+                return
+            begun = len(events)
             self._take(frame, events)
+            last = events[-1] if len(events) == begun + 1 else None
+            if type(last) is TextDelta and last.logprobs is None and self._answer.takes_text_as_it_is:
+                self._alike.learn(frame.raw, last.text)
+            else:
+                self._alike.forget()
         if too_long and not self._over:
             self._fail(_broken("an event is too long"), events)
-        return events
 
     def finish(self) -> list[Event]:
         events: list[Event] = []
@@ -146,6 +169,12 @@ class AnswerReader:
             if isinstance(choice, dict) and (error := self._take_choice(choice, events, key)) is not None:
                 return error
         return None
+
+    @property
+    def takes_text_as_it_is(self) -> bool:
+        """No tag is waited for in the text of the current answer."""
+        state = self._states.get(self._choice)
+        return state is not None and state.takes_text_as_it_is
 
     def say(self, plain: PlainChoice, events: list[Event]) -> bool:
         """One plain choice; False when it is the first that is seen of its answer."""

@@ -26,7 +26,9 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
         fields.pop("stream_options", None)
     if "parallel_tool_calls" in fields and not _has_tools(fields):
         del fields["parallel_tool_calls"]
-    return write_object(edited(fields, edits))
+    if edits.drop or edits.rename:
+        fields = edited(fields, edits)
+    return write_object(fields)
 
 
 def _set_include_usage(fields: dict[str, Raw], asks_usage: bool) -> None:

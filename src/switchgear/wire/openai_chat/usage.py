@@ -64,9 +64,12 @@ def read_usage(raw: Raw | bytes) -> Usage | None:
 def _read_plain(raw: Raw | bytes) -> Usage | None:
     """The ordinary form, at a tenth of the cost; None for whatever is not exactly that."""
     try:
-        plain = _decode_plain(raw)
+        return _usage_of_plain(_decode_plain(raw))
     except (ValueError, RecursionError):
         return None
+
+
+def _usage_of_plain(plain: _Plain) -> Usage | None:
     prompt, completion = plain.prompt_tokens, plain.completion_tokens
     odd = (
         plain.cached_tokens
@@ -102,13 +105,24 @@ def _read_any(raw: Raw | bytes) -> Usage | None:
         found = _decode_any(raw)
     except (ValueError, RecursionError):
         return None
-    return usage_of(found)
+    return _usage_of_any(found) if isinstance(found, dict) else None
 
 
 def usage_of(found: Any) -> Usage | None:
     """The same for a decoded value."""
     if not isinstance(found, dict):
         return None
+    return _convert_plain(found) or _usage_of_any(found)
+
+
+def _convert_plain(found: dict[str, Any]) -> Usage | None:
+    try:
+        return _usage_of_plain(msgspec.convert(found, _Plain))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _usage_of_any(found: dict[str, Any]) -> Usage | None:
     prompt, completion = _totals(found)
     if not prompt and not completion:
         return None

@@ -25,6 +25,8 @@ def value_of(fields: dict[str, Raw], key: str) -> Any:
 
 def text_of(fields: dict[str, Raw], key: str) -> str:
     """A string; empty when absent. Raises ApiError."""
+    if key not in fields:
+        return ""
     value = value_of(fields, key)
     if value is None:
         return ""
@@ -35,6 +37,8 @@ def text_of(fields: dict[str, Raw], key: str) -> str:
 
 def number_of(fields: dict[str, Raw], key: str) -> float | None:
     """Raises ApiError."""
+    if key not in fields:
+        return None
     value = value_of(fields, key)
     if value is None:
         return None
@@ -45,6 +49,8 @@ def number_of(fields: dict[str, Raw], key: str) -> float | None:
 
 def integer_of(fields: dict[str, Raw], key: str) -> int | None:
     """An integer, which some clients spell ``4096.0``. Raises ApiError."""
+    if key not in fields:
+        return None
     value = number_of(fields, key)
     if isinstance(value, float) and not value.is_integer():
         raise wrong_type(key, "an integer")
@@ -53,6 +59,8 @@ def integer_of(fields: dict[str, Raw], key: str) -> int | None:
 
 def flag_of(fields: dict[str, Raw], key: str) -> bool | None:
     """Raises ApiError."""
+    if key not in fields:
+        return None
     value = value_of(fields, key)
     if value is not None and not isinstance(value, bool):
         raise wrong_type(key, "a boolean")

@@ -16,13 +16,18 @@ _EMPTY_OBJECT = Raw(b"{}")
 _FALSE = Raw(b"false")
 _TRUE = Raw(b"true")
 
-# Key → the value that stands for nothing said.
-_BEFORE_OUTPUT: tuple[tuple[str, Raw], ...] = (
+
+def _unset(*defaults: tuple[str, Raw]) -> dict[str, bytes]:
+    """Key → its member of the object where nothing was said."""
+    return {key: b',"%b":%b' % (key.encode(), bytes(value)) for key, value in defaults}
+
+
+_BEFORE_OUTPUT = _unset(
     ("instructions", NULL),
     ("max_output_tokens", NULL),
     ("max_tool_calls", NULL),
 )
-_AFTER_OUTPUT: tuple[tuple[str, Raw], ...] = (
+_AFTER_OUTPUT = _unset(
     ("parallel_tool_calls", _TRUE),
     ("previous_response_id", NULL),
     ("prompt_cache_key", NULL),
@@ -51,16 +56,15 @@ class ResponseObject:
         self._front = b'{"id":%b,"object":"response","created_at":%d' % (_encode(self.id), created_s)
         self._before = b',"background":%b%b,"model":%b' % (
             _said(fields.get("background"), _FALSE),
-            _members((key, _said(fields.get(key), default)) for key, default in _BEFORE_OUTPUT),
+            _settings(_BEFORE_OUTPUT, fields),
             _encode(model),
         )
-        after = [(key, _said(fields.get(key), default)) for key, default in _AFTER_OUTPUT]
-        after.append(("reasoning", _completed(fields.get("reasoning"), _REASONING)))
+        after = [("reasoning", _completed(fields.get("reasoning"), _REASONING))]
         after.append(("text", _completed(fields.get("text"), _TEXT)))
         after.append(("service_tier", _tier(fields.get("service_tier"))))
         if (conversation := fields.get("conversation", NULL)) != NULL:
             after.append(("conversation", _conversation(conversation)))
-        self._after = _members(after)
+        self._after = _settings(_AFTER_OUTPUT, fields) + _members(after)
 
     def render(
         self,
@@ -87,6 +91,18 @@ class ResponseObject:
 
 def _said(raw: Raw | None, default: Raw) -> bytes:
     return bytes(default) if raw is None or raw == NULL else one_line(raw)
+
+
+def _settings(unset: Mapping[str, bytes], fields: Mapping[str, Raw]) -> bytes:
+    """Members of the object, as the client set them or not."""
+    return b"".join(
+        [
+            member
+            if (raw := fields.get(key)) is None or raw == NULL
+            else b',"%b":%b' % (key.encode(), one_line(raw))
+            for key, member in unset.items()
+        ]
+    )
 
 
 def _members(pairs: Iterable[tuple[str, bytes]]) -> bytes:
