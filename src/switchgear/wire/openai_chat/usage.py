@@ -5,7 +5,6 @@ Its totals contain their details: ``prompt_tokens`` the cached, written, audio a
 overlap and always add up to the totals.
 """
 
-import math
 from typing import Annotated, Any
 
 import msgspec
@@ -13,9 +12,9 @@ from msgspec import Raw
 
 from switchgear.kernel.usage import TOKENS_MAX, Usage, with_calls
 from switchgear.wire.openai_chat.hosted_calls import may_tell_searches, searches_told
+from switchgear.wire.openai_usage import count_of, details_of, split
 
 _decode_any = msgspec.json.Decoder().decode
-_DIGITS_MAX = 20
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=TOKENS_MAX)]
 
@@ -126,7 +125,7 @@ def _usage_of_any(found: dict[str, Any]) -> Usage | None:
     prompt, completion = _totals(found)
     if not prompt and not completion:
         return None
-    usage = _split(prompt, completion, _input_details(found), _output_details(found))
+    usage = split(prompt, completion, _input_details(found), _output_details(found))
     return with_calls(usage, {"search_calls": searches_told(found)})
 
 
@@ -135,7 +134,7 @@ def merge_max(a: Usage | None, b: Usage | None) -> Usage | None:
     know more of the details than an earlier one; what is left of a total is its plain text."""
     if a is None or b is None or a == b:
         return b if a is None else a
-    usage = _split(
+    usage = split(
         max(a.input_total, b.input_total),
         max(a.output_total, b.output_total),
         (
@@ -151,17 +150,17 @@ def merge_max(a: Usage | None, b: Usage | None) -> Usage | None:
 
 def _totals(found: dict[str, Any]) -> tuple[int, int]:
     """prompt and completion tokens, completed from what else is told."""
-    total = _count(found, "total_tokens")
+    total = count_of(found, "total_tokens")
     if "prompt_tokens" in found or "input_tokens" in found:
-        prompt = _count(found, "prompt_tokens") or _count(found, "input_tokens")
+        prompt = count_of(found, "prompt_tokens") or count_of(found, "input_tokens")
     else:
-        prompt = _count(found, "prompt_cache_hit_tokens") + _count(found, "prompt_cache_miss_tokens")
+        prompt = count_of(found, "prompt_cache_hit_tokens") + count_of(found, "prompt_cache_miss_tokens")
     if "completion_tokens" in found or "output_tokens" in found:
-        completion = _count(found, "completion_tokens") or _count(found, "output_tokens")
+        completion = count_of(found, "completion_tokens") or count_of(found, "output_tokens")
         if total > prompt + completion:
             # xAI counts reasoning beside the completion; it is recognised by the sum.
             outside = total - prompt - completion
-            if outside == _count(_details(found, "completion_tokens_details"), "reasoning_tokens"):
+            if outside == count_of(details_of(found, "completion_tokens_details"), "reasoning_tokens"):
                 completion += outside
     elif not prompt:
         prompt, completion = total, 0
@@ -172,67 +171,25 @@ def _totals(found: dict[str, Any]) -> tuple[int, int]:
 
 def _input_details(found: dict[str, Any]) -> tuple[int, int, int, int]:
     """cache read, cache write, audio, image."""
-    details = _details(found, "prompt_tokens_details") or _details(found, "input_tokens_details")
+    details = details_of(found, "prompt_tokens_details") or details_of(found, "input_tokens_details")
     cached = max(
-        _count(details, "cached_tokens"),
-        _count(found, "cached_tokens"),
-        _count(found, "prompt_cache_hit_tokens"),
+        count_of(details, "cached_tokens"),
+        count_of(found, "cached_tokens"),
+        count_of(found, "prompt_cache_hit_tokens"),
     )
     return (
         cached,
-        _count(details, "cache_write_tokens"),
-        _count(details, "audio_tokens"),
-        _count(details, "image_tokens"),
+        count_of(details, "cache_write_tokens"),
+        count_of(details, "audio_tokens"),
+        count_of(details, "image_tokens"),
     )
 
 
 def _output_details(found: dict[str, Any]) -> tuple[int, int, int]:
     """reasoning, audio, image."""
-    details = _details(found, "completion_tokens_details") or _details(found, "output_tokens_details")
+    details = details_of(found, "completion_tokens_details") or details_of(found, "output_tokens_details")
     return (
-        _count(details, "reasoning_tokens"),
-        _count(details, "audio_tokens"),
-        _count(details, "image_tokens"),
+        count_of(details, "reasoning_tokens"),
+        count_of(details, "audio_tokens"),
+        count_of(details, "image_tokens"),
     )
-
-
-def _split(
-    prompt: int, completion: int, inputs: tuple[int, int, int, int], outputs: tuple[int, int, int]
-) -> Usage:
-    """Details are taken out of their total in order, each as far as something is left."""
-    parts = []
-    for total, details in ((prompt, inputs), (completion, outputs)):
-        for count in details:
-            taken = min(count, total)
-            total -= taken
-            parts.append(taken)
-        parts.append(total)
-    cache_read, cache_write, audio_in, image_in, uncached, reasoning, audio_out, image_out, text = parts
-    return Usage(
-        input_uncached=uncached,
-        cache_read=cache_read,
-        cache_write_5m=cache_write,
-        audio_in=audio_in,
-        image_in=image_in,
-        output_text=text,
-        reasoning=reasoning,
-        audio_out=audio_out,
-        image_out=image_out,
-    )
-
-
-def _details(found: dict[str, Any], key: str) -> dict[str, Any]:
-    details = found.get(key)
-    return details if isinstance(details, dict) else {}
-
-
-def _count(found: dict[str, Any], key: str) -> int:
-    """A count as some upstream may write it; whatever is none counts as 0."""
-    value = found.get(key)
-    if isinstance(value, str):
-        value = int(value) if len(value) <= _DIGITS_MAX and value.isascii() and value.isdigit() else 0
-    elif isinstance(value, float):
-        value = int(value) if math.isfinite(value) else 0
-    elif isinstance(value, bool) or not isinstance(value, int):
-        return 0
-    return min(max(value, 0), TOKENS_MAX)

@@ -4,7 +4,6 @@
 are cut, so that the classes never overlap and always add up to the totals.
 """
 
-import math
 from typing import Annotated, Any
 
 import msgspec
@@ -13,9 +12,9 @@ from msgspec import Raw
 from switchgear.kernel.usage import TOKENS_MAX, Usage, with_calls
 from switchgear.wire.openai_responses.frames import Response
 from switchgear.wire.openai_responses.hosted_calls import CallCounter, calls_told
+from switchgear.wire.openai_usage import count_of, details_of, split
 
 _decode_any = msgspec.json.Decoder().decode
-_DIGITS_MAX = 20
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=TOKENS_MAX)]
 
@@ -67,7 +66,7 @@ def read_usage(raw: Raw | bytes) -> Usage | None:
         return _read_any(raw)
     i = plain.input_tokens_details or _NO_INPUT_DETAILS
     o = plain.output_tokens_details or _NO_OUTPUT_DETAILS
-    return _split(
+    return split(
         plain.input_tokens,
         plain.output_tokens,
         (i.cached_tokens, i.cache_write_tokens, i.audio_tokens, i.image_tokens),
@@ -87,24 +86,24 @@ def usage_of(found: Any) -> Usage | None:
     """The same for a decoded value; the names of Chat Completions are understood, too."""
     if not isinstance(found, dict):
         return None
-    read = _count(found, "input_tokens") or _count(found, "prompt_tokens")
-    written = _count(found, "output_tokens") or _count(found, "completion_tokens")
+    read = count_of(found, "input_tokens") or count_of(found, "prompt_tokens")
+    written = count_of(found, "output_tokens") or count_of(found, "completion_tokens")
     if not read and not written:
-        read = _count(found, "total_tokens")
+        read = count_of(found, "total_tokens")
     if not read and not written:
         return None
-    i = _details(found, "input_tokens_details") or _details(found, "prompt_tokens_details")
-    o = _details(found, "output_tokens_details") or _details(found, "completion_tokens_details")
-    return _split(
+    i = details_of(found, "input_tokens_details") or details_of(found, "prompt_tokens_details")
+    o = details_of(found, "output_tokens_details") or details_of(found, "completion_tokens_details")
+    return split(
         read,
         written,
         (
-            max(_count(i, "cached_tokens"), _count(found, "cached_tokens")),
-            _count(i, "cache_write_tokens"),
-            _count(i, "audio_tokens"),
-            _count(i, "image_tokens"),
+            max(count_of(i, "cached_tokens"), count_of(found, "cached_tokens")),
+            count_of(i, "cache_write_tokens"),
+            count_of(i, "audio_tokens"),
+            count_of(i, "image_tokens"),
         ),
-        (_count(o, "reasoning_tokens"), _count(o, "audio_tokens"), _count(o, "image_tokens")),
+        (count_of(o, "reasoning_tokens"), count_of(o, "audio_tokens"), count_of(o, "image_tokens")),
     )
 
 
@@ -125,45 +124,3 @@ def write_usage(usage: Usage | None) -> Raw:
             usage.tokens_total,
         )
     )
-
-
-def _split(
-    read: int, written: int, inputs: tuple[int, int, int, int], outputs: tuple[int, int, int]
-) -> Usage:
-    """Details are taken out of their total in order, each as far as something is left."""
-    parts = []
-    for total, details in ((read, inputs), (written, outputs)):
-        for count in details:
-            taken = min(count, total)
-            total -= taken
-            parts.append(taken)
-        parts.append(total)
-    cache_read, cache_write, audio_in, image_in, uncached, reasoning, audio_out, image_out, text = parts
-    return Usage(
-        input_uncached=uncached,
-        cache_read=cache_read,
-        cache_write_5m=cache_write,
-        audio_in=audio_in,
-        image_in=image_in,
-        output_text=text,
-        reasoning=reasoning,
-        audio_out=audio_out,
-        image_out=image_out,
-    )
-
-
-def _details(found: dict[str, Any], key: str) -> dict[str, Any]:
-    details = found.get(key)
-    return details if isinstance(details, dict) else {}
-
-
-def _count(found: dict[str, Any], key: str) -> int:
-    """A count as some upstream may write it; whatever is none counts as 0."""
-    value = found.get(key)
-    if isinstance(value, str):
-        value = int(value) if len(value) <= _DIGITS_MAX and value.isascii() and value.isdigit() else 0
-    elif isinstance(value, float):
-        value = int(value) if math.isfinite(value) else 0
-    elif isinstance(value, bool) or not isinstance(value, int):
-        return 0
-    return min(max(value, 0), TOKENS_MAX)
