@@ -112,3 +112,12 @@ def test_whatever_is_written_is_taken(upstream: Upstream, request_: Request) -> 
     if not wanted <= names_of(request_):
         return  # no dialect allows to choose what is not declared
     check(body_of(write_request(request_, upstream)), upstream.model)
+
+
+def test_an_empty_turn_does_not_stand_between_a_call_and_what_has_to_precede_it() -> None:
+    said = (
+        Turn("assistant", (Text("Hi"),)),
+        Turn("user", (Text(""),)),
+        Turn("assistant", (call("a", "f", False),)),
+    )
+    check(body_of(write_request(Request(said), PLAIN)), PLAIN.model)

@@ -2,8 +2,8 @@
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
-from switchgear.wire.gemini_generate.frames import any_of
 from switchgear.wire.gemini_generate.media_out import Media, media_parts
 from switchgear.wire.gemini_generate.signatures import SKIP
 from switchgear.wire.gemini_generate.values import Json
@@ -22,6 +22,7 @@ from switchgear.wire.ir import (
     Upstream,
 )
 from switchgear.wire.origin import GOOGLE
+from switchgear.wire.splice import any_of
 from switchgear.wire.tool_ids import ToolNames, clean_id
 
 CONTINUE = "Continue from exactly where the text ends."
@@ -149,13 +150,18 @@ class _Writer:
 
 
 def _told(turn: Turn) -> Turn:
-    """Instructions within a conversation are told by the user, marked as what they are."""
+    """Instructions within a conversation are told by the user, marked as what they are. Empty texts are left
+    out here, so that a turn of nothing else does not stand between its neighbours."""
     if turn.role not in ("system", "developer"):
-        return turn
+        return replace(turn, parts=tuple(part for part in turn.parts if not _is_empty(part)))
     said = "\n".join(text for part in turn.parts if (text := _text_of(part)))
     if not said:
         return Turn("user", ())
     return Turn("user", (Text(f"<system-reminder>\n{said}\n</system-reminder>"),))
+
+
+def _is_empty(part: Part) -> bool:
+    return isinstance(part, Text | Refusal) and not part.text and getattr(part, "opaque", None) is None
 
 
 def _text_of(part: Part) -> str:
