@@ -1,7 +1,5 @@
 """Without this an answer by schema would reach the client as a call of a tool that it never declared."""
 
-from typing import Any
-
 from switchgear.wire.events import (
     End,
     Event,
@@ -12,7 +10,7 @@ from switchgear.wire.events import (
     ToolEnd,
     ToolStart,
 )
-from switchgear.wire.unwrap import Unwrapper, UnwrappingReader
+from switchgear.wire.unwrap import Unwrapper
 
 
 def test_the_call_is_the_answers_text() -> None:
@@ -56,14 +54,9 @@ def test_an_answer_that_was_too_long_stays_one() -> None:
     assert Unwrapper("json_output").take(events) == [Finish("length")]
 
 
-def test_a_reader_may_be_wrapped() -> None:
-    class Fixed:
-        def feed(self, chunk: bytes) -> list[Any]:
-            return [ToolStart(0, "c", "json_output"), ToolDelta(0, chunk.decode())]
-
-        def finish(self) -> list[Any]:
-            return [ToolEnd(0), Finish("tool_calls"), End()]
-
-    reader = UnwrappingReader(Fixed(), "json_output")
-    assert reader.feed(b"{}") == [TextDelta("{}")]
-    assert reader.finish() == [Finish("stop"), End()]
+def test_what_came_in_one_chunk_is_known_in_the_next() -> None:
+    unwrapper = Unwrapper("json_output")
+    first: list[Event] = [ToolStart(0, "c", "json_output"), ToolDelta(0, "{}")]
+    assert unwrapper.take(first) == [TextDelta("{}")]
+    last: list[Event] = [ToolEnd(0), Finish("tool_calls"), End()]
+    assert unwrapper.take(last) == [Finish("stop"), End()]

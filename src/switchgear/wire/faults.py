@@ -246,3 +246,8 @@ def _shown(err: UpstreamError) -> str:
 
 def _clean(word: str | None) -> str | None:
     return scrub(word[:ERROR_MESSAGE_CHARS_MAX]) if word else word
+
+
+def broken(message: str) -> UpstreamError:
+    """An answer that is none: another candidate may do better."""
+    return UpstreamError("transient", 200, message, "server_error")

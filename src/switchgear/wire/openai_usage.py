@@ -1,11 +1,8 @@
 """What the usage objects of OpenAI's two dialects have in common: totals that contain their details."""
 
-import math
 from typing import Any
 
-from switchgear.kernel.usage import TOKENS_MAX, Usage
-
-_DIGITS_MAX = 20
+from switchgear.kernel.usage import Usage
 
 
 def split(
@@ -36,15 +33,3 @@ def split(
 def details_of(found: dict[str, Any], key: str) -> dict[str, Any]:
     details = found.get(key)
     return details if isinstance(details, dict) else {}
-
-
-def count_of(found: dict[str, Any], key: str) -> int:
-    """A count as some upstream may write it; whatever is none counts as 0."""
-    value = found.get(key)
-    if isinstance(value, str):
-        value = int(value) if len(value) <= _DIGITS_MAX and value.isascii() and value.isdigit() else 0
-    elif isinstance(value, float):
-        value = int(value) if math.isfinite(value) else 0
-    elif isinstance(value, bool) or not isinstance(value, int):
-        return 0
-    return min(max(value, 0), TOKENS_MAX)

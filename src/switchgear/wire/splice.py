@@ -6,6 +6,7 @@ Duplicate keys collapse to the last one, so what we read is what the upstream re
 import codecs
 import re
 from itertools import accumulate
+from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -14,6 +15,7 @@ from switchgear.kernel.limits import JSON_DEPTH_MAX, NESTING_SCAN_BYTES_MAX
 
 NULL = Raw(b"null")
 
+_decode_any = msgspec.json.Decoder().decode
 _decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_objects = msgspec.json.Decoder(list[dict[str, Raw]]).decode
 _encode = msgspec.json.Encoder().encode
@@ -160,3 +162,15 @@ def _has_few_brackets(body: bytes) -> bool:
                 return False
             at = body.find(bracket, at + 1)
     return True
+
+
+def any_of(data: bytes | Raw) -> Any:
+    """Any JSON, decoded; None when it is none. Half a surrogate pair is repaired."""
+    try:
+        return _decode_any(data)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return _decode_any(repair_surrogates(bytes(data)))
+    except (ValueError, RecursionError):
+        return None

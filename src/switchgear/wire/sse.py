@@ -13,6 +13,7 @@ from switchgear.kernel.limits import FRAME_BYTES_MAX
 
 _BLANK_LINE = re.compile(rb"\n(?:\n|\r\n?)|\r\r")
 _BLANK_LINE_BYTES_MAX = 3
+_FIELD_NAMES = frozenset({b"data", b"event", b"id", b"retry"})
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -104,3 +105,11 @@ def parse_frame(raw: bytes) -> Frame:
         elif name == b"event":
             event = value.removeprefix(b" ").decode("utf-8", "replace")
     return Frame(raw, event, b"\n".join(data))
+
+
+def is_silent(raw: bytes) -> bool:
+    """Whether a frame without data is comments and fields of server-sent events, and not HTML, say."""
+    return all(
+        not line or line.startswith(b":") or line.partition(b":")[0] in _FIELD_NAMES
+        for line in raw.removeprefix(_BOM).splitlines()
+    )

@@ -4,7 +4,6 @@ Where a model knows no other way to keep to a schema, a request gives it one too
 (``ir.Written.unwrap_tool``). Its arguments are the answer's text.
 """
 
-from switchgear.wire.dialect import Reader
 from switchgear.wire.events import Event, Finish, TextDelta, ToolDelta, ToolEnd, ToolStart
 
 
@@ -43,17 +42,3 @@ class Unwrapper:
             case Finish() if event.reason == "tool_calls" and self._unwrapped and not self._keys:
                 return Finish("stop", event.stop_sequence, event.message)
         return event
-
-
-class UnwrappingReader:
-    """A ``Reader`` whose events went through an ``Unwrapper``."""
-
-    def __init__(self, reader: Reader, tool: str) -> None:
-        self._reader = reader
-        self._unwrapper = Unwrapper(tool)
-
-    def feed(self, chunk: bytes) -> list[Event]:
-        return self._unwrapper.take(self._reader.feed(chunk))
-
-    def finish(self) -> list[Event]:
-        return self._unwrapper.take(self._reader.finish())

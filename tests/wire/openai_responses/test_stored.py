@@ -23,7 +23,6 @@ from switchgear.wire.openai_responses.stored import (
     queued_response,
     render_deleted,
     render_input_items,
-    render_token_count,
     stored_items,
     with_status,
 )
@@ -131,7 +130,6 @@ def test_a_page_that_can_not_be_is_refused(arguments: Any, param: str) -> None:
 
 def test_small_answers() -> None:
     assert json.loads(render_deleted("resp_1")) == {"id": "resp_1", "object": "response", "deleted": True}
-    assert json.loads(render_token_count(7)) == {"object": "response.input_tokens", "input_tokens": 7}
 
 
 def test_a_call_in_the_background_is_queued_and_may_be_cancelled_or_fail() -> None:

@@ -4,7 +4,7 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.limits import MESSAGES_BLOCKS_MAX
-from switchgear.wire.anthropic_messages.frames import Block, Delta, any_of, is_given, read_block
+from switchgear.wire.anthropic_messages.frames import Block, Delta, is_given, read_block
 from switchgear.wire.anthropic_messages.hosted import HostedSteps, citation_of, is_hosted
 from switchgear.wire.events import (
     Cite,
@@ -18,6 +18,7 @@ from switchgear.wire.events import (
     ToolStart,
 )
 from switchgear.wire.ir import Citation, Opaque
+from switchgear.wire.splice import any_of
 
 
 class Blocks:

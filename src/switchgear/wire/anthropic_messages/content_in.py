@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.wire.anthropic_messages.checks import param_of, reason_of, wrong_type, wrong_value
-from switchgear.wire.anthropic_messages.frames import ABSENT, any_of, is_given
+from switchgear.wire.anthropic_messages.frames import ABSENT, is_given
 from switchgear.wire.anthropic_messages.hosted import citation_of, is_hosted, kind_of
 from switchgear.wire.images import clean_base64, media_type_of
 from switchgear.wire.ir import (
@@ -24,6 +24,7 @@ from switchgear.wire.ir import (
     ToolResult,
 )
 from switchgear.wire.origin import ANTHROPIC
+from switchgear.wire.splice import any_of
 
 SEALED_PREFIX = "relay1."
 """How a token that was sealed here begins; see ``wire.envelope``."""

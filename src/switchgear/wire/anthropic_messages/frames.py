@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw
 
-from switchgear.wire.splice import NULL, repair_surrogates
+from switchgear.wire.splice import NULL, any_of
 
 ABSENT = Raw(b"")
 
@@ -97,18 +97,6 @@ def read_message(raw: Raw | bytes) -> Message | None:
     except (ValueError, RecursionError):
         found = any_of(bytes(raw))
     return _fitted(found, Message, content=_raws_of) if isinstance(found, dict) else None
-
-
-def any_of(data: bytes | Raw) -> Any:
-    """The decoded value; None when it is no JSON."""
-    try:
-        return decode_any(data)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return decode_any(repair_surrogates(bytes(data)))
-    except (ValueError, RecursionError):
-        return None
 
 
 def is_given(raw: Raw) -> bool:

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from switchgear.wire.anthropic_messages.frames import any_of
 from switchgear.wire.events import Event, Hosted
 from switchgear.wire.ir import Citation, HostedKind
+from switchgear.wire.splice import any_of
 
 _encode = msgspec.json.Encoder().encode
 

@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Raw
 
 from switchgear.kernel.limits import SCHEMA_DEPTH_MAX
-from switchgear.wire.anthropic_messages.frames import any_of
+from switchgear.wire.splice import any_of
 
 _BOUNDS = (
     "minimum",

@@ -7,13 +7,7 @@ from msgspec import Raw
 from switchgear.kernel.limits import FRAME_BYTES_MAX
 from switchgear.wire.alike_text import AlikeTexts
 from switchgear.wire.anthropic_messages.blocks_in import Blocks
-from switchgear.wire.anthropic_messages.frames import (
-    StreamEvent,
-    any_of,
-    is_given,
-    read_event,
-    read_message,
-)
+from switchgear.wire.anthropic_messages.frames import StreamEvent, is_given, read_event, read_message
 from switchgear.wire.anthropic_messages.reply import error_of
 from switchgear.wire.anthropic_messages.stop_reasons import read_stop_reason
 from switchgear.wire.anthropic_messages.usage import UsageReader, read_usage
@@ -26,7 +20,8 @@ from switchgear.wire.events import (
     TextDelta,
     UsageSeen,
 )
-from switchgear.wire.faults import UpstreamError, upstream_error_of
+from switchgear.wire.faults import UpstreamError, broken, upstream_error_of
+from switchgear.wire.splice import any_of
 from switchgear.wire.sse import FrameTooLong, SseReader, parse_frame
 
 _DONE = b"[DONE]"
@@ -79,7 +74,7 @@ class Reader:
             else:
                 self._alike.forget()
         if too_long:
-            self._fail(_broken("an event is too long"), out)
+            self._fail(broken("an event is too long"), out)
 
     def finish(self) -> list[Event]:
         out: list[Event] = []
@@ -97,7 +92,7 @@ class Reader:
                 self._end(out)
             else:
                 self._over = True
-                out.append(Fault(_broken("the stream ended before its end"), truncated=True))
+                out.append(Fault(broken("the stream ended before its end"), truncated=True))
         return out
 
     def _take(self, name: str, data: bytes, out: list[Event]) -> None:
@@ -109,7 +104,7 @@ class Reader:
                 if self._stop is not None:
                     self._end(out)
                 return
-            self._fail(_broken("an event is not a JSON object"), out)
+            self._fail(broken("an event is not a JSON object"), out)
             return
         if event.type == "content_block_delta":
             if event.delta is not None:
@@ -126,7 +121,7 @@ class Reader:
                 self._blocks.start(event.content_block, out)
                 self._usage.see_block(event.content_block)
                 if self._blocks.has_too_many:
-                    self._fail(_broken("an answer has too many blocks"), out)
+                    self._fail(broken("an answer has too many blocks"), out)
             case "content_block_stop":
                 self._blocks.stop(out)
             case "message_start":
@@ -169,14 +164,14 @@ def read_events(body: bytes) -> list[Event]:
     """A whole reply as events, ``End`` or ``Fault`` last."""
     message = read_message(body)
     if message is None or message.content is None or message.type == "error" or is_given(message.error):
-        return [Fault(error_of(body) or _broken("the answer has no content"))]
+        return [Fault(error_of(body) or broken("the answer has no content"))]
     out: list[Event] = [Start(message.id or "", message.model or "")]
     blocks = Blocks()
     for raw in message.content:
         blocks.start(raw, out)
         blocks.stop(out)
         if blocks.has_too_many:
-            return [Fault(_broken("an answer has too many blocks"))]
+            return [Fault(broken("an answer has too many blocks"))]
     if is_given(message.usage):
         usage = read_usage(message.usage, message.content)
         if usage is not None:
@@ -196,7 +191,3 @@ def _finish(reason: str, stop_sequence: str | None, details: Raw, blocks: Blocks
         stop_sequence or "",
         message if isinstance(message, str) else "",
     )
-
-
-def _broken(message: str) -> UpstreamError:
-    return UpstreamError("transient", 200, message, "server_error")

@@ -5,10 +5,11 @@ from typing import Any
 import msgspec
 
 from switchgear.kernel.usage import Usage
-from switchgear.wire.anthropic_messages.frames import any_of, is_given, read_block, read_message
+from switchgear.wire.anthropic_messages.frames import is_given, read_block, read_message
 from switchgear.wire.anthropic_messages.usage import UsageReader, read_usage
 from switchgear.wire.call import Operation
 from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
+from switchgear.wire.splice import any_of
 
 
 class WholeReply(msgspec.Struct, frozen=True):

@@ -16,7 +16,6 @@ from switchgear.wire.anthropic_messages.errors import render_stream_error
 from switchgear.wire.anthropic_messages.frames import (
     Delta,
     StreamEvent,
-    any_of,
     decode_event,
     is_given,
     read_block,
@@ -24,15 +23,15 @@ from switchgear.wire.anthropic_messages.frames import (
     read_message,
 )
 from switchgear.wire.anthropic_messages.usage import UsageReader
-from switchgear.wire.faults import UpstreamError, upstream_error_of
-from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
+from switchgear.wire.faults import UpstreamError, broken, upstream_error_of
+from switchgear.wire.splice import any_of
+from switchgear.wire.sse import Frame, FrameTooLong, SseReader, is_silent, parse_frame
 
 STOP_FRAME = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
 _DELTA_HEAD = b"event: content_block_delta\ndata: {"
 _DATA_AT = _DELTA_HEAD.index(b"{")
 _DONE = b"[DONE]"
-_FIELD_NAMES = frozenset({b"data", b"event", b"id", b"retry"})
 _QUIET_BLOCKS = frozenset({"text", "thinking"})
 """Their start says nothing yet."""
 
@@ -123,7 +122,7 @@ class StreamTap:
             if self._is_over():
                 return b"".join(out)
         if too_long:
-            self.fault = _broken("an event is too long")
+            self.fault = broken("an event is too long")
         elif whole and not self._reader.rest:
             return chunk
         return b"".join(out)
@@ -141,7 +140,7 @@ class StreamTap:
             self.fault = upstream_error_of(200, any_of(frame.data))
             return False
         if not frame.data:
-            if _is_silent(frame.raw):
+            if is_silent(frame.raw):
                 return True
             self.fault = _fault_of(frame.raw)
             return False
@@ -157,7 +156,7 @@ class StreamTap:
         except (ValueError, RecursionError):
             event = read_event(data)
         if event is None:
-            self.fault = _broken("an event is not a JSON object")
+            self.fault = broken("an event is not a JSON object")
             return False
         if event.delta is not None and event.type == "content_block_delta":
             self._take_delta(event.delta)
@@ -226,24 +225,12 @@ class StreamTap:
                 self.ended = True
             elif event is not None and event.type == "error":
                 self.fault = upstream_error_of(200, any_of(frame.data))
-        elif not _is_silent(frame.raw):
+        elif not is_silent(frame.raw):
             self.fault = _fault_of(rest)
-
-
-def _is_silent(raw: bytes) -> bool:
-    """Whether an event without data is comments and fields of server-sent events, and not HTML, say."""
-    return all(
-        not line or line.startswith(b":") or line.partition(b":")[0] in _FIELD_NAMES
-        for line in raw.removeprefix(b"\xef\xbb\xbf").splitlines()
-    )
 
 
 def _fault_of(raw: bytes) -> UpstreamError:
     found: Any = any_of(raw)
     if isinstance(found, dict) and (found.get("error") or found.get("message")):
         return upstream_error_of(200, found)
-    return _broken("the answer is not an event stream")
-
-
-def _broken(message: str) -> UpstreamError:
-    return UpstreamError("transient", 200, message, "server_error")
+    return broken("the answer is not an event stream")

@@ -6,9 +6,9 @@ from msgspec import Raw
 
 from switchgear.kernel.errors import INVALID_VALUE, ApiError
 from switchgear.wire.anthropic_messages.content_out import cache_control
-from switchgear.wire.anthropic_messages.frames import any_of
 from switchgear.wire.ir import CustomTool, FunctionTool, HostedTool, Request, ToolChoice, Upstream
 from switchgear.wire.origin import ANTHROPIC
+from switchgear.wire.splice import any_of
 from switchgear.wire.tool_ids import ToolNames
 from switchgear.wire.wrapped import SCHEMA, described
 

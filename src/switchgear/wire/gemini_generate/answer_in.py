@@ -19,11 +19,12 @@ from switchgear.wire.events import (
     ToolEnd,
     ToolStart,
 )
-from switchgear.wire.gemini_generate.frames import ABSENT, Candidate, FunctionCall, Part, any_of, is_given
+from switchgear.wire.gemini_generate.frames import ABSENT, Candidate, FunctionCall, Part, is_given
 from switchgear.wire.gemini_generate.grounding import citations_of, queries_of, recited, sources_of
 from switchgear.wire.gemini_generate.logprobs import read_logprobs
 from switchgear.wire.gemini_generate.values import text
 from switchgear.wire.ir import Opaque
+from switchgear.wire.splice import any_of
 
 _ID_CHARS = 24
 _NO_ARGUMENTS = Raw(b"{}")

@@ -4,10 +4,10 @@ from msgspec import Raw
 
 from switchgear.kernel.errors import INVALID_VALUE, ApiError
 from switchgear.kernel.facts import ModelFacts
-from switchgear.wire.gemini_generate.frames import any_of
 from switchgear.wire.gemini_generate.tools_out import subset_of
 from switchgear.wire.gemini_generate.values import Json, text
 from switchgear.wire.ir import Effort, Request, Thinking, Upstream
+from switchgear.wire.splice import any_of
 from switchgear.wire.thinking import GEMINI_BUDGETS, budget_of, effort_of, fit_effort
 
 STOPS_MAX = 5

@@ -7,8 +7,8 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.limits import CHOICES_MAX
-from switchgear.wire.faults import UpstreamError, upstream_error_of
-from switchgear.wire.splice import NULL, repair_surrogates
+from switchgear.wire.faults import UpstreamError, broken, upstream_error_of
+from switchgear.wire.splice import NULL, any_of, repair_surrogates
 
 ABSENT = Raw(b"")
 
@@ -72,14 +72,6 @@ def read_chunk(data: bytes | Raw) -> Chunk | None:
     return _chunk_of(found) if isinstance(found, dict) else None
 
 
-def any_of(data: bytes | Raw) -> Any:
-    """The decoded value; None when it is no JSON."""
-    try:
-        return _decode_any(data)
-    except (ValueError, RecursionError):
-        return None
-
-
 def elements(body: bytes) -> list[Raw]:
     """The chunks of a stream that came as one array."""
     try:
@@ -111,10 +103,6 @@ def error_of(data: bytes) -> UpstreamError:
 def is_document(data: bytes) -> bool:
     """Whether something that is no event looks like JSON or a web page of its own."""
     return data.lstrip()[:1] in (b"{", b"[", b"<")
-
-
-def broken(message: str) -> UpstreamError:
-    return UpstreamError("transient", 200, message, "server_error")
 
 
 def is_given(raw: Raw) -> bool:

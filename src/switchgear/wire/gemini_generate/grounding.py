@@ -9,9 +9,10 @@ from typing import Any
 from msgspec import Raw
 
 from switchgear.wire.citations import to_bytes, to_code_points
-from switchgear.wire.gemini_generate.frames import any_of, is_given
+from switchgear.wire.gemini_generate.frames import is_given
 from switchgear.wire.gemini_generate.values import Json, text
 from switchgear.wire.ir import Citation
+from switchgear.wire.splice import any_of
 
 
 def queries_of(found: Any) -> tuple[str, ...]:

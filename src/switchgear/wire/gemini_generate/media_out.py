@@ -3,7 +3,7 @@
 from switchgear.kernel.errors import UNSUPPORTED_PARAMETER, ApiError
 from switchgear.wire.gemini_generate.results_in import YOUTUBE
 from switchgear.wire.gemini_generate.values import Json
-from switchgear.wire.ir import Audio, File, Image, Part, Request, ToolResult, Upstream, Video
+from switchgear.wire.ir import Audio, File, Image, Request, ToolResult, Upstream, Video
 
 Media = Image | Audio | File | Video
 _AUDIO_TYPES = {"audio/mpeg": "audio/mp3", "audio/x-wav": "audio/wav", "audio/wave": "audio/wav"}
@@ -43,10 +43,6 @@ def media_parts(part: Media, upstream: Upstream) -> list[Json]:
             raise ApiError(UNSUPPORTED_PARAMETER, "A file behind a URL could not be read.", param="url")
         data, media_type = file.data, file.media_type or media_type
     return [{"inlineData": {"mimeType": _type(media_type, part), "data": data}}] if data else []
-
-
-def is_media(part: Part) -> bool:
-    return isinstance(part, Media)
 
 
 def _type(media_type: str, part: Media) -> str:

@@ -17,15 +17,13 @@ from switchgear.wire.events import (
     Start,
     UsageSeen,
 )
-from switchgear.wire.faults import UpstreamError, upstream_error_of
+from switchgear.wire.faults import UpstreamError, broken, upstream_error_of
 from switchgear.wire.gemini_generate.answer_in import Answer
 from switchgear.wire.gemini_generate.finish import FAILED, is_finish, read_finish
 from switchgear.wire.gemini_generate.frames import (
     Candidate,
     Chunk,
-    any_of,
     block_reason,
-    broken,
     elements,
     error_of,
     is_document,
@@ -35,6 +33,7 @@ from switchgear.wire.gemini_generate.frames import (
 )
 from switchgear.wire.gemini_generate.hosted_calls import calls_of, sum_of
 from switchgear.wire.gemini_generate.usage import read_usage, with_images
+from switchgear.wire.splice import any_of
 from switchgear.wire.sse import FrameTooLong, SseReader, parse_frame
 
 

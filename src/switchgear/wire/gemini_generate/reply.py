@@ -6,12 +6,10 @@ import msgspec
 
 from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.call import Operation
-from switchgear.wire.faults import UpstreamError, upstream_error_of
+from switchgear.wire.faults import UpstreamError, broken, upstream_error_of
 from switchgear.wire.gemini_generate.frames import (
     Chunk,
-    any_of,
     block_reason,
-    broken,
     error_of,
     is_given,
     read_chunk,
@@ -19,6 +17,7 @@ from switchgear.wire.gemini_generate.frames import (
 )
 from switchgear.wire.gemini_generate.hosted_calls import calls_of, sum_of
 from switchgear.wire.gemini_generate.usage import read_usage, with_images
+from switchgear.wire.splice import any_of
 
 
 class WholeReply(msgspec.Struct, frozen=True):

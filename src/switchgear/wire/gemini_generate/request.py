@@ -10,11 +10,10 @@ from switchgear.wire.call import Call
 from switchgear.wire.dialect import Edits
 from switchgear.wire.edits import edited
 from switchgear.wire.gemini_generate.config_out import write_thinking
-from switchgear.wire.gemini_generate.frames import any_of
 from switchgear.wire.gemini_generate.signatures import SEALED, SKIP
 from switchgear.wire.gemini_generate.values import Json, object_of, pick
 from switchgear.wire.ir import Thinking
-from switchgear.wire.splice import BadJson, read_object, read_objects, write_array, write_object
+from switchgear.wire.splice import BadJson, any_of, read_object, read_objects, write_array, write_object
 
 _SEALED = b'"' + SEALED.encode()
 _encode = msgspec.json.Encoder().encode

@@ -11,15 +11,13 @@ from msgspec import Raw
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX, TEXT_PIECES_MAX
 from switchgear.kernel.usage import Usage, with_calls
-from switchgear.wire.faults import UpstreamError, upstream_error_of
+from switchgear.wire.faults import UpstreamError, broken, upstream_error_of
 from switchgear.wire.gemini_generate.errors import error_body
 from switchgear.wire.gemini_generate.finish import is_finish
 from switchgear.wire.gemini_generate.frames import (
     ABSENT,
     Candidate,
-    any_of,
     block_reason,
-    broken,
     error_of,
     is_document,
     is_given,
@@ -31,6 +29,7 @@ from switchgear.wire.gemini_generate.frames import (
 from switchgear.wire.gemini_generate.framing import Framing
 from switchgear.wire.gemini_generate.hosted_calls import calls_of, sum_of
 from switchgear.wire.gemini_generate.usage import read_usage, with_images
+from switchgear.wire.splice import any_of
 from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
 
 _LF = 0x0A

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 
 from switchgear.kernel.errors import INVALID_VALUE, ApiError
-from switchgear.wire.gemini_generate.frames import any_of
 from switchgear.wire.gemini_generate.values import Json
 from switchgear.wire.ir import CustomTool, FunctionTool, HostedTool, Request, Tool, Upstream
 from switchgear.wire.json_schema import SchemaTooLarge, gemini_schema
+from switchgear.wire.splice import any_of
 from switchgear.wire.tool_ids import GEMINI_NAME, ToolNames
 
 _HOSTED = {"web_search": "googleSearch", "web_fetch": "urlContext", "code_execution": "codeExecution"}

@@ -4,19 +4,18 @@ The prompt's count contains the cached tokens; what tools put into the prompt is
 the thoughts beside the candidates. Counts that can't be are cut, so that the classes never overlap.
 """
 
-import math
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.usage import TOKENS_MAX, Usage
-from switchgear.wire.gemini_generate.frames import any_of
+from switchgear.wire.counts import count_of
+from switchgear.wire.splice import any_of
 
 IMAGE_TOKENS = 1290
 """Of one picture that was made, where its tokens are not told apart from the text's."""
 
-_DIGITS_MAX = 20
 _NO_MODALITIES = {"AUDIO": 0, "IMAGE": 0}
 
 
@@ -25,14 +24,14 @@ def read_usage(raw: Raw | bytes) -> Usage | None:
     found = any_of(raw)
     if not isinstance(found, dict):
         return None
-    prompt = _count(found, "promptTokenCount") + _count(found, "toolUsePromptTokenCount")
-    thoughts = _count(found, "thoughtsTokenCount")
-    candidates = _count(found, "candidatesTokenCount")
+    prompt = count_of(found, "promptTokenCount") + count_of(found, "toolUsePromptTokenCount")
+    thoughts = count_of(found, "thoughtsTokenCount")
+    candidates = count_of(found, "candidatesTokenCount")
     if "candidatesTokenCount" not in found:
-        candidates = max(0, _count(found, "totalTokenCount") - prompt - thoughts) if prompt else 0
+        candidates = max(0, count_of(found, "totalTokenCount") - prompt - thoughts) if prompt else 0
     if not prompt and not candidates and not thoughts:
         return None
-    cached = min(_count(found, "cachedContentTokenCount"), prompt)
+    cached = min(count_of(found, "cachedContentTokenCount"), prompt)
     inputs, kept = _by_modality(found, "promptTokensDetails"), _by_modality(found, "cacheTokensDetails")
     tools = _by_modality(found, "toolUsePromptTokensDetails")
     left = prompt - cached
@@ -91,17 +90,5 @@ def _by_modality(found: dict[str, Any], key: str) -> dict[str, int]:
     for item in details if isinstance(details, list) else ():
         modality = item.get("modality") if isinstance(item, dict) else None
         if isinstance(modality, str) and modality in counts:
-            counts[modality] = min(counts[modality] + _count(item, "tokenCount"), TOKENS_MAX)
+            counts[modality] = min(counts[modality] + count_of(item, "tokenCount"), TOKENS_MAX)
     return counts
-
-
-def _count(found: dict[str, Any], key: str) -> int:
-    """A count as some upstream may write it; whatever is none counts as 0."""
-    value = found.get(key)
-    if isinstance(value, str):
-        value = int(value) if len(value) <= _DIGITS_MAX and value.isascii() and value.isdigit() else 0
-    elif isinstance(value, float):
-        value = int(value) if math.isfinite(value) else 0
-    elif isinstance(value, bool) or not isinstance(value, int):
-        return 0
-    return min(max(value, 0), TOKENS_MAX)

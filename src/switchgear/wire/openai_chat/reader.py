@@ -17,12 +17,12 @@ from switchgear.wire.events import (
     TextDelta,
     UsageSeen,
 )
-from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
+from switchgear.wire.faults import UpstreamError, broken, has_error, upstream_error_of
 from switchgear.wire.openai_chat.choice_in import ChoiceReader
 from switchgear.wire.openai_chat.hosted_calls import SearchCounter
 from switchgear.wire.openai_chat.plain_frame import PlainChoice, plain_choice
 from switchgear.wire.openai_chat.usage import merge_max, usage_of
-from switchgear.wire.splice import repair_surrogates
+from switchgear.wire.splice import any_of
 from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
 
 FAILED_FINISHES = frozenset({"error", "network_error", "abort", "aborted", "insufficient_system_resource"})
@@ -75,7 +75,7 @@ class ChatReader:
             else:
                 self._alike.forget()
         if too_long and not self._over:
-            self._fail(_broken("an event is too long"), events)
+            self._fail(broken("an event is too long"), events)
 
     def finish(self) -> list[Event]:
         events: list[Event] = []
@@ -91,18 +91,18 @@ class ChatReader:
         """What stands at the end of file without a blank line: a last frame, or half of one, which says
         nothing. Some hosts answer whole where a stream was asked for."""
         frame = parse_frame(rest + b"\n\n")
-        whole = _decoded(rest) if not frame.data and rest.lstrip().startswith(b"{") else None
+        whole = any_of(rest) if not frame.data and rest.lstrip().startswith(b"{") else None
         if isinstance(whole, dict) and whole.get("choices") and not has_error(whole):
             self._over = True
             _take_whole(whole, rest, events)
-        elif not frame.data or frame.data.strip() == b"[DONE]" or isinstance(_decoded(frame.data), dict):
+        elif not frame.data or frame.data.strip() == b"[DONE]" or isinstance(any_of(frame.data), dict):
             self._take(frame, events)
 
     def _take(self, frame: Frame, events: list[Event]) -> None:
         data = frame.data
         if not data:
             if frame.raw.lstrip().startswith((b"{", b"<")):
-                self._fail(_error_in(frame.raw) or _broken("the answer is not an event stream"), events)
+                self._fail(_error_in(frame.raw) or broken("the answer is not an event stream"), events)
             return
         if not frame.event and (plain := plain_choice(data)) is not None and self._answer.say(plain, events):
             return
@@ -111,11 +111,11 @@ class ChatReader:
             self._answer.end(events, marked=True)
             return
         if frame.event == "error":
-            self._fail(_error_in(data) or _broken("an error event"), events)
+            self._fail(_error_in(data) or broken("an error event"), events)
             return
-        found = _decoded(data)
+        found = any_of(data)
         if not isinstance(found, dict):
-            self._fail(_broken("a frame is not a JSON object"), events)
+            self._fail(broken("a frame is not a JSON object"), events)
             return
         self._answer.searches.take(data)
         if (error := self._answer.take(found, events)) is not None:
@@ -128,9 +128,9 @@ class ChatReader:
 
 def read_events(body: bytes) -> list[Event]:
     """A whole reply. Never raises."""
-    found = _decoded(body)
+    found = any_of(body)
     if not isinstance(found, dict) or has_error(found):
-        error = upstream_error_of(200, found) if found is not None else _broken("the answer is not JSON")
+        error = upstream_error_of(200, found) if found is not None else broken("the answer is not JSON")
         return [Fault(error)]
     events: list[Event] = []
     _take_whole(found, body, events)
@@ -189,7 +189,7 @@ class AnswerReader:
         """``marked``: the end was said; otherwise it counts as one only when every answer had finished."""
         states = sorted(self._states.items())
         if not marked and not (states and all(state.finish for _, state in states)):
-            events.append(Fault(_broken("the stream ended before its end"), truncated=True))
+            events.append(Fault(broken("the stream ended before its end"), truncated=True))
             return
         for index, state in states:
             self._switch(index, events)
@@ -212,7 +212,7 @@ class AnswerReader:
         message = choice.get(key)
         if isinstance(message, dict):
             if not state.take(message, choice.get("logprobs"), events, whole=key == "message"):
-                return _broken("too many tool calls")
+                return broken("too many tool calls")
         elif isinstance(text := choice.get("text"), str) and text:
             events.append(TextDelta(text))
         finish = choice.get("finish_reason")
@@ -234,24 +234,9 @@ class AnswerReader:
             self._usage = merge_max(self._usage, usage_of(found))
 
 
-def _decoded(data: bytes) -> Any:
-    try:
-        return _decode_any(data)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return _decode_any(repair_surrogates(data))
-    except (ValueError, RecursionError):
-        return None
-
-
 def _error_in(data: bytes) -> UpstreamError | None:
-    found = _decoded(data)
+    found = any_of(data)
     return upstream_error_of(200, found) if isinstance(found, dict) and has_error(found) else None
-
-
-def _broken(message: str) -> UpstreamError:
-    return UpstreamError("transient", 200, message, "server_error")
 
 
 def _text(value: Any) -> str:

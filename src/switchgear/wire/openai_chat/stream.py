@@ -13,7 +13,7 @@ from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX, TEXT_PIECES_MAX
 from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.call import Operation
-from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
+from switchgear.wire.faults import UpstreamError, broken, has_error, upstream_error_of
 from switchgear.wire.openai_chat.alike import Alike, without_usage
 from switchgear.wire.openai_chat.errors import render_stream_error
 from switchgear.wire.openai_chat.frames import (
@@ -36,13 +36,12 @@ from switchgear.wire.splice import (
     write_array,
     write_object,
 )
-from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
+from switchgear.wire.sse import Frame, FrameTooLong, SseReader, is_silent, parse_frame
 
 END_MARKER = b"data: [DONE]\n\n"
 
 _DONE = b"[DONE]"
 _LF = 0x0A
-_FIELD_NAMES = frozenset({b"data", b"event", b"id", b"retry"})
 # Finish reasons by which some upstreams say that the answer failed.
 _FAILED_FINISH = frozenset({"error", "network_error", "abort", "aborted", "insufficient_system_resource"})
 _HEAD_KEYS = ("id", "created", "model")
@@ -218,7 +217,7 @@ class StreamTap:
             if self._is_over():
                 return b"".join(out)
         if too_long:
-            self.fault = _broken("an event is too long")
+            self.fault = broken("an event is too long")
         if whole and not self._reader.rest and not too_long:
             return chunk
         return b"".join(out)
@@ -234,7 +233,7 @@ class StreamTap:
                 return b""
             return frame.raw
         if not frame.data:
-            if _is_silent(frame.raw):
+            if is_silent(frame.raw):
                 return frame.raw
             self.fault = _fault_of(frame.raw)
             return b""
@@ -287,14 +286,14 @@ class StreamTap:
     def _take_new(self, choice: Choice) -> None:
         self._finished_choices.setdefault(choice.index, False)
         if len(self._finished_choices) > CHOICES_MAX:
-            self.fault = _broken("too many choices")
+            self.fault = broken("too many choices")
 
     def _decode_patiently(self, data: bytes) -> Chunk | None:
         """For frames with an unexpected type or half a surrogate pair; sets the fault otherwise."""
         try:
             found = _decode_any(repair_surrogates(data))
         except (ValueError, RecursionError):
-            self.fault = _broken("a frame is not JSON")
+            self.fault = broken("a frame is not JSON")
             return None
         if not isinstance(found, dict):
             self.fault = upstream_error_of(200, found)
@@ -330,7 +329,7 @@ class StreamTap:
             fields = read_object(data)
             choices = read_objects(fields["choices"])
         except BadJson:
-            self.fault = _broken("a frame is not JSON")
+            self.fault = broken("a frame is not JSON")
             return b""
         reports = [fields.pop("usage", NULL)]
         reports += [choice.pop("usage", NULL) for choice in choices]
@@ -347,7 +346,7 @@ class StreamTap:
         frame = parse_frame(rest + b"\n\n")
         if frame.data.strip() == _DONE:
             self.ended = True
-        elif not frame.data and not _is_silent(frame.raw):
+        elif not frame.data and not is_silent(frame.raw):
             found = _any_of(rest)
             if isinstance(found, dict) and has_error(found):
                 self.fault = upstream_error_of(200, found)
@@ -358,23 +357,11 @@ def _frame(fields: dict[str, Raw]) -> bytes:
     return b"data: " + write_object(fields).replace(b"\n", b"\ndata: ") + b"\n\n"
 
 
-def _is_silent(raw: bytes) -> bool:
-    """Whether a frame without data is comments and fields of server-sent events, and not HTML, say."""
-    return all(
-        not line or line.startswith(b":") or line.partition(b":")[0] in _FIELD_NAMES
-        for line in raw.removeprefix(b"\xef\xbb\xbf").splitlines()
-    )
-
-
 def _fault_of(raw: bytes) -> UpstreamError:
     found = _any_of(raw)
     if isinstance(found, dict) and has_error(found):
         return upstream_error_of(200, found)
-    return _broken("the answer is not an event stream")
-
-
-def _broken(message: str) -> UpstreamError:
-    return UpstreamError("transient", 200, message, "server_error")
+    return broken("the answer is not an event stream")
 
 
 def _any_of(data: bytes) -> Any:

@@ -11,8 +11,9 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.usage import TOKENS_MAX, Usage, with_calls
+from switchgear.wire.counts import count_of
 from switchgear.wire.openai_chat.hosted_calls import may_tell_searches, searches_told
-from switchgear.wire.openai_usage import count_of, details_of, split
+from switchgear.wire.openai_usage import details_of, split
 
 _decode_any = msgspec.json.Decoder().decode
 

@@ -28,6 +28,7 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
+from switchgear.wire.faults import broken
 from switchgear.wire.ir import Opaque
 from switchgear.wire.openai_responses.frames import (
     TERMINAL,
@@ -35,8 +36,6 @@ from switchgear.wire.openai_responses.frames import (
     Part,
     Response,
     StreamEvent,
-    any_of,
-    broken,
     error_of,
     read_item,
     read_response,
@@ -47,7 +46,7 @@ from switchgear.wire.openai_responses.open_item import OpenItem
 from switchgear.wire.openai_responses.parts_in import citation_of
 from switchgear.wire.openai_responses.tools_in import flat_name
 from switchgear.wire.openai_responses.usage import usage_in
-from switchgear.wire.splice import NULL
+from switchgear.wire.splice import NULL, any_of
 
 _EMPTY = (NULL, Raw(b"[]"))
 _CALLS = ("function_call", "custom_tool_call")

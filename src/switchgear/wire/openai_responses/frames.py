@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from switchgear.wire.fault_codes import FaultKind
 from switchgear.wire.faults import UpstreamError, upstream_error_of
-from switchgear.wire.splice import NULL, repair_surrogates
+from switchgear.wire.splice import NULL, any_of
 
 _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -112,18 +112,6 @@ def read_response(raw: Raw | bytes) -> Response | None:
         return _fitted(found, Response) if isinstance(found, dict) else None
 
 
-def any_of(data: bytes) -> Any:
-    """The decoded value; None when it is no JSON."""
-    try:
-        return _decode_any(data)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return _decode_any(repair_surrogates(data))
-    except (ValueError, RecursionError):
-        return None
-
-
 def error_of(raw: Raw | bytes, status: int = 200) -> UpstreamError:
     """The fault that an ``error`` object names; never raises."""
     found = any_of(bytes(raw))
@@ -158,10 +146,6 @@ _IMAGE_CODES = (
     "image_file_too_large",
     "image_file_not_found",
 )
-
-
-def broken(message: str) -> UpstreamError:
-    return UpstreamError("transient", 200, message, "server_error")
 
 
 def _fitted(found: dict[str, Any], kind: type[Any]) -> Any:

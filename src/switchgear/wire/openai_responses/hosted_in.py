@@ -7,8 +7,9 @@ from msgspec import Raw
 from switchgear.wire.events import Event, Hosted, ImageOut
 from switchgear.wire.images import clean_base64, sniff_base64
 from switchgear.wire.ir import Citation
-from switchgear.wire.openai_responses.frames import Item, any_of
+from switchgear.wire.openai_responses.frames import Item
 from switchgear.wire.openai_responses.tools_in import hosted_kind
+from switchgear.wire.splice import any_of
 
 
 def read_hosted(raw: Raw, item: Item) -> list[Event]:

@@ -3,9 +3,10 @@
 import msgspec
 
 from switchgear.wire.events import Event, Fault
-from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
+from switchgear.wire.faults import UpstreamError, broken, has_error, upstream_error_of
 from switchgear.wire.openai_responses.answer import Answer
-from switchgear.wire.openai_responses.frames import any_of, broken, error_of, read_event, read_response
+from switchgear.wire.openai_responses.frames import error_of, read_event, read_response
+from switchgear.wire.splice import any_of
 from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
 
 _encode = msgspec.json.Encoder().encode

@@ -4,11 +4,11 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.usage import Usage
-from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
-from switchgear.wire.openai_responses.frames import any_of, broken, error_of, read_response
+from switchgear.wire.faults import UpstreamError, broken, has_error, upstream_error_of
+from switchgear.wire.openai_responses.frames import error_of, read_response
 from switchgear.wire.openai_responses.hosted_calls import CallCounter
 from switchgear.wire.openai_responses.usage import usage_in
-from switchgear.wire.splice import NULL
+from switchgear.wire.splice import NULL, any_of
 
 
 class WholeReply(msgspec.Struct, frozen=True):

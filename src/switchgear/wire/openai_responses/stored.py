@@ -123,11 +123,6 @@ def render_deleted(id: str) -> bytes:
     return _encode({"id": id, "object": "response", "deleted": True})
 
 
-def render_token_count(tokens: int) -> bytes:
-    """The answer of ``/responses/input_tokens``."""
-    return _encode({"object": "response.input_tokens", "input_tokens": tokens})
-
-
 def queued_response(head: Head) -> bytes:
     """What a call in the background gets at once."""
     return ResponseObject(head.id, head.model, head.created_s, head.fields).render("queued")

@@ -12,17 +12,16 @@ from msgspec import Raw
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import FRAME_BYTES_MAX, TEXT_PIECES_MAX
 from switchgear.kernel.usage import Usage
-from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
+from switchgear.wire.faults import UpstreamError, broken, has_error, upstream_error_of
 from switchgear.wire.openai_responses.errors import failure, render_stream_error
-from switchgear.wire.openai_responses.frames import TERMINAL, any_of, broken, error_of, read_response
+from switchgear.wire.openai_responses.frames import TERMINAL, error_of, read_response
 from switchgear.wire.openai_responses.hosted_calls import CallCounter
 from switchgear.wire.openai_responses.reader import error_in
 from switchgear.wire.openai_responses.usage import usage_in
-from switchgear.wire.splice import NULL, BadJson, read_object, write_object
-from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
+from switchgear.wire.splice import NULL, BadJson, any_of, read_object, write_object
+from switchgear.wire.sse import Frame, FrameTooLong, SseReader, is_silent, parse_frame
 
 _DONE = b"[DONE]"
-_FIELD_NAMES = frozenset({b"data", b"event", b"id", b"retry"})
 # What servers send before the model has said anything.
 _PREFACE = frozenset(
     {
@@ -159,7 +158,7 @@ class StreamTap:
         """Whether to forward it now."""
         data = frame.data
         if not data:
-            if _is_silent(frame.raw):
+            if is_silent(frame.raw):
                 return True
             found = any_of(frame.raw)
             is_error = isinstance(found, dict) and has_error(found)
@@ -258,11 +257,3 @@ def _ending_in(data: bytes) -> _Ending:
         return _decode_ending(data)
     except (ValueError, RecursionError):
         return _Ending()
-
-
-def _is_silent(raw: bytes) -> bool:
-    """Whether a frame without data is comments and fields of server-sent events, and not HTML, say."""
-    return all(
-        not line or line.startswith(b":") or line.partition(b":")[0] in _FIELD_NAMES
-        for line in raw.removeprefix(b"\xef\xbb\xbf").splitlines()
-    )

@@ -10,9 +10,10 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.usage import TOKENS_MAX, Usage, with_calls
+from switchgear.wire.counts import count_of
 from switchgear.wire.openai_responses.frames import Response
 from switchgear.wire.openai_responses.hosted_calls import CallCounter, calls_told
-from switchgear.wire.openai_usage import count_of, details_of, split
+from switchgear.wire.openai_usage import details_of, split
 
 _decode_any = msgspec.json.Decoder().decode
 
