@@ -290,3 +290,40 @@ async def test_a_search_of_which_no_price_is_known_is_not_free(rig: Rig) -> None
     assert reply.status == 200, reply.body
     record = rig.server.usage_with({reply.request_id})[reply.request_id]
     assert ["search_calls", 1, 10 * 10**12] in record["charge"]["lines"]
+
+
+@pytest.mark.parametrize(
+    ("path", "model", "asked"),
+    [
+        ("/v1/messages", "m-messages-thinking-2048", ("thinking", "budget_tokens", 2048)),
+        ("/v1/messages", "m-messages-nothinking", ("thinking", "type", "disabled")),
+        ("/v1/chat/completions", "m-messages-thinking-2048", ("thinking", "budget_tokens", 2048)),
+        ("/v1/responses", "m-responses-low", ("reasoning", "effort", "low")),
+        ("/v1/chat/completions", "m-responses-high", ("reasoning", "effort", "high")),
+        (
+            "/v1beta/models/m-gemini-low:generateContent",
+            "m-gemini-low",
+            ("thinkingConfig", "thinkingLevel", "low"),
+        ),
+        ("/v1/chat/completions", "m-gemini-high", ("thinkingConfig", "thinkingLevel", "high")),
+    ],
+)
+async def test_a_wish_behind_the_models_name_reaches_the_upstream(
+    rig: Rig, path: str, model: str, asked: tuple[str, str, Any]
+) -> None:
+    turns = [{"role": "user", "content": "hello"}]
+    bodies: dict[str, Any] = {
+        "/v1/messages": {"messages": turns, "max_tokens": 4096},
+        "/v1/chat/completions": {"messages": turns},
+        "/v1/responses": {"input": "hello"},
+    }
+    body = bodies.get(path, {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]})
+    reply = await rig.post(path, {"model": model, **body} if path in bodies else body)
+    assert reply.status == 200, reply.body
+    sent = rig.upstream.requests[-1].json
+    holder, key, value = asked
+    told = sent.get(holder) or sent.get("generationConfig", {}).get(holder)
+    assert told[key] == value
+    record = rig.server.usage_with({reply.request_id})[reply.request_id]
+    assert model.startswith(record["model"])
+    assert record["model"] in UPSTREAMS

@@ -39,8 +39,11 @@ class FannedResponse:
         return True
 
     async def read(self, bytes_max: int) -> bytes:
-        async with asyncio.TaskGroup() as group:
-            reads = [group.create_task(response.read(bytes_max)) for response in self._responses]
+        try:
+            async with asyncio.TaskGroup() as group:
+                reads = [group.create_task(response.read(bytes_max)) for response in self._responses]
+        except BaseExceptionGroup as faults:
+            raise faults.exceptions[0] from None  # one that broke is the answer; the others are let go
         return packed([read.result() for read in reads])
 
     def close(self) -> None:
