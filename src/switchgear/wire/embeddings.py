@@ -1,9 +1,11 @@
 """Embeddings between OpenAI's form and Google's: the one kind of call that has no turns and no stream."""
 
+import msgspec
+
 from switchgear.wire.bridge import BridgedReply
-from switchgear.wire.call import Call
+from switchgear.wire.call import Call, Operation
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
-from switchgear.wire.faults import UpstreamError
+from switchgear.wire.faults import broken
 from switchgear.wire.gemini_generate.embed import (
     embed_reply_to_openai,
     embed_to_openai,
@@ -23,10 +25,12 @@ def write_embeddings(call: Call, upstream_model: str) -> Written:
     return openai_to_embed(call.fields, upstream_model)
 
 
-def convert_embeddings(call: Call, operation: str, body: bytes) -> BridgedReply:
+def convert_embeddings(call: Call, operation: Operation, body: bytes) -> BridgedReply:
     """The upstream's reply in the client's form. Never raises."""
     upstream = DIALECT_OF_OPERATION[operation]
-    reply = upstream.read_reply(_as_upstream(call, operation), body)
+    # By its operation the upstream's dialect knows what kind of reply it reads.
+    asked = msgspec.structs.replace(call, dialect=upstream.name, operation=operation)
+    reply = upstream.read_reply(asked, body)
     if reply.error is not None or reply.empty:
         return BridgedReply(body, reply.usage, reply.error, reply.empty)
     if call.operation == "gemini_embed":
@@ -36,11 +40,5 @@ def convert_embeddings(call: Call, operation: str, body: bytes) -> BridgedReply:
         tokens = reply.usage.input_total if reply.usage else -(-call.input_bytes // BYTES_PER_TOKEN)
         converted = embed_reply_to_openai(body, call.model, call.wants_base64, tokens)
     if converted is None:
-        broken = UpstreamError("transient", 200, "the answer holds no embeddings", "server_error")
-        return BridgedReply(body, error=broken)
+        return BridgedReply(body, error=broken("the answer holds no embeddings"))
     return BridgedReply(converted, reply.usage)
-
-
-def _as_upstream(call: Call, operation: str) -> Call:
-    """A call by which the upstream's dialect knows what kind of reply it reads."""
-    return Call(DIALECT_OF_OPERATION[operation].name, operation, {}, call.model)  # type: ignore[arg-type]
