@@ -1,8 +1,25 @@
 """What the usage objects of OpenAI's two dialects have in common: totals that contain their details."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from switchgear.kernel.usage import Usage
+import msgspec
+
+from switchgear.kernel.usage import TOKENS_MAX, Usage
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=TOKENS_MAX)]
+
+
+class InputDetails(msgspec.Struct, gc=False):
+    cached_tokens: Count = 0
+    cache_write_tokens: Count = 0
+    audio_tokens: Count = 0
+    image_tokens: Count = 0
+
+
+class OutputDetails(msgspec.Struct, gc=False):
+    reasoning_tokens: Count = 0
+    audio_tokens: Count = 0
+    image_tokens: Count = 0
 
 
 def split(

@@ -1,6 +1,5 @@
 """Turns as contents for an upstream."""
 
-import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
@@ -27,7 +26,6 @@ from switchgear.wire.tool_ids import ToolNames, clean_id
 
 CONTINUE = "Continue from exactly where the text ends."
 _RAW_ARGUMENTS = "_raw"
-_encode = msgspec.json.Encoder().encode
 
 
 def write_contents(request: Request, upstream: Upstream, names: ToolNames) -> tuple[list[Json], list[Json]]:

@@ -58,7 +58,6 @@ class Chunk(msgspec.Struct, gc=False, rename="camel"):
 
 
 _decode_chunk = msgspec.json.Decoder(Chunk).decode
-_decode_any = msgspec.json.Decoder().decode
 _decode_raws = msgspec.json.Decoder(list[Raw]).decode
 _encode = msgspec.json.Encoder().encode
 

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import msgspec
-
 from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX
 from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.alike_text import AlikeTexts
@@ -27,9 +25,6 @@ from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
 
 FAILED_FINISHES = frozenset({"error", "network_error", "abort", "aborted", "insufficient_system_resource"})
 """By which some upstreams say that the answer failed."""
-
-_decode_any = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
 
 
 class ChatReader:

@@ -5,7 +5,7 @@ Its totals contain their details: ``prompt_tokens`` the cached, written, audio a
 overlap and always add up to the totals.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -13,24 +13,9 @@ from msgspec import Raw
 from switchgear.kernel.usage import TOKENS_MAX, Usage, with_calls
 from switchgear.wire.counts import count_of
 from switchgear.wire.openai_chat.hosted_calls import may_tell_searches, searches_told
-from switchgear.wire.openai_usage import details_of, split
+from switchgear.wire.openai_usage import Count, InputDetails, OutputDetails, details_of, split
 
 _decode_any = msgspec.json.Decoder().decode
-
-Count = Annotated[int, msgspec.Meta(ge=0, le=TOKENS_MAX)]
-
-
-class _InputDetails(msgspec.Struct, gc=False):
-    cached_tokens: Count = 0
-    cache_write_tokens: Count = 0
-    audio_tokens: Count = 0
-    image_tokens: Count = 0
-
-
-class _OutputDetails(msgspec.Struct, gc=False):
-    reasoning_tokens: Count = 0
-    audio_tokens: Count = 0
-    image_tokens: Count = 0
 
 
 class _Plain(msgspec.Struct, gc=False):
@@ -39,8 +24,8 @@ class _Plain(msgspec.Struct, gc=False):
     prompt_tokens: Count
     total_tokens: Count
     completion_tokens: Count = 0
-    prompt_tokens_details: _InputDetails | None = None
-    completion_tokens_details: _OutputDetails | None = None
+    prompt_tokens_details: InputDetails | None = None
+    completion_tokens_details: OutputDetails | None = None
     cached_tokens: Raw = Raw(b"")
     prompt_cache_hit_tokens: Raw = Raw(b"")
     input_tokens: Raw = Raw(b"")
@@ -50,8 +35,8 @@ class _Plain(msgspec.Struct, gc=False):
 
 
 _decode_plain = msgspec.json.Decoder(_Plain).decode
-_NO_INPUT_DETAILS = _InputDetails()
-_NO_OUTPUT_DETAILS = _OutputDetails()
+_NO_INPUT_DETAILS = InputDetails()
+_NO_OUTPUT_DETAILS = OutputDetails()
 
 
 def read_usage(raw: Raw | bytes) -> Usage | None:

@@ -10,7 +10,6 @@ from switchgear.wire.fault_codes import FaultKind
 from switchgear.wire.faults import UpstreamError, upstream_error_of
 from switchgear.wire.splice import NULL, any_of
 
-_decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 TERMINAL = {

@@ -33,7 +33,6 @@ _PREFACE = frozenset(
         "response.reasoning_summary_part.added",
     }
 )
-_encode = msgspec.json.Encoder().encode
 
 
 class _Peek(msgspec.Struct, gc=False):

@@ -4,33 +4,18 @@
 are cut, so that the classes never overlap and always add up to the totals.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from msgspec import Raw
 
-from switchgear.kernel.usage import TOKENS_MAX, Usage, with_calls
+from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.counts import count_of
 from switchgear.wire.openai_responses.frames import Response
 from switchgear.wire.openai_responses.hosted_calls import CallCounter, calls_told
-from switchgear.wire.openai_usage import details_of, split
+from switchgear.wire.openai_usage import Count, InputDetails, OutputDetails, details_of, split
 
 _decode_any = msgspec.json.Decoder().decode
-
-Count = Annotated[int, msgspec.Meta(ge=0, le=TOKENS_MAX)]
-
-
-class _InputDetails(msgspec.Struct, gc=False):
-    cached_tokens: Count = 0
-    cache_write_tokens: Count = 0
-    audio_tokens: Count = 0
-    image_tokens: Count = 0
-
-
-class _OutputDetails(msgspec.Struct, gc=False):
-    reasoning_tokens: Count = 0
-    audio_tokens: Count = 0
-    image_tokens: Count = 0
 
 
 class _Plain(msgspec.Struct, gc=False):
@@ -39,13 +24,13 @@ class _Plain(msgspec.Struct, gc=False):
     input_tokens: Count
     output_tokens: Count
     total_tokens: Count
-    input_tokens_details: _InputDetails | None = None
-    output_tokens_details: _OutputDetails | None = None
+    input_tokens_details: InputDetails | None = None
+    output_tokens_details: OutputDetails | None = None
 
 
 _decode_plain = msgspec.json.Decoder(_Plain).decode
-_NO_INPUT_DETAILS = _InputDetails()
-_NO_OUTPUT_DETAILS = _OutputDetails()
+_NO_INPUT_DETAILS = InputDetails()
+_NO_OUTPUT_DETAILS = OutputDetails()
 
 
 def usage_in(response: Response, seen: CallCounter) -> Usage | None:
