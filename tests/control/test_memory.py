@@ -6,7 +6,8 @@ import sys
 from switchgear.kernel.config import ChannelConfig
 from switchgear.link.unix import refresh
 
-WARM, MORE = 15, 50
+WARM, MORE = 15, 150
+"""So many that the rest of the process, which comes and goes by some two hundred blocks, does not count."""
 BLOCKS_PER_CHANGE_MAX = 5
 """Of Python's allocator. One kept snapshot has more than a hundred."""
 
