@@ -424,3 +424,9 @@ ALIKE_TEXT_BYTES_MAX = 64
 are no more than ``ESTIMATE_TEXT_BYTES_MAX``."""
 SIZE_LINES_KEPT = 1024
 """Chunks shorter than this have their size line remembered, in each direction."""
+HEADER_NAMES_KEPT = 512
+"""Names of headers, as they were spelt, that a process remembers."""
+HEADER_NAME_KEPT_BYTES_MAX = 64
+"""A longer name is read anew each time."""
+ORIGINS_KEPT = 1024
+"""Makers of models that are remembered by dialect, vendor, model and channel."""

@@ -49,6 +49,29 @@ class Answerer:
     """The client's side of one call. Whatever happens, the call's outcome is booked before its end is
     shown."""
 
+    __slots__ = (
+        "_began_ns",
+        "_body_until_ns",
+        "_books",
+        "_call",
+        "_candidate",
+        "_count",
+        "_detached",
+        "_exchange",
+        "_handover",
+        "_headers",
+        "_pulse",
+        "_reply",
+        "_running",
+        "_tally",
+        "_tap",
+        "_task",
+        "_tools",
+        "body_late",
+        "dialect",
+        "keeping",
+    )
+
     def __init__(self, tools: Tools, running: RunningCall, reply: Reply, headers: Headers) -> None:
         self.dialect = DIALECT_OF_OPERATION[running.operation]
         """The client's."""

@@ -179,15 +179,12 @@ class RunningCall:
 
 
 def _timings(outcome: Outcome, arrived_ns: int, now_ns: int) -> Timings:
-    def since(ns: int) -> int:
-        return (ns - arrived_ns) // 1000 if ns else 0
-
     # Ours is the way in, up to sending, and the way out, from the upstream's answer to ours.
     answered_ns = outcome.first_byte_ns or now_ns
     own_ns = outcome.upstream_sent_ns - arrived_ns + answered_ns - outcome.replied_ns
     return Timings(
-        upstream_sent_us=since(outcome.upstream_sent_ns),
-        first_byte_us=since(outcome.first_byte_ns),
-        total_us=since(now_ns),
-        own_us=own_ns // 1000 if outcome.replied_ns else 0,
+        (outcome.upstream_sent_ns - arrived_ns) // 1000 if outcome.upstream_sent_ns else 0,
+        (outcome.first_byte_ns - arrived_ns) // 1000 if outcome.first_byte_ns else 0,
+        (now_ns - arrived_ns) // 1000,
+        own_ns // 1000 if outcome.replied_ns else 0,
     )

@@ -23,6 +23,7 @@ from switchgear.kernel.limits import (
     PIPELINED_REQUESTS_MAX,
     UNREAD_BODY_BYTES_MAX,
 )
+from switchgear.net.header_names import kept_name, read_name
 from switchgear.relay.http1.exchange import Exchange
 from switchgear.relay.http1.heads import SINGLE, Dates, fault_in, header_block, split_target, status_line
 
@@ -60,7 +61,9 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport
         self._room: asyncio.Future[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
+        """Of the request that began last. One whose answer is out, but which goes on, is its handler's to
+        hold."""
         self._running: Exchange | None = None
         self._coming: Exchange | None = None
         """Whose body the parser is in."""
@@ -189,7 +192,7 @@ class Connection(asyncio.Protocol):
         if self._head_bytes > HEADER_BYTES_MAX:
             self._refuse(431, "the request's head is too large")
             raise Refused
-        key = name.decode("latin-1").lower()
+        key = kept_name(name) or read_name(name)
         text = value.decode("latin-1")
         headers = self._headers
         if key in headers:
@@ -241,18 +244,14 @@ class Connection(asyncio.Protocol):
 
     def _start(self, exchange: Exchange) -> None:
         self._running = exchange
-        task = self.loop.create_task(self._serve(exchange))
-        self._tasks.add(task)
-        task.add_done_callback(self._served)
-
-    def _served(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (fault := task.exception()) is not None:
-            log.error("a request failed in the relay itself", exc_info=fault)
+        # With a name of its own, as the loop would make one up for each.
+        self._task = asyncio.Task(self._serve(exchange), loop=self.loop, name="request")
 
     async def _serve(self, exchange: Exchange) -> None:
         try:
             await self._handler(exchange)
+        except Exception:
+            log.exception("a request failed in the relay itself")
         finally:
             if not exchange.finished:
                 # The handler broke off: the client must not take what it has for the whole.

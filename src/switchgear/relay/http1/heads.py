@@ -47,9 +47,11 @@ def size_line(size: int) -> bytes:
 
 def header_block(headers: Headers) -> bytes:
     """Header lines, without the empty one. A value can't start a line of its own: control characters go."""
-    block = "".join([f"{name}: {value}\r\n" for name, value in headers])
-    if block.count("\n") != len(headers) or block.count("\r") != len(headers):
-        block = "".join([f"{name}: {_one_line(value)}\r\n" for name, value in headers])
+    lines = list(map(": ".join, headers))
+    told = "".join(lines)
+    if "\n" in told or "\r" in told:
+        lines = [f"{name}: {_one_line(value)}" for name, value in headers]
+    block = "\r\n".join((*lines, ""))
     return block.encode("latin-1", "replace")
 
 
