@@ -85,7 +85,7 @@ class App:
     async def _own_answer(
         self, request: Inbound, route: Route | None, dialect: Dialect
     ) -> tuple[int, Headers, bytes]:
-        if request.header("upgrade"):
+        if "websocket" in (request.header("upgrade") or "").lower():
             # Clients that try a WebSocket first go on with plain HTTP after this status, and at once; after a
             # 404 some try again and again before they do.
             raise ApiError(
