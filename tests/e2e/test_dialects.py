@@ -140,6 +140,25 @@ async def test_an_unknown_model_is_told_in_the_callers_dialect(
     assert reply.error[place] == expected[place]
 
 
+@pytest.mark.parametrize(
+    ("path", "headers", "expected"),
+    [
+        ("/v1/messages/batches", {}, {"type": "not_found_error"}),
+        ("/v1/files", {"anthropic_version": "2023-06-01"}, {"type": "not_found_error"}),
+        ("/v1/files", {"x_goog_api_key": "k"}, {"status": "NOT_FOUND"}),
+        ("/v1beta/models/m-chat:predict", {}, {"status": "NOT_FOUND"}),
+        ("/v1/models/m-chat:predict", {"x_goog_api_key": "k"}, {"status": "NOT_FOUND"}),
+        ("/v1/files", {}, {"code": "unknown_url"}),
+    ],
+)
+async def test_an_unknown_path_is_told_in_the_callers_dialect(
+    rig: Rig, path: str, headers: dict[str, str], expected: dict[str, str]
+) -> None:
+    reply = await rig.post(path, {}, **headers)
+    assert reply.status == 404
+    assert reply.error.items() >= expected.items()
+
+
 async def test_a_responses_body_on_the_chat_path_is_answered_likewise(rig: Rig) -> None:
     reply = await rig.post("/v1/chat/completions", {"model": "m-messages", "input": "hi"})
     assert reply.json()["object"] == "response"
