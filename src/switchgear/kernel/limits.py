@@ -424,3 +424,5 @@ ALIKE_TEXT_BYTES_MAX = 64
 are no more than ``ESTIMATE_TEXT_BYTES_MAX``."""
 SIZE_LINES_KEPT = 1024
 """Chunks shorter than this have their size line remembered, in each direction."""
+JOURNAL_ROOM_BYTES = 1 * MIB
+"""Free on the disk before a worker whose journal could not be written takes calls again."""
