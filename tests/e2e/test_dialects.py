@@ -218,6 +218,21 @@ async def test_a_knob_that_a_model_lacks_is_left_out_and_told(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("names", "chars"), [(20_000, 12), (1, 70_000), (300, 1_000)])
+async def test_fields_without_end_do_not_make_an_answer_free(
+    rig: Rig, names: int, chars: int, stream: bool
+) -> None:
+    """Those that are left out stand in the record, which must not grow too large to be written."""
+    odd = {f"x{number:x<{chars}}": 1 for number in range(names)}
+    body = {"model": "m-messages", "messages": [{"role": "user", "content": "x"}], "stream": stream, **odd}
+    reply = await rig.post("/v1/chat/completions", body)
+    assert (reply.status, reply.has_ended) == (200, True), reply.body[-300:]
+    record = rig.server.usage_with({reply.request_id})[reply.request_id]
+    assert record["charge_nanos"] > 0
+    assert record["dropped"][0].startswith("x0xx")
+
+
+@pytest.mark.parametrize("stream", [False, True])
 async def test_the_same_answer_costs_the_same_in_every_dialect(rig: Rig, stream: bool) -> None:
     """Cached tokens stand inside the input of three dialects and beside that of the fourth."""
     text = "[think][cache] hello"

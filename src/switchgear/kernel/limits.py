@@ -426,3 +426,7 @@ SIZE_LINES_KEPT = 1024
 """Chunks shorter than this have their size line remembered, in each direction."""
 JOURNAL_ROOM_BYTES = 1 * MIB
 """Free on the disk before a worker whose journal could not be written takes calls again."""
+DROPPED_NAMES_MAX = 64
+"""Of fields that an upstream did not get, in a record; a name has DROPPED_NAME_CHARS_MAX at most, so that a
+record stays under RECORD_BYTES_MAX whatever a client sends."""
+DROPPED_NAME_CHARS_MAX = 128
