@@ -430,3 +430,9 @@ HEADER_NAME_KEPT_BYTES_MAX = 64
 """A longer name is read anew each time."""
 ORIGINS_KEPT = 1024
 """Makers of models that are remembered by dialect, vendor, model and channel."""
+JOURNAL_ROOM_BYTES = 1 * MIB
+"""Free on the disk before a worker whose journal could not be written takes calls again."""
+DROPPED_NAMES_MAX = 64
+"""Of fields that an upstream did not get, in a record; a name has DROPPED_NAME_CHARS_MAX at most, so that a
+record stays under RECORD_BYTES_MAX whatever a client sends."""
+DROPPED_NAME_CHARS_MAX = 128

@@ -27,7 +27,14 @@ from switchgear.relay.health import Health
 from switchgear.relay.heartbeat import Pulse
 from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
 from switchgear.relay.keeping import Keeping
-from switchgear.relay.meter import BYTES_PER_TOKEN, TokenTally, count_or_guess, is_plausible
+from switchgear.relay.meter import (
+    BYTES_PER_TOKEN,
+    TOKEN_BYTES_MAX,
+    TokenTally,
+    count_or_guess,
+    is_plausible,
+    with_seen_output,
+)
 from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Prepared, dropped_header
 from switchgear.relay.rendering import Rendering
@@ -36,6 +43,7 @@ from switchgear.relay.responses import Ground
 from switchgear.relay.stream import StreamEnd, pass_on
 from switchgear.relay.tools import Tools
 from switchgear.wire.call import Call
+from switchgear.wire.dialect import Reply as WireReply
 from switchgear.wire.dialect import Tap
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.openai_responses.kept import answered_stream
@@ -216,7 +224,7 @@ class Answerer:
         usage: Usage = Usage()
         source: UsageSource = "none"
         if self._delivered_bytes and self._tap is not None:
-            usage, source = await self._usage_of_stream(self._tap)
+            usage, source = await self._usage_of_stream(self._tap, self._tap.ended)
         self._end(state, status, error_name, usage, source, self._delivered_bytes)
 
     async def _answer_whole(self, exchange: Exchange, call: Call, health: Health) -> None:
@@ -239,17 +247,23 @@ class Answerer:
             await self._handover.take(exchange, call, answered, self._so_far(call, len(result.body)))
             self._reply.send_whole(200, self._whole_headers(exchange), result.body)
             return
-        usage = result.usage
-        source: UsageSource = "reported"
-        if usage is None or not self._believable(usage):
-            usage = with_calls(await self._estimate(call, result.text), result.calls())
-            source = "estimated"
+        usage, source = await self._usage_of_whole(result, call)
         body = result.body
         await rendering.keep_thoughts()
         self._end("complete", 200, "", usage, source, len(body), replied_ns=replied_ns)
         if self.keeping is not None:
             await self.keeping.keep(exchange, answered)
         self._reply.send_whole(200, self._whole_headers(exchange), body)
+
+    async def _usage_of_whole(self, result: WireReply, call: Call) -> tuple[Usage, UsageSource]:
+        """What a whole reply is charged by; a report of no output, though there is some, is none of it."""
+        usage = result.usage
+        if usage is None or not self._believable(usage):
+            return with_calls(await self._estimate(call, result.text), result.calls()), "estimated"
+        if usage.output_total or call.operation in EMBEDDING_OPERATIONS:
+            return usage, "reported"
+        raised = with_seen_output(usage, await count_or_guess(self._count, result.text(), call.model))
+        return raised, "reported" if raised == usage else "estimated"
 
     def _whole_headers(self, exchange: Exchange) -> Headers:
         return [
@@ -281,7 +295,7 @@ class Answerer:
                 raise judge(tap.fault, candidate, health, self._books.clock)
             health.faulted(channel, model, self._books.clock.monotonic_ns())
             raise uncommitted(end, exchange.response.status)
-        usage, source = await self._usage_of_stream(tap)
+        usage, source = await self._usage_of_stream(tap, end.state == "complete")
         if end.state == "complete":
             health.succeeded(channel, model)
             closing = tap.closing()
@@ -326,16 +340,22 @@ class Answerer:
                 while await exchange.response.next_chunk():
                     pass
 
-    async def _usage_of_stream(self, tap: Tap) -> tuple[Usage, UsageSource]:
-        usage = tap.usage
-        if usage is not None and self._believable(usage):
-            return usage, "reported"
+    async def _usage_of_stream(self, tap: Tap, complete: bool) -> tuple[Usage, UsageSource]:
+        """What a stream is charged by. The output is counted where no report holds it: none came, or one
+        before the end, or one of far less than was written."""
+        reported = tap.usage
+        if reported is not None and not self._believable(reported):
+            reported = None
+        if reported and complete and tap.text_bytes <= TOKEN_BYTES_MAX * reported.output_total:
+            return reported, "reported"
         if self._call is None or self._tally is None:
             raise RuntimeError("a stream was read for no call")
         self._tally.add(tap.take_text())
-        tally = self._tally
-        usage = await self._estimate_input(self._call, await tally.total())
-        return with_calls(usage, tap.calls()), "estimated"
+        seen = await self._tally.total()
+        if reported is None:
+            return with_calls(await self._estimate_input(self._call, seen), tap.calls()), "estimated"
+        usage = with_calls(with_seen_output(reported, seen), tap.calls())
+        return usage, "reported" if usage == reported else "estimated"
 
     def _believable(self, usage: Usage) -> bool:
         if is_plausible(usage):

@@ -25,7 +25,16 @@ from switchgear.kernel.limits import (
 )
 from switchgear.net.header_names import kept_name, read_name
 from switchgear.relay.http1.exchange import Exchange
-from switchgear.relay.http1.heads import SINGLE, Dates, fault_in, header_block, split_target, status_line
+from switchgear.relay.http1.heads import (
+    SINGLE,
+    Dates,
+    fault_in,
+    head_without_offer,
+    header_block,
+    offers_another,
+    split_target,
+    status_line,
+)
 
 log = logging.getLogger("switchgear.http")
 
@@ -145,11 +154,14 @@ class Connection(asyncio.Protocol):
             if b"  " in data[: data.find(b"\n")]:
                 self._refuse(400, "the request line can't be read")  # the parser would take it
                 return
+        self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
         self._overhead_bytes += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.closing = self._deaf = True  # answered as the plain request that it is too
+        except httptools.HttpParserUpgrade as stopped:
+            self._decline(data[stopped.args[0] :])
         except httptools.HttpParserError:
             self._refuse(400, "the request can't be read")
         else:
@@ -208,6 +220,8 @@ class Connection(asyncio.Protocol):
         if fault:
             self._refuse(400, fault)
             raise Refused
+        if "upgrade" in headers and offers_another(headers) and self._parser.should_upgrade():
+            return  # the parser stops behind this head: see _decline
         self._overhead_bytes = 0
         self.can_chunk = version == "1.1"
         path, query = split_target(self._target.decode("latin-1"))
@@ -241,6 +255,18 @@ class Connection(asyncio.Protocol):
             exchange.body_ended()
 
     # Helpers.
+
+    def _decline(self, rest: bytes) -> None:
+        """The parser stopped behind a head that offers to go on in another protocol. A WebSocket is answered
+        as the plain request that it is too, and then closed; with HTTP/2 in the clear, which some clients
+        offer with every first request, the request and those behind it are read as if it had not been."""
+        headers = self._headers
+        if not offers_another(headers):
+            self.closing = self._deaf = True
+            return
+        parser, self._parser = self._parser, httptools.HttpRequestParser(self)
+        head = head_without_offer(parser.get_method(), self._target, parser.get_http_version(), headers)
+        self._feed(head + rest)
 
     def _start(self, exchange: Exchange) -> None:
         self._running = exchange
