@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from switchgear.wire.alike_text import AlikeTexts
+from switchgear.wire.alike import AlikeTexts
 from switchgear.wire.anthropic_messages.reader import Reader as MessagesReader
+from switchgear.wire.anthropic_messages.tap import StreamTap
 from switchgear.wire.dialect import Reader
 from switchgear.wire.events import Event, Fault
 from switchgear.wire.openai_chat.reader import ChatReader
@@ -78,7 +79,7 @@ MESSAGES_FRAMES = st.one_of(
 
 def events_of(reader: Reader, parts: list[bytes], *, short: bool) -> list[object]:
     if not short:
-        reader._alike._tries_left = 0  # type: ignore[attr-defined]
+        reader._alike.tries_left = 0  # type: ignore[attr-defined]
     events = [event for part in parts for event in reader.feed(part)] + reader.finish()
     return [comparable(event) for event in events]
 
@@ -117,7 +118,8 @@ def test_the_short_way_is_taken(reader: ChatReader | MessagesReader, write: Call
     for text in ("one", "two"):
         reader.feed(write(text))
     assert reader._alike.known is not None
-    assert reader._alike.split(write("three") * 3) == (b"", ["three"] * 3, b"")
+    run = write("three") * 3
+    assert reader._alike.split(run) == (0, len(run), ["three"] * 3, [b'"three"'] * 3)
 
 
 def test_it_gives_up_on_frames_that_are_never_alike() -> None:
@@ -125,3 +127,34 @@ def test_it_gives_up_on_frames_that_are_never_alike() -> None:
     for number in range(100):
         alike.learn(chat_frame("x", obfuscation=f"{number}"), "x")
     assert alike.known is None
+
+
+def forwarded(frames: list[bytes], cuts: list[int], *, short: bool) -> tuple[object, ...]:
+    """What a pass-through stream comes to, on the short ways wherever they are offered, or never."""
+    tap = StreamTap()
+    if not short:
+        tap._alike.tries_left = 0
+    whole = b"".join(frames)
+    bounds = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
+    parts = [whole[a:b] for a, b in pairwise(bounds)]
+    out = b"".join((short and tap.feed_alike(part)) or tap.feed(part) for part in parts)
+    end = tap.finish()
+    return out, end, tap.has_content, tap.text_bytes, tap.take_text(), tap.ended, str(tap.fault)
+
+
+@settings(max_examples=600, deadline=None)
+@given(frames=st.lists(MESSAGES_FRAMES, max_size=12), cuts=st.lists(st.integers(0, 2500), max_size=5))
+def test_messages_pass_the_same_by_the_short_way(frames: list[bytes], cuts: list[int]) -> None:
+    frames = [messages_frame("one"), messages_frame("two"), *frames]
+    ends = [len(b"".join(frames[:count])) for count in range(len(frames))]
+    expected = forwarded(frames, ends, short=False)
+    assert forwarded(frames, ends, short=True) == expected
+    assert forwarded(frames, cuts, short=True) == expected
+
+
+def test_the_short_way_is_taken_for_messages_that_pass() -> None:
+    tap = StreamTap()
+    for text in ("one", "two"):
+        tap.feed(messages_frame(text))
+    assert tap.feed_alike(messages_frame("three")) == messages_frame("three")
+    assert tap.take_text() == "onetwothree"
