@@ -94,7 +94,7 @@ class AlikeTexts(_Alike):
 
 
 class AlikeFrames(_Alike):
-    """``take`` forwards a chunk that is one alike frame; ``feed`` any chunk while there are ``around_bytes``."""
+    """``take`` forwards a chunk that is one alike frame; ``feed`` any, while there are ``around_bytes``."""
 
     __slots__ = ("_edited", "_sent_head", "_sent_tail", "_until_bytes", "texts")
 

@@ -141,7 +141,7 @@ class StreamTap:
                 self._gather_alike()
             return sent
         sent = b"" if self._is_over() else self._feed_any(chunk)
-        if alike.around_bytes:
+        if self._alike.around_bytes:
             alike.open(self._is_open())
         return sent
 
