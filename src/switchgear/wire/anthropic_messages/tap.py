@@ -87,15 +87,15 @@ class StreamTap:
             if alike.texts:
                 self._gather_alike()
             return sent
-        sent = b"" if self._is_over() else self._feed_any(chunk)
+        sent = self._feed_any(chunk)
         if self._alike.around_bytes:
             alike.open(self._is_open())
         return sent
 
     def _feed_on(self, chunk: bytes) -> bytes:
-        """A part of a chunk, of which something before may have been the end."""
+        """A part of a chunk, behind texts that were taken on the short way."""
         self._gather_alike()
-        return b"" if self._is_over() else self._feed_any(chunk)
+        return self._feed_any(chunk)
 
     def _feed_any(self, chunk: bytes) -> bytes:
         if (
@@ -106,7 +106,7 @@ class StreamTap:
             and b"\r" not in chunk
             and len(chunk) <= FRAME_BYTES_MAX
         ):
-            if self._is_over():
+            if self.ended or self.fault is not None:
                 return b""
             return chunk if self._take_data(chunk, chunk[_DATA_AT:-2]) else b""
         return self._feed_frames(chunk)
@@ -194,18 +194,15 @@ class StreamTap:
         if event is None:
             self.fault = broken("an event is not a JSON object")
             return False
-        if event.delta is not None and event.type == "content_block_delta":
-            self._take_delta(event.delta, raw)
+        delta = event.delta
+        if delta is not None and event.type == "content_block_delta":
+            self.has_content = True
+            if text := delta.text or delta.thinking or delta.partial_json:
+                self._say(text)
+                if self._alike.tries_left and (key := _only_key(delta)):
+                    self._alike.learn(raw, key, text)
             return True
         return self._take_event(event, data)
-
-    def _take_delta(self, delta: Delta, raw: bytes) -> None:
-        self.has_content = True
-        text = delta.text or delta.thinking or delta.partial_json
-        if text:
-            self._say(text)
-            if self._alike.tries_left and (key := _only_key(delta)):
-                self._alike.learn(raw, key, text)
 
     def _take_event(self, event: StreamEvent, data: bytes) -> bool:
         match event.type:
