@@ -70,6 +70,9 @@ async def rig() -> AsyncIterator[Rig]:
             settings.channel(host, ["m-unpriced"], name="unpriced", dialects=["openai_responses"])
             + settings.price("m-unpriced")
         )
+        filtered = {"m-filtered": "fault-filtered"}
+        parts.append(settings.channel(upstream.base_url, ["m-filtered"], name="filtered", model_map=filtered))
+        parts.append(settings.price("m-filtered"))
         with Server("\n".join(parts)) as server:
             yield Rig(server, upstream, key)
 
@@ -108,7 +111,7 @@ async def test_tokens_are_counted_free_of_charge_whatever_the_upstream(rig: Rig,
 
 
 async def test_one_list_of_models_in_the_form_that_its_reader_knows(rig: Rig) -> None:
-    known = sorted([*UPSTREAMS, "m-unpriced"])
+    known = sorted([*UPSTREAMS, "m-filtered", "m-unpriced"])
     openai = (await rig.get("/v1/models")).json()
     assert [model["id"] for model in openai["data"]] == known
     claude = (await rig.get("/v1/models?limit=2", anthropic_version="2026-10-21")).json()
@@ -162,6 +165,32 @@ async def test_an_unknown_path_is_told_in_the_callers_dialect(
 async def test_a_responses_body_on_the_chat_path_is_answered_likewise(rig: Rig) -> None:
     reply = await rig.post("/v1/chat/completions", {"model": "m-messages", "input": "hi"})
     assert reply.json()["object"] == "response"
+
+
+@pytest.mark.parametrize(
+    "verb", ["generateContent", "streamGenerateContent", "streamGenerateContent?alt=sse"]
+)
+async def test_input_that_a_filter_refused_is_an_answer_to_googles_clients(rig: Rig, verb: str) -> None:
+    """Google answers 200 without candidates, and its clients look for the reason there."""
+    body = {"contents": [{"role": "user", "parts": [{"text": "x"}]}]}
+    reply = await rig.post(f"/v1beta/models/m-filtered:{verb}", body)
+    assert reply.status == 200, reply.body
+    text = reply.body.decode()
+    if verb.endswith("sse"):
+        assert text.endswith("\n\n")
+        text = text.removeprefix("data: ")
+    found = json.loads(text)
+    assert isinstance(found, list) == (verb == "streamGenerateContent")
+    (response,) = found if isinstance(found, list) else [found]
+    assert response["promptFeedback"]["blockReason"] == "SAFETY"
+    assert "content management policy" in response["promptFeedback"]["blockReasonMessage"]
+    assert "candidates" not in response
+
+
+async def test_input_that_a_filter_refused_is_an_error_to_others(rig: Rig) -> None:
+    turns = [{"role": "user", "content": "x"}]
+    reply = await rig.post("/v1/chat/completions", {"model": "m-filtered", "messages": turns})
+    assert (reply.status, reply.error["code"]) == (400, "content_filter")
 
 
 async def test_a_stream_as_one_array_is_valid_json(rig: Rig) -> None:

@@ -1,6 +1,7 @@
 """The faults that a model name asks the fake upstream for.
 
-``fault-NNN`` any status · ``fault-429-after-S`` · ``fault-404-model`` · ``fault-reset-accept|headers|mid`` ·
+``fault-NNN`` any status · ``fault-429-after-S`` · ``fault-404-model`` · ``fault-filtered``
+(the input is refused by a filter) · ``fault-reset-accept|headers|mid`` ·
 ``fault-stall-headers|first|mid`` · ``fault-cut-K`` and ``fault-cutclean-K`` (the stream ends at byte K,
 without or with a proper end of the chunks) · ``fault-no-done|no-usage`` ·
 ``fault-usage-negative|string|huge|double|decreasing`` · ``fault-html|garbage|empty|gzip-bomb|big-header`` ·
@@ -70,6 +71,11 @@ async def _limited(exchange: "Exchange", seconds: str) -> None:
 async def _model_unknown(exchange: "Exchange", _: str) -> None:
     message = f"The model `{exchange.model}` does not exist or you do not have access to it."
     await exchange.refuse(404, message, "invalid_request_error", "model_not_found", "model")
+
+
+async def _filtered(exchange: "Exchange", _: str) -> None:
+    message = "The response was filtered due to the prompt triggering content management policy."
+    await exchange.refuse(400, message, "invalid_request_error", "content_filter", "prompt")
 
 
 async def _begin(exchange: "Exchange", chunks: int) -> list[bytes]:
@@ -274,6 +280,7 @@ FAULTS: tuple[tuple[str, Fault], ...] = (
     (r"(?:refuse-)?(\d{3})", _status),
     (r"429-after-(\d+)", _limited),
     (r"404-model", _model_unknown),
+    (r"filtered", _filtered),
     (r"reset-accept", _reset_accept),
     (r"reset-headers", _reset_headers),
     (r"reset-mid", _reset_mid),

@@ -62,6 +62,7 @@ FULL = Config(
             dialects=("openai_chat", "anthropic_messages"),
             operations=("openai_chat",),
             finish_on_client_gone=True,
+            only_streams=True,
         ),
         ChannelConfig("env", "deepseek", keys_env="DEEPSEEK_API_KEY", enabled=False, groups=("vip",)),
     ),

@@ -246,6 +246,13 @@ CHANNELS = Table(
             "Read on for a bounded time after the client left, to learn the exact usage.",
             "false",
         ),
+        Field(
+            "only_streams",
+            "boolean",
+            read.boolean,
+            "The host answers only as a stream: whole replies are made of one. Of some models it is known.",
+            "false",
+        ),
     ),
 )
 

@@ -138,6 +138,7 @@ def _view(
         timeouts=config.timeouts,
         local_model=MODEL_ALIAS if vendor.embedded else "",
         finish_on_client_gone=config.finish_on_client_gone,
+        only_streams=config.only_streams,
     )
 
 

@@ -100,6 +100,8 @@ class ChannelConfig(msgspec.Struct, frozen=True):
     """Fixed request headers."""
     finish_on_client_gone: bool = False
     """Read on, for a bounded time, after the client left, to learn the exact usage."""
+    only_streams: bool = False
+    """The host answers only as a stream; whole replies are made of it."""
 
 
 class PriceTierConfig(msgspec.Struct, frozen=True):

@@ -87,6 +87,6 @@ class ModelFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     system_first: bool = False
     """Takes one system message, as the first."""
     stream_only: bool = False
-    """Answers only as a stream."""
+    """Answers only as a stream; whole replies are made of it."""
     responses_only: bool = False
     """Of OpenAI's dialects it speaks only Responses."""

@@ -54,6 +54,8 @@ class ChannelView(msgspec.Struct, frozen=True):
     """Set for the embedded channel: endpoints are asked of the controller when first used."""
     finish_on_client_gone: bool = False
     """Read on, for a bounded time, after the client left, to learn the exact usage."""
+    only_streams: bool = False
+    """The host answers only as a stream; whole replies are made of it."""
 
 
 class ModelView(msgspec.Struct, frozen=True):

@@ -388,7 +388,7 @@ class Answerer:
                         self._tally.add(tap.take_text())
 
     async def _end_with_error(self, error: ApiError, state: EndState) -> None:
-        status = 200 if self._reply.started else self._rendered(error)[0]
+        status = 200 if self._reply.started or self._blocked(error) else self._rendered(error)[0]
         self._end(state, status, error.row.name, Usage(), "none", 0)
         await self._show_error(error)
 
@@ -396,7 +396,10 @@ class Answerer:
         """In the caller's dialect: as a status while that can still be sent, in-band after."""
         if self.keeping is not None:
             self.keeping.error = error
-        if not self._reply.started:
+        if not self._reply.started and (blocked := self._blocked(error)) is not None:
+            kind, body = blocked
+            self._reply.send_whole(200, [*self._headers, ("content-type", kind)], body)
+        elif not self._reply.started:
             status, headers, body = self._rendered(error)
             self._reply.send_whole(status, self._headers + headers, body)
         elif self._pulse is not None:
@@ -408,6 +411,11 @@ class Answerer:
                     if tap is not None
                     else self.dialect.render_stream_error(error, request_id)
                 )
+
+    def _blocked(self, error: ApiError) -> tuple[str, bytes] | None:
+        if self._call is None:
+            return None
+        return self.dialect.render_blocked(error, self._call, self._running.request_id)
 
     def _rendered(self, error: ApiError) -> tuple[int, Headers, bytes]:
         return self.dialect.render_error(error, self._running.request_id)

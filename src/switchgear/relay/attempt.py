@@ -128,11 +128,12 @@ async def open_exchange(
 ) -> Exchange:
     """Sends the call to one candidate. Raises Fault; books the fault on the candidate's health."""
     operation = prepared.operation
+    timeouts = timeouts_of(candidate.channel, stream=prepared.is_streamed(call))
     try:
         request = _request(candidate, await locator.locate(candidate, operation), prepared, call, passed_on)
         sent_ns = clock.monotonic_ns()
         try:
-            response = await transport.open(request, timeouts_of(candidate.channel, stream=call.stream))
+            response = await transport.open(request, timeouts)
         except TransportFault as fault:
             if not candidate.channel.local_model or fault.kind not in _DEATHS:
                 raise
@@ -141,9 +142,8 @@ async def open_exchange(
             locator.forget(candidate)
             address = await locator.locate(candidate, operation)
             request = _request(candidate, address, prepared, call, passed_on)
-            response = await transport.open(request, timeouts_of(candidate.channel, stream=call.stream))
+            response = await transport.open(request, timeouts)
         if prepared.copies > 1 and response.status == 200:
-            timeouts = timeouts_of(candidate.channel, stream=call.stream)
             response = await _fanned(transport, request, timeouts, response, prepared.copies)
         if response.status == 200:
             return Exchange(response, candidate, prepared, sent_ns, _upstream_id(response, candidate.channel))
@@ -291,7 +291,7 @@ def _request(
         extra += passed_on.with_body
     headers = (
         ("content-type", "application/json"),
-        ("accept", "text/event-stream" if call.stream else "application/json"),
+        ("accept", "text/event-stream" if prepared.is_streamed(call) else "application/json"),
         ("accept-encoding", "identity"),
         ("user-agent", _USER_AGENT),
         *(tuple({**dict(channel.headers), **dict(extra)}.items()) if extra else channel.headers),
@@ -314,7 +314,7 @@ def _url(url: str, prepared: Prepared, candidate: Candidate, call: Call) -> str:
         below = call.in_path.verb
         return f"{url}/{below}" if below and prepared.operation == "openai_responses" else url
     verb = _VERBS.get(prepared.operation, "")
-    if prepared.operation == "gemini_generate" and call.stream:
+    if prepared.operation == "gemini_generate" and prepared.is_streamed(call):
         verb = ":streamGenerateContent?alt=sse"
     elif prepared.operation == call.operation == "gemini_embed" and not call.in_path.batch:
         verb = ":embedContent"

@@ -7,6 +7,7 @@ least, in the order of ``plan.WAYS``. What none can carry is refused before any 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import msgspec
+from msgspec import Raw
 
 from switchgear.kernel.dialects import EMBEDDING_OPERATIONS
 from switchgear.kernel.errors import INVALID_VALUE, ApiError
@@ -34,6 +35,7 @@ Find = Callable[[str, Iterable[str]], Awaitable[Mapping[str, Thoughts]]]
 
 _NO_FACTS = ModelFacts()
 _NO_EDITS = Edits()
+_GENERATING = ("openai_chat", "openai_responses", "anthropic_messages", "gemini_generate")
 _OF_MESSAGES = ("anthropic_messages", "anthropic_count_tokens")
 
 
@@ -58,6 +60,9 @@ class Prepared(msgspec.Struct, frozen=True):
     """Embeddings in the other form than the client's."""
     calls: Mapping[str, int] = {}
     """Of tools that the upstream runs, as far as the request lets it, by unit of ``Usage``."""
+    gathered: Request | None = None
+    """The neutral form of a call that wants a whole reply from an upstream that only streams: the reply is
+    made of its stream."""
 
     def multiplied(self, call: Call) -> Call:
         """The call as it costs: its input is paid for in every copy."""
@@ -72,6 +77,10 @@ class Prepared(msgspec.Struct, frozen=True):
         if self.copies == 1:
             return self.calls
         return {unit: count * self.copies for unit, count in self.calls.items()}
+
+    def is_streamed(self, call: Call) -> bool:
+        """The upstream is asked for a stream."""
+        return call.stream or self.gathered is not None
 
     @property
     def dialect(self) -> Dialect:
@@ -119,13 +128,22 @@ class Preparation:
         """The request for a candidate. Raises ApiError for what it can't carry."""
         operation = candidate.operations[0]
         call = self._call
-        if operation == call.operation:
+        gathered = self._read() if self._gathers(candidate) else None
+        # A response that its upstream keeps is known by the upstream's id, which one made here has not.
+        if operation == call.operation and (gathered is None or operation != "openai_responses"):
+            if gathered is not None:
+                call = _streamed(call)
             if call.wish is not None:
                 call = self._client.with_thinking(call, call.wish, _facts(candidate))
             edits = _edits(candidate, operation)
             body = self._client.pass_request(call, candidate.upstream_model, edits)
             calls = self._client.calls_offered(call.fields, candidate.upstream_model)
-            return Prepared(operation, body, foreign=edits.foreign, calls=calls)
+            if gathered is None:
+                return Prepared(operation, body, foreign=edits.foreign, calls=calls)
+            passage = Passage(_origin(candidate, operation))
+            return Prepared(
+                operation, body, passage=passage, foreign=edits.foreign, calls=calls, gathered=gathered
+            )
         if operation in EMBEDDING_OPERATIONS:
             written = write_embeddings(call, candidate.upstream_model)
             return Prepared(operation, write_object(written.body), dropped=written.dropped, embeds=True)
@@ -136,14 +154,15 @@ class Preparation:
         upstream = Upstream(
             candidate.upstream_model,
             channel.vendor,
-            origin_of(dialect.name, channel.vendor, candidate.upstream_model, channel.id),
+            _origin(candidate, operation),
             _facts(candidate),
             channel.asks_usage,
         )
         request = await self._with_thoughts(request, upstream.origin)
         if urls := dialect.remote_files(request, upstream):
             upstream = msgspec.structs.replace(upstream, files=await self._files_of(urls))
-        written = dialect.write_request(request, upstream)
+        asked = request if gathered is None else msgspec.structs.replace(request, stream=True)
+        written = dialect.write_request(asked, upstream)
         return Prepared(
             operation,
             write_object(edited(written.body, _edits(candidate, operation))),
@@ -158,7 +177,14 @@ class Preparation:
             self._named((*dropped, *written.dropped)),
             calls=dialect.calls_offered(written.body, candidate.upstream_model),
             copies=self._copies(request, dialect),
+            gathered=None if gathered is None else request,
         )
+
+    def _gathers(self, candidate: Candidate) -> bool:
+        """The client wants a whole reply, and the upstream only streams."""
+        if self._call.stream or candidate.operations[0] not in _GENERATING:
+            return False
+        return candidate.channel.only_streams or _facts(candidate).stream_only
 
     def _copies(self, request: Request, dialect: Dialect) -> int:
         """How often the upstream is called for one request. Raises ApiError for more than is reasonable."""
@@ -229,6 +255,19 @@ def dropped_header(dropped: tuple[str, ...]) -> Headers:
     return [("x-switchgear-dropped", names[:1024])]
 
 
+def _streamed(call: Call) -> Call:
+    """The same, asked for as a stream; Gemini says so in the path."""
+    if call.operation == "gemini_generate":
+        return msgspec.structs.replace(call, stream=True)
+    return msgspec.structs.replace(call, stream=True, fields={**call.fields, "stream": Raw(b"true")})
+
+
+def _origin(candidate: Candidate, operation: Operation) -> str:
+    """Whose opaque tokens its answers bring."""
+    channel, dialect = candidate.channel, DIALECT_OF_OPERATION[operation]
+    return origin_of(dialect.name, channel.vendor, candidate.upstream_model, channel.id)
+
+
 def _facts(candidate: Candidate) -> ModelFacts:
     return candidate.channel.facts.get(candidate.upstream_model, _NO_FACTS)
 
@@ -243,8 +282,7 @@ def _edits(candidate: Candidate, operation: Operation) -> Edits:
     ):
         return _NO_EDITS
     if operation in _OF_MESSAGES:
-        origin = origin_of("anthropic_messages", channel.vendor, candidate.upstream_model, channel.id)
-        foreign = origin != ANTHROPIC
+        foreign = _origin(candidate, operation) != ANTHROPIC
     return Edits(
         channel.asks_usage,
         channel.drop.get(operation, ()),

@@ -5,7 +5,7 @@ from switchgear.relay.call import RunningCall
 from switchgear.relay.meter import BYTES_PER_TOKEN
 from switchgear.relay.prepare import Prepared
 from switchgear.relay.tools import Tools
-from switchgear.wire.bridge import Bridge, convert_reply
+from switchgear.wire.bridge import Bridge, convert_reply, gather_reply
 from switchgear.wire.call import Call
 from switchgear.wire.dialect import Dialect, Head, Reply, Tap
 from switchgear.wire.embeddings import convert_embeddings
@@ -35,10 +35,12 @@ class Rendering:
         call, prepared = self._call, self._prepared
         if prepared.embeds:
             return convert_embeddings(call, prepared.operation, body)
-        if prepared.request is None:
+        request = prepared.request or prepared.gathered
+        if request is None:
             return self._dialect.read_reply(call, body)
-        head = self.head(prepared.request)
-        reply = convert_reply(prepared.dialect, self._dialect, body, head, prepared.passage, prepared.copies)
+        convert = convert_reply if prepared.gathered is None else gather_reply
+        head = self.head(request)
+        reply = convert(prepared.dialect, self._dialect, body, head, prepared.passage, prepared.copies)
         thoughts = self._read_thoughts()
         for event in reply.events:
             thoughts.take(event)

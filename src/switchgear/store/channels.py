@@ -77,6 +77,7 @@ def _wanted(channel: ChannelConfig) -> dict[str, Any]:
         "dialects": list(channel.dialects),
         "operations": list(channel.operations),
         "finish_on_client_gone": channel.finish_on_client_gone,
+        "only_streams": channel.only_streams,
     }
     return wanted if channel.enabled is None else wanted | {"enabled": channel.enabled}
 
@@ -144,5 +145,6 @@ def _channel(row: Any, secrets: dict[tuple[str, int], str]) -> ChannelRow:
         operations=tuple(row["operations"]),
         headers=() if headers is None else _HEADERS.decode(headers),
         finish_on_client_gone=row["finish_on_client_gone"],
+        only_streams=row["only_streams"],
     )
     return ChannelRow(row["id"], config)

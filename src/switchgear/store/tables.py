@@ -16,6 +16,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    false,
 )
 
 metadata = MetaData()
@@ -89,6 +90,7 @@ channels = Table(
     Column("operations", JSON, nullable=False),
     Column("dialects", JSON, nullable=False, server_default="[]"),
     Column("finish_on_client_gone", Boolean, nullable=False),
+    Column("only_streams", Boolean, nullable=False, server_default=false()),
 )
 
 channel_secrets = Table(

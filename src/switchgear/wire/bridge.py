@@ -235,10 +235,30 @@ def convert_reply(
     upstream: Dialect, client: Dialect, body: bytes, head: Head, passage: Passage, copies: int = 1
 ) -> BridgedReply:
     """A whole reply of one dialect in another; with ``copies``, as many of them packed. Never raises."""
-    if copies > 1:
-        events = join_whole([upstream.read_events(one) for one in unpacked(body)])
-    else:
-        events = upstream.read_events(body)
+    return _converted(upstream.read_events, client, body, head, passage, copies)
+
+
+def gather_reply(
+    upstream: Dialect, client: Dialect, body: bytes, head: Head, passage: Passage, copies: int = 1
+) -> BridgedReply:
+    """The same of a stream that was read to its end: the whole reply that says as much. Never raises."""
+
+    def read(stream: bytes) -> list[Event]:
+        reader = upstream.reader()
+        return reader.feed(stream) + reader.finish()
+
+    return _converted(read, client, body, head, passage, copies)
+
+
+def _converted(
+    read: Callable[[bytes], list[Event]],
+    client: Dialect,
+    body: bytes,
+    head: Head,
+    passage: Passage,
+    copies: int,
+) -> BridgedReply:
+    events = join_whole([read(one) for one in unpacked(body)]) if copies > 1 else read(body)
     events = _Settler(passage).settle(events)
     last = events[-1] if events else None
     if isinstance(last, Fault):

@@ -234,5 +234,9 @@ class Dialect(Protocol):
     def render_error(self, err: ApiError, request_id: str) -> tuple[int, Headers, bytes]:
         """(status, headers, body)."""
 
+    def render_blocked(self, err: ApiError, call: Call, request_id: str) -> tuple[str, bytes] | None:
+        """(content type, reply of status 200) for input that an upstream's filter refused, in a dialect where
+        that is an answer; None for any other error, and in the others."""
+
     def render_stream_error(self, err: ApiError, request_id: str) -> bytes:
         """The frame that ends a stream of which nothing but heartbeats has gone out."""

@@ -213,6 +213,11 @@ def to_api_error(err: UpstreamError) -> ApiError:
     )
 
 
+def is_blocked(err: ApiError) -> bool:
+    """The upstream's filter refused what was asked."""
+    return err.row.name == UPSTREAM_REFUSED.name and err.row.code in _OPENAI_CONTENT_CODES
+
+
 def _too_long(err: UpstreamError) -> ApiError:
     message = _shown(err) or "The request has more tokens than the model takes."
     return ApiError(CONTEXT_TOO_LONG, message, param=_clean(err.param) or "messages")

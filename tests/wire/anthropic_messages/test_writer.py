@@ -44,6 +44,7 @@ from switchgear.wire.splice import NULL
 STREAMS = Path(__file__).parent / "golden" / "streams"
 EXAMPLE = (STREAMS / "example.sse").read_bytes()
 TURNS = (Turn("user", (Text("hi"),)),)
+THINKING = head(Request(TURNS, thinking=Thinking(effort="high")))
 
 
 def test_the_example_of_all_dialects() -> None:
@@ -190,7 +191,7 @@ def test_a_signature_without_reasoning_is_kept_in_a_block_of_its_own() -> None:
         [Signature(token), ToolStart(0, "c", "f"), ToolEnd(0), Finish("tool_calls")],
         [ToolStart(0, "c", "f", opaque=token), ToolEnd(0), Finish("tool_calls")],
     ):
-        thinking, call = content_of(events)  # type: ignore[arg-type]
+        thinking, call = content_of(events, THINKING)  # type: ignore[arg-type]
         assert thinking == {
             "type": "thinking",
             "thinking": "",
@@ -206,10 +207,22 @@ def test_encrypted_reasoning_is_a_redacted_block_before_the_call() -> None:
         ToolEnd(0),
         Finish("tool_calls"),
     ]
-    assert content_of(events)[0] == {
+    assert content_of(events, THINKING)[0] == {
         "type": "redacted_thinking",
         "data": "relay1.openai:main.encrypted.ENC",
     }
+
+
+def test_a_client_that_did_not_ask_for_thinking_gets_no_blocks_without_a_text() -> None:
+    """Such clients show them, or take the first block for the text. See ``wire.thoughts`` for the tokens."""
+    token = Opaque("google", "signature", "SIG")
+    for events in (
+        [ToolStart(0, "c", "f", opaque=token), ToolEnd(0), Finish("tool_calls")],
+        [Redacted(token), ToolStart(0, "c", "f"), ToolEnd(0), Finish("tool_calls")],
+        [Signature(token), TextDelta("x"), Finish("stop")],
+    ):
+        (block,) = content_of(events)  # type: ignore[arg-type]
+        assert block["type"] in ("tool_use", "text")
 
 
 def test_a_client_that_switched_thinking_off_sees_none() -> None:

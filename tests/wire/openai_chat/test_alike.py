@@ -59,7 +59,7 @@ def run(parts: list[bytes], show_usage: bool, short: bool) -> dict[str, Any]:
     """What a stream comes to, on the short way wherever it is offered, or never."""
     tap = StreamTap("openai_chat", show_usage)
     if not short:
-        tap._alike._tries_left = 0
+        tap._alike.tries_left = 0
     out = b""
     for part in parts:
         out += (short and tap.feed_alike(part)) or tap.feed(part)
@@ -172,3 +172,10 @@ def test_a_run_that_only_adds_up_is_no_run() -> None:
     out = tap.feed(HEAD + b'"x' + TAIL + HEAD + b'y","z"' + TAIL)
     assert (out, str(tap.fault), tap.take_text()) == (b"", str(tap.fault), "a")
     assert tap.fault is not None
+
+
+def test_texts_stay_in_order_when_a_run_is_followed_by_something_else() -> None:
+    tap = StreamTap("openai_chat", True)
+    tap.feed(frame("a"))
+    tap.feed(frame("b") * 2 + frame("c", finish="stop"))
+    assert tap.take_text() == "abbc"

@@ -17,6 +17,10 @@ class Shown(msgspec.Struct, frozen=True):
     """Thinking blocks at all; without them it also sends none back."""
     reasoning_text: bool
     """The text in them."""
+    bare_tokens: bool
+    """Blocks that hold no text, but what the model wants back. Only for those who asked for thinking: others
+    take the first block for text. What comes before a call is put back by the call's id all the same; see
+    ``wire.thoughts``."""
     searches: bool
     """It declared a web search, so it knows the blocks of one."""
 
@@ -26,6 +30,7 @@ def shown_to(request: Request) -> Shown:
     return Shown(
         reasoning=thinking is None or not thinking.is_off,
         reasoning_text=thinking is None or thinking.show is not False,
+        bare_tokens=thinking is not None and not thinking.is_off,
         searches=any(isinstance(tool, HostedTool) and tool.kind == "web_search" for tool in request.tools),
     )
 

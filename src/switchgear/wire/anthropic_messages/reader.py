@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Raw
 
 from switchgear.kernel.limits import FRAME_BYTES_MAX
-from switchgear.wire.alike_text import AlikeTexts
+from switchgear.wire.alike import AlikeTexts
 from switchgear.wire.anthropic_messages.blocks_in import Blocks
 from switchgear.wire.anthropic_messages.frames import StreamEvent, is_given, read_event, read_message
 from switchgear.wire.anthropic_messages.reply import error_of
@@ -45,17 +45,17 @@ class Reader:
             return []
         out: list[Event] = []
         if (known := self._alike.known) is not None:
-            before, texts, after = self._alike.split(chunk)
+            start, end, texts, _ = self._alike.split(chunk)
             if texts:
-                if before:
-                    self._feed_any(before, out)
+                if start:
+                    self._feed_any(chunk[:start], out)
                 if self._reader.rest or self._over or self._alike.known != known:
-                    after = chunk[len(before) :]
+                    end = start
                 else:
                     self._blocks.add_texts(texts, out)
-                if not after:
+                if end == len(chunk):
                     return out
-                chunk = after
+                chunk = chunk[end:]
         self._feed_any(chunk, out)
         return out
 

@@ -12,6 +12,7 @@ from msgspec import Raw
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import FRAME_BYTES_MAX, TEXT_PIECES_MAX
 from switchgear.kernel.usage import Usage
+from switchgear.wire.alike import AlikeFrames
 from switchgear.wire.anthropic_messages.errors import render_stream_error
 from switchgear.wire.anthropic_messages.frames import (
     Delta,
@@ -39,17 +40,18 @@ _QUIET_BLOCKS = frozenset({"text", "thinking"})
 class StreamTap:
     """Push chunks of the upstream; get the bytes that go to the client now."""
 
-    feed_alike = None
     __slots__ = (
+        "_alike",
         "_counts",
         "_finished",
         "_reader",
         "_stop",
+        "_text_bytes",
         "_texts",
         "ended",
         "fault",
+        "feed_alike",
         "has_content",
-        "text_bytes",
         "usage",
     )
 
@@ -59,14 +61,43 @@ class StreamTap:
         self._stop = STOP_FRAME
         self._finished = False
         self._texts: list[str] = []
+        self._text_bytes = 0
+        """Of ``_texts``."""
+        self._alike = AlikeFrames()
+        self.feed_alike = self._alike.take
+        """See ``wire.dialect.Tap``."""
         self.ended = False
         self.fault: UpstreamError | None = None
         self.has_content = False
         self.usage: Usage | None = None
-        self.text_bytes = 0
+
+    @property
+    def text_bytes(self) -> int:
+        """Of the text that waits for ``take_text``."""
+        self._gather_alike()
+        return self._text_bytes
 
     def feed(self, chunk: bytes) -> bytes:
         """The complete events to forward; ``chunk`` itself where it is nothing else than such events."""
+        alike = self._alike
+        if alike.texts:
+            self._gather_alike()
+        if alike.around_bytes:
+            sent = alike.feed(chunk, self._feed_on, self._is_open)
+            if alike.texts:
+                self._gather_alike()
+            return sent
+        sent = self._feed_any(chunk)
+        if self._alike.around_bytes:
+            alike.open(self._is_open())
+        return sent
+
+    def _feed_on(self, chunk: bytes) -> bytes:
+        """A part of a chunk, behind texts that were taken on the short way."""
+        self._gather_alike()
+        return self._feed_any(chunk)
+
+    def _feed_any(self, chunk: bytes) -> bytes:
         if (
             chunk.startswith(_DELTA_HEAD)
             and not self._reader.rest
@@ -75,9 +106,9 @@ class StreamTap:
             and b"\r" not in chunk
             and len(chunk) <= FRAME_BYTES_MAX
         ):
-            if self._is_over():
+            if self.ended or self.fault is not None:
                 return b""
-            return chunk if self._take_data(chunk[_DATA_AT:-2]) else b""
+            return chunk if self._take_data(chunk, chunk[_DATA_AT:-2]) else b""
         return self._feed_frames(chunk)
 
     def finish(self) -> Literal["complete", "cut"]:
@@ -92,9 +123,10 @@ class StreamTap:
         return "cut"
 
     def take_text(self) -> str:
+        self._gather_alike()
         text = "".join(self._texts)
         self._texts.clear()
-        self.text_bytes = 0
+        self._text_bytes = 0
         return text
 
     def closing(self) -> bytes:
@@ -127,6 +159,10 @@ class StreamTap:
             return chunk
         return b"".join(out)
 
+    def _is_open(self) -> bool:
+        """The next byte begins an event that may be forwarded."""
+        return not self._reader.rest and not self._is_over()
+
     def _is_over(self) -> bool:
         return self.ended or self.fault is not None
 
@@ -144,13 +180,13 @@ class StreamTap:
                 return True
             self.fault = _fault_of(frame.raw)
             return False
-        if not self._take_data(frame.data):
+        if not self._take_data(frame.raw, frame.data):
             if self.ended:
                 self._stop = frame.raw
             return False
         return True
 
-    def _take_data(self, data: bytes) -> bool:
+    def _take_data(self, raw: bytes, data: bytes) -> bool:
         try:
             event: StreamEvent | None = decode_event(data)
         except (ValueError, RecursionError):
@@ -158,16 +194,15 @@ class StreamTap:
         if event is None:
             self.fault = broken("an event is not a JSON object")
             return False
-        if event.delta is not None and event.type == "content_block_delta":
-            self._take_delta(event.delta)
+        delta = event.delta
+        if delta is not None and event.type == "content_block_delta":
+            self.has_content = True
+            if text := delta.text or delta.thinking or delta.partial_json:
+                self._say(text)
+                if self._alike.tries_left and (key := _only_key(delta)):
+                    self._alike.learn(raw, key, text)
             return True
         return self._take_event(event, data)
-
-    def _take_delta(self, delta: Delta) -> None:
-        self.has_content = True
-        text = delta.text or delta.thinking or delta.partial_json
-        if text:
-            self._say(text)
 
     def _take_event(self, event: StreamEvent, data: bytes) -> bool:
         match event.type:
@@ -210,9 +245,14 @@ class StreamTap:
         if text or block.type not in _QUIET_BLOCKS:
             self.has_content = True
 
+    def _gather_alike(self) -> None:
+        if self._alike.texts:
+            self._say("".join(self._alike.texts))
+            self._alike.texts.clear()
+
     def _say(self, text: str) -> None:
         self._texts.append(text)
-        self.text_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+        self._text_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
         if len(self._texts) > TEXT_PIECES_MAX:
             self._texts = ["".join(self._texts)]
 
@@ -227,6 +267,15 @@ class StreamTap:
                 self.fault = upstream_error_of(200, any_of(frame.data))
         elif not is_silent(frame.raw):
             self.fault = _fault_of(rest)
+
+
+def _only_key(delta: Delta) -> bytes:
+    """Of the text of a delta, with its quotes; b"" where more than one kind of text is in it."""
+    if delta.text:
+        return b"" if delta.thinking or delta.partial_json else b'"text"'
+    if delta.thinking:
+        return b"" if delta.partial_json else b'"thinking"'
+    return b'"partial_json"'
 
 
 def _fault_of(raw: bytes) -> UpstreamError:

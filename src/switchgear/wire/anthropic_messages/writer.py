@@ -157,7 +157,7 @@ class Writer:
                 if event.of == "reasoning":
                     self._sign(event.opaque)
             case Redacted():
-                if self._shown.reasoning:
+                if self._shown.bare_tokens:
                     self._whole_block(redacted_block(self._head.seals, event.opaque))
             case Hosted():
                 for block in hosted_blocks(event, self._shown):
@@ -240,10 +240,12 @@ class Writer:
 
     def _sign(self, opaque: Opaque) -> None:
         """A signature ends its block; one without a text before it gets a block of its own, as the model
-        wants it back."""
+        wants it back, if the client knows such blocks."""
         if not self._shown.reasoning or not opaque.payload:
             return
         if self._open != "thinking":
+            if not self._shown.bare_tokens:
+                return
             self._open_thinking()
         self._signed = True
         self._delta("signature", sealed(self._head.seals, opaque))

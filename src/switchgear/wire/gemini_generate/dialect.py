@@ -11,6 +11,7 @@ from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.dialect import Edits, Head, Headers
 from switchgear.wire.events import Event
 from switchgear.wire.gemini_generate import (
+    blocked,
     errors,
     estimate_input,
     media_out,
@@ -99,6 +100,9 @@ class GeminiGenerate:
 
     def render_error(self, err: ApiError, request_id: str) -> tuple[int, Headers, bytes]:
         return errors.render_error(err, request_id)
+
+    def render_blocked(self, err: ApiError, call: Call, request_id: str) -> tuple[str, bytes] | None:
+        return blocked.render_blocked(err, call, request_id)
 
     def render_stream_error(self, err: ApiError, request_id: str) -> bytes:
         return errors.render_stream_error(err, request_id)

@@ -1,6 +1,5 @@
 """What is read of a chunk, whether of a stream or whole: a typed decode, and a patient one for odd shapes."""
 
-import re
 from typing import Any
 
 import msgspec
@@ -58,8 +57,7 @@ class Chunk(msgspec.Struct, gc=False):
 
 
 decode_chunk = msgspec.json.Decoder(Chunk).decode
-decode_text = msgspec.json.Decoder(str).decode
-_JSON_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
+_NOTHING_SAID = Message()
 _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -181,13 +179,11 @@ def _gather_function(function: FunctionPart | None, texts: list[str]) -> None:
         texts.append(function.arguments)
 
 
-def around_text(raw: bytes, choice: Choice) -> tuple[bytes, bytes] | None:
-    """What stands in a frame before and after the JSON string that is all the model says in its only choice.
-
-    None where it says more than that, or where it can't be told for certain which string it is.
-    """
-    delta = choice.delta or Message()
-    if delta.refusal or delta.tool_calls or delta.function_call or delta.audio:
+def only_text(choice: Choice) -> tuple[bytes, str] | None:
+    """(key with its quotes, text) of all that the model says in a choice that goes on; None where it says
+    more than that, or nothing."""
+    delta = choice.delta or _NOTHING_SAID
+    if choice.finish_reason or delta.refusal or delta.tool_calls or delta.function_call or delta.audio:
         return None
     said = [
         (key, text)
@@ -199,19 +195,7 @@ def around_text(raw: bytes, choice: Choice) -> tuple[bytes, bytes] | None:
         )
         if text
     ]
-    if len(said) != 1 or raw.count(said[0][0]) != 1:
-        return None
-    key, text = said[0]
-    after_key = raw.index(key) + len(key)
-    found = _JSON_STRING.search(raw, after_key)
-    if found is None or raw[after_key : found.start()].strip() != b":":
-        return None
-    try:
-        if decode_text(found.group()) != text:
-            return None
-    except ValueError:
-        return None
-    return raw[: found.start()], raw[found.end() :]
+    return said[0] if len(said) == 1 else None
 
 
 def says_something(data: bytes) -> bool:

@@ -4,7 +4,7 @@ from typing import Any
 
 from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX
 from switchgear.kernel.usage import Usage, with_calls
-from switchgear.wire.alike_text import AlikeTexts
+from switchgear.wire.alike import AlikeTexts
 from switchgear.wire.events import (
     Choice,
     End,
@@ -39,17 +39,17 @@ class ChatReader:
     def feed(self, chunk: bytes) -> list[Event]:
         events: list[Event] = []
         if (known := self._alike.known) is not None:
-            before, texts, after = self._alike.split(chunk)
+            start, end, texts, _ = self._alike.split(chunk)
             if texts:
-                if before:
-                    self._feed_any(before, events)
+                if start:
+                    self._feed_any(chunk[:start], events)
                 if self._frames.rest or self._over or self._alike.known != known:
-                    after = chunk[len(before) :]
+                    end = start
                 else:
                     events += [TextDelta(text) for text in texts if text]
-                if not after:
+                if end == len(chunk):
                     return events
-                chunk = after
+                chunk = chunk[end:]
         self._feed_any(chunk, events)
         return events
 

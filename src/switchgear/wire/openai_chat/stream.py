@@ -12,9 +12,9 @@ from msgspec import Raw
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX, TEXT_PIECES_MAX
 from switchgear.kernel.usage import Usage, with_calls
+from switchgear.wire.alike import AlikeFrames
 from switchgear.wire.call import Operation
 from switchgear.wire.faults import UpstreamError, broken, has_error, upstream_error_of
-from switchgear.wire.openai_chat.alike import Alike, without_usage
 from switchgear.wire.openai_chat.errors import render_stream_error
 from switchgear.wire.openai_chat.frames import (
     ABSENT,
@@ -23,6 +23,7 @@ from switchgear.wire.openai_chat.frames import (
     chunk_of,
     decode_chunk,
     gather_text,
+    only_text,
     says_something,
 )
 from switchgear.wire.openai_chat.hosted_calls import SearchCounter
@@ -42,6 +43,8 @@ END_MARKER = b"data: [DONE]\n\n"
 
 _DONE = b"[DONE]"
 _LF = 0x0A
+_NO_USAGE = b',"usage":null'
+"""An unescaped quote stands in no string, so this is a field wherever it is found."""
 # Finish reasons by which some upstreams say that the answer failed.
 _FAILED_FINISH = frozenset({"error", "network_error", "abort", "aborted", "insufficient_system_resource"})
 _HEAD_KEYS = ("id", "created", "model")
@@ -85,7 +88,7 @@ class StreamTap:
         self._texts: list[str] = []
         self._text_bytes = 0
         """Of ``_texts``."""
-        self._alike = Alike()
+        self._alike = AlikeFrames()
         self.feed_alike = self._alike.take
         """What to forward of a chunk that is one frame and differs only in its text from one before; b"" for
         any other: then ``feed`` has to be called. Of what can be seen of the tap only the text changes."""
@@ -129,15 +132,17 @@ class StreamTap:
 
     def feed(self, chunk: bytes) -> bytes:
         """The complete frames to forward; ``chunk`` itself where it is nothing else than such frames."""
-        self._gather_alike()
         alike = self._alike
-        if alike.until_bytes and (run := alike.take_run(chunk)):
+        if alike.texts:
             self._gather_alike()
-            return run
-        if self._is_over():
-            return b""
-        sent = self._feed_run(chunk) if alike.around_bytes else self._feed_any(chunk)
-        alike.open(not self._reader.rest and not self._is_over())
+        if alike.around_bytes:
+            sent = alike.feed(chunk, self._feed_on, self._is_open)
+            if alike.texts:
+                self._gather_alike()
+            return sent
+        sent = b"" if self._is_over() else self._feed_any(chunk)
+        if self._alike.around_bytes:
+            alike.open(self._is_open())
         return sent
 
     def finish(self) -> Literal["complete", "cut"]:
@@ -160,9 +165,9 @@ class StreamTap:
         return text
 
     def _gather_alike(self) -> None:
-        if self._alike.texts:
-            text = "".join(self._alike.texts)
-            self._alike.texts.clear()
+        if texts := self._alike.texts:
+            text = "".join(texts)
+            texts.clear()
             self._texts.append(text)
             self._text_bytes += len(text) if text.isascii() else len(text.encode())
             self._join_pieces()
@@ -171,21 +176,10 @@ class StreamTap:
         if len(self._texts) > TEXT_PIECES_MAX:
             self._texts = ["".join(self._texts)]
 
-    def _feed_run(self, chunk: bytes) -> bytes:
-        """A chunk of many frames has a run of alike ones in it, behind the end of a torn one perhaps."""
-        start, end = self._alike.find_run(chunk)
-        if start == end:
-            return self._feed_any(chunk)
-        out = self._feed_any(chunk[:start]) if start else b""
-        if self._is_over():
-            return out
-        run = chunk[start:end]
-        sent = b"" if self._reader.rest else self._alike.take_run(run)
+    def _feed_on(self, chunk: bytes) -> bytes:
+        """A part of a chunk, of which something before may have been the end."""
         self._gather_alike()
-        out += sent or self._feed_any(run)
-        if end < len(chunk) and not self._is_over():
-            out += self._feed_any(chunk[end:])
-        return out
+        return b"" if self._is_over() else self._feed_any(chunk)
 
     def _feed_any(self, chunk: bytes) -> bytes:
         size = len(chunk)
@@ -224,6 +218,10 @@ class StreamTap:
 
     def _is_over(self) -> bool:
         return self.ended or self.fault is not None
+
+    def _is_open(self) -> bool:
+        """The next byte begins a frame that may be forwarded."""
+        return not self._reader.rest and not self._is_over()
 
     def _take_frame(self, frame: Frame) -> bytes:
         """What to forward of it: ``frame.raw`` itself, an edited form, or nothing."""
@@ -272,10 +270,10 @@ class StreamTap:
         if reported:
             return self._strip_usage(data)
         hide_usage = chunk.usage is not ABSENT and not self._show_usage
-        if len(choices) == 1:
-            self._alike.learn(raw, choices[0], hide_usage)
+        if len(choices) == 1 and self._alike.tries_left and (said := only_text(choices[0])) is not None:
+            self._alike.learn(raw, *said, _without_usage if hide_usage else None)
         # Asked for by us: the other chunks of such a stream say that they have none.
-        return without_usage(raw) if hide_usage else raw
+        return _without_usage(raw) if hide_usage else raw
 
     def _take_finish(self, choice: Choice) -> None:
         if choice.finish_reason in _FAILED_FINISH:
@@ -350,6 +348,11 @@ class StreamTap:
             found = _any_of(rest)
             if isinstance(found, dict) and has_error(found):
                 self.fault = upstream_error_of(200, found)
+
+
+def _without_usage(raw: bytes) -> bytes:
+    """A frame, or a part of one, without the field that says that it has no usage."""
+    return raw.replace(_NO_USAGE, b"")
 
 
 def _frame(fields: dict[str, Raw]) -> bytes:

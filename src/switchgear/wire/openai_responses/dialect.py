@@ -91,5 +91,8 @@ class OpenAIResponses:
     def render_error(self, err: ApiError, request_id: str) -> tuple[int, Headers, bytes]:
         return errors.render_error(err, request_id)
 
+    def render_blocked(self, err: ApiError, call: Call, request_id: str) -> None:
+        return None
+
     def render_stream_error(self, err: ApiError, request_id: str) -> bytes:
         return errors.render_stream_error(err, request_id)

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from switchgear.wire.alike_text import AlikeTexts
+from switchgear.wire.alike import AlikeTexts
 from switchgear.wire.anthropic_messages.reader import Reader as MessagesReader
+from switchgear.wire.anthropic_messages.tap import StreamTap
 from switchgear.wire.dialect import Reader
 from switchgear.wire.events import Event, Fault
 from switchgear.wire.openai_chat.reader import ChatReader
-from switchgear.wire.openai_chat.stream import StreamTap
+from switchgear.wire.openai_chat.stream import StreamTap as ChatTap
 
 TEXTS = st.sampled_from(
     [
@@ -80,7 +81,7 @@ MESSAGES_FRAMES = st.one_of(
 
 def events_of(reader: Reader, parts: list[bytes], *, short: bool) -> list[object]:
     if not short:
-        reader._alike._tries_left = 0  # type: ignore[attr-defined]
+        reader._alike.tries_left = 0  # type: ignore[attr-defined]
     events = [event for part in parts for event in reader.feed(part)] + reader.finish()
     return [comparable(event) for event in events]
 
@@ -119,7 +120,8 @@ def test_the_short_way_is_taken(reader: ChatReader | MessagesReader, write: Call
     for text in ("one", "two"):
         reader.feed(write(text))
     assert reader._alike.known is not None
-    assert reader._alike.split(write("three") * 3) == (b"", ["three"] * 3, b"")
+    run = write("three") * 3
+    assert reader._alike.split(run) == (0, len(run), ["three"] * 3, [b'"three"'] * 3)
 
 
 def test_it_gives_up_on_frames_that_are_never_alike() -> None:
@@ -138,12 +140,12 @@ BLOCK = b'data: {"type":"content_block_start","index":0,"content_block":{"type":
     [
         (ChatReader, b"", chat_frame),
         (MessagesReader, BLOCK, messages_frame),
-        (lambda: StreamTap("openai_chat", show_usage=False), b"", chat_frame),
+        (lambda: ChatTap("openai_chat", show_usage=False), b"", chat_frame),
     ],
     ids=["chat", "messages", "tap"],
 )
 def test_a_huge_text_costs_a_few_times_its_size(
-    make: Callable[[], Reader | StreamTap], opening: bytes, frame: Callable[[str], bytes], piece: str
+    make: Callable[[], Reader | ChatTap], opening: bytes, frame: Callable[[str], bytes], piece: str
 ) -> None:
     """A megabyte in one frame once took more than a hundred to look at."""
     reader, data = make(), opening + frame(piece * 1_000_000)
@@ -154,3 +156,34 @@ def test_a_huge_text_costs_a_few_times_its_size(
     finally:
         tracemalloc.stop()
     assert peak < 16 * len(data)
+
+
+def forwarded(frames: list[bytes], cuts: list[int], *, short: bool) -> tuple[object, ...]:
+    """What a pass-through stream comes to, on the short ways wherever they are offered, or never."""
+    tap = StreamTap()
+    if not short:
+        tap._alike.tries_left = 0
+    whole = b"".join(frames)
+    bounds = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
+    parts = [whole[a:b] for a, b in pairwise(bounds)]
+    out = b"".join((short and tap.feed_alike(part)) or tap.feed(part) for part in parts)
+    end = tap.finish()
+    return out, end, tap.has_content, tap.text_bytes, tap.take_text(), tap.ended, str(tap.fault)
+
+
+@settings(max_examples=600, deadline=None)
+@given(frames=st.lists(MESSAGES_FRAMES, max_size=12), cuts=st.lists(st.integers(0, 2500), max_size=5))
+def test_messages_pass_the_same_by_the_short_way(frames: list[bytes], cuts: list[int]) -> None:
+    frames = [messages_frame("one"), messages_frame("two"), *frames]
+    ends = [len(b"".join(frames[:count])) for count in range(len(frames))]
+    expected = forwarded(frames, ends, short=False)
+    assert forwarded(frames, ends, short=True) == expected
+    assert forwarded(frames, cuts, short=True) == expected
+
+
+def test_the_short_way_is_taken_for_messages_that_pass() -> None:
+    tap = StreamTap()
+    for text in ("one", "two"):
+        tap.feed(messages_frame(text))
+    assert tap.feed_alike(messages_frame("three")) == messages_frame("three")
+    assert tap.take_text() == "onetwothree"
