@@ -174,6 +174,8 @@ def _write_text(request: Request, facts: ModelFacts, role: str, body: dict[str, 
             schema = bytes(form.schema).decode("utf-8", "replace")
             hint = f"Answer with one JSON object that fits this JSON schema: {schema}"
             body["input"] = [*body["input"], {"role": role, "content": hint}]
+        elif not any(_says_json(item) for item in body["input"]):
+            body["input"] = [*body["input"], {"role": role, "content": "Answer with one JSON object."}]
     elif form is not None:
         text["format"] = {
             "type": "json_schema",
@@ -188,3 +190,10 @@ def _write_text(request: Request, facts: ModelFacts, role: str, body: dict[str, 
         text["verbosity"] = request.verbosity
     if text:
         body["text"] = text
+
+
+def _says_json(item: dict[str, Any]) -> bool:
+    """The word has to stand in a message: the upstream does not look for it in the instructions."""
+    content = item.get("content")
+    texts = [content] if isinstance(content, str) else [part.get("text", "") for part in content or ()]
+    return any("json" in text.lower() for text in texts)
