@@ -2,6 +2,7 @@
 these, an ordinary request is refused by the vendor, or reaches it with a part of its content gone."""
 
 import pytest
+from tests.sim.speakers import PIXEL
 from tests.wire.known_bugs.support import CHAT, GEMINI, MESSAGES, RESPONSES, Json, ask, sent
 from tests.wire.pairs.scenarios import TARGETS
 
@@ -25,3 +26,24 @@ def test_json_is_asked_for_in_the_instructions_only(client: DialectName) -> None
     written = sent(ask(client, chat if client == CHAT else gemini, TARGETS[RESPONSES]))
     assert written["text"]["format"] == {"type": "json_object"}
     assert "json" in str(written["input"]).lower()
+
+
+@pytest.mark.parametrize("upstream", [RESPONSES, MESSAGES, GEMINI])
+def test_a_picture_of_an_earlier_answer_is_gone_from_a_chat(upstream: DialectName) -> None:
+    drawn = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}
+    turns = [
+        {"role": "user", "content": "Draw."},
+        {"role": "assistant", "content": "Here.", "images": [drawn]},
+        {"role": "user", "content": "Which colour?"},
+    ]
+    assert PIXEL in str(sent(ask(CHAT, HI | {"messages": turns}, TARGETS[upstream])))
+
+
+@pytest.mark.parametrize("turn", [[], [{"role": "user", "content": "Which colour?"}]])
+def test_a_picture_of_an_earlier_response_is_refused_by_claude(turn: list[Json]) -> None:
+    """Assistants hold no pictures there, so the user shows it."""
+    items = [{"role": "user", "content": "Draw."}, {"type": "image_generation_call", "result": PIXEL}, *turn]
+    written = sent(ask(RESPONSES, {"model": "m1", "input": items}, TARGETS[MESSAGES]))
+    last = written["messages"][-1]
+    assert last["role"] == "user"
+    assert last["content"][0]["source"]["data"] == PIXEL

@@ -92,6 +92,7 @@ def _assistant(message: dict[str, Any], place: str, seals: Seals, calls: dict[st
         parts.append(
             Audio(answer_id=audio["id"], transcript=transcript if isinstance(transcript, str) else "")
         )
+    parts += _pictures(message, place)
     calls_made = message.get("tool_calls")
     if calls_made is not None and not isinstance(calls_made, list):
         raise wrong_type(f"{place}.tool_calls", "an array of calls")
@@ -100,6 +101,15 @@ def _assistant(message: dict[str, Any], place: str, seals: Seals, calls: dict[st
     if isinstance(legacy := message.get("function_call"), dict):
         parts.append(ToolCall("", _text(legacy.get("name")), _arguments(legacy.get("arguments"))))
     return parts
+
+
+def _pictures(message: dict[str, Any], place: str) -> list[Part]:
+    """Those that an earlier answer made, where this dialect's answers hold them."""
+    found = message.get("images")
+    items = found if isinstance(found, list) else ()
+    return [
+        _image(item, f"{place}.images.{index}") for index, item in enumerate(items) if isinstance(item, dict)
+    ]
 
 
 def _tool_call(call: Any, place: str, seals: Seals, calls: dict[str, str]) -> ToolCall:
