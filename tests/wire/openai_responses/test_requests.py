@@ -569,6 +569,7 @@ def test_writing_and_reading_again_keeps_the_meaning(
     turns: tuple[Turn, ...], choice: Any, form: Any, verbosity: str, most: int | None
 ) -> None:
     tools = (FunctionTool("f", "does f", Raw(b'{"type":"object"}'), True), CustomTool("c", "free"))
+    turns = (Turn("user", (Text("In JSON."),)), *turns)
     asked = Request(
         turns, tools, choice, True, output_tokens_max=most, format=form, verbosity=verbosity, user="u"
     )

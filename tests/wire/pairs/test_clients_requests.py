@@ -47,3 +47,76 @@ def test_a_picture_of_an_earlier_response_is_refused_by_claude(turn: list[Json])
     last = written["messages"][-1]
     assert last["role"] == "user"
     assert last["content"][0]["source"]["data"] == PIXEL
+
+
+SEARCHING: dict[DialectName, Json] = {
+    RESPONSES: {
+        "model": "m1",
+        "input": "Hi",
+        "tools": [{"type": "function", "name": "f"}, {"type": "web_search_preview"}],
+    },
+    MESSAGES: HI
+    | {
+        "max_tokens": 100,
+        "tools": [
+            {"name": "f", "input_schema": {"type": "object"}},
+            {"type": "web_search_20250305", "name": "web_search"},
+        ],
+    },
+}
+SEARCHES = ("web_search", "googleSearch")
+
+
+@pytest.mark.parametrize("upstream", [CHAT, GEMINI])
+@pytest.mark.parametrize(
+    ("client", "choice"), [(RESPONSES, "none"), (MESSAGES, {"type": "none"})], ids=[RESPONSES, MESSAGES]
+)
+def test_a_search_runs_and_costs_though_no_tool_may_be_called(
+    client: DialectName, choice: object, upstream: DialectName
+) -> None:
+    tools = SEARCHING[client]["tools"][1:]
+    written = sent(ask(client, SEARCHING[client] | {"tools": tools, "tool_choice": choice}, TARGETS[upstream]))
+    assert not any(name in str(written) for name in SEARCHES)
+
+
+@pytest.mark.parametrize("upstream", [CHAT, MESSAGES, GEMINI])
+def test_a_search_runs_and_costs_though_only_a_function_is_allowed(upstream: DialectName) -> None:
+    choice = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]}
+    outcome = ask(RESPONSES, SEARCHING[RESPONSES] | {"tool_choice": choice}, TARGETS[upstream])
+    assert not any(name in str(sent(outcome)) for name in SEARCHES)
+
+
+@pytest.mark.parametrize("upstream", [CHAT, GEMINI])
+@pytest.mark.parametrize(
+    ("client", "choice"),
+    [
+        (RESPONSES, {"type": "web_search_preview"}),
+        (RESPONSES, {"type": "web_search"}),
+        (MESSAGES, {"type": "tool", "name": "web_search"}),
+    ],
+)
+def test_a_search_that_is_chosen_by_its_name_is_taken_for_a_function(
+    client: DialectName, choice: Json, upstream: DialectName
+) -> None:
+    written = sent(ask(client, SEARCHING[client] | {"tool_choice": choice}, TARGETS[upstream]))
+    assert "function" not in str(written).lower()
+    assert any(name in str(written) for name in SEARCHES)
+
+
+def test_running_code_that_is_chosen_by_its_name_is_taken_for_a_function() -> None:
+    """The tool has another name on each side."""
+    body = {
+        "model": "m1",
+        "input": "Hi",
+        "tools": [{"type": "code_interpreter", "container": {"type": "auto"}}],
+        "tool_choice": {"type": "code_interpreter"},
+    }
+    written = sent(ask(RESPONSES, body, TARGETS[MESSAGES]))
+    assert written["tool_choice"] == {"type": "tool", "name": "code_execution"}
+    body = HI | {
+        "max_tokens": 100,
+        "tools": [{"type": "code_execution_20250825", "name": "code_execution"}],
+        "tool_choice": {"type": "tool", "name": "code_execution"},
+    }
+    written = sent(ask(MESSAGES, body, TARGETS[RESPONSES]))
+    assert written["tool_choice"] == {"type": "code_interpreter"}

@@ -29,7 +29,7 @@ def write_tools(request: Request, upstream: Upstream, names: ToolNames) -> tuple
     tools: list[Tool] = []
     dropped: list[str] = []
     for tool in request.tools:
-        if allowed and not isinstance(tool, HostedTool) and tool.name not in allowed:
+        if allowed and (tool.kind if isinstance(tool, HostedTool) else tool.name) not in allowed:
             continue
         match tool:
             case FunctionTool():

@@ -6,9 +6,10 @@ import msgspec
 
 from switchgear.kernel.errors import INVALID_VALUE, ApiError
 from switchgear.wire.gemini_generate.values import Json
-from switchgear.wire.ir import CustomTool, FunctionTool, HostedTool, Request, Tool, Upstream
+from switchgear.wire.ir import CustomTool, FunctionTool, HostedTool, Request, Upstream
 from switchgear.wire.json_schema import SchemaTooLarge, gemini_schema
 from switchgear.wire.splice import any_of
+from switchgear.wire.tool_choice import hosted_offered, names_hosted
 from switchgear.wire.tool_ids import GEMINI_NAME, ToolNames
 
 _HOSTED = {"web_search": "googleSearch", "web_fetch": "urlContext", "code_execution": "codeExecution"}
@@ -33,12 +34,10 @@ def write_tools(request: Request, upstream: Upstream, names: ToolNames) -> tuple
     """(tools, concepts that were left out). Functions stand in one tool together, and Google takes its own
     tools either alone or not at all. Raises ApiError."""
     functions: dict[str, Json] = {}
-    hosted: list[tuple[str, Json | None]] = []
+    hosted = [(tool.kind, _hosted(tool)) for tool in hosted_offered(request)]
     chosen = _chosen(request)
     for tool in request.tools:
-        if isinstance(tool, HostedTool):
-            hosted.append((tool.kind, _hosted(tool)))
-        elif chosen is None or tool.name in chosen:
+        if not isinstance(tool, HostedTool) and (chosen is None or tool.name in chosen):
             # A name that is declared twice is refused.
             functions.setdefault(tool.name, _function(tool, upstream, names))
     if functions:
@@ -74,9 +73,7 @@ def _chosen(request: Request) -> frozenset[str] | None:
         return None
     if choice.mode == "auto" and choice.allowed:
         return frozenset(choice.allowed)
-    if choice.mode == "named" and any(isinstance(tool, HostedTool) for tool in request.tools):
-        return frozenset((choice.name,))
-    return None
+    return frozenset() if names_hosted(request) else None
 
 
 def _config(mode: str) -> dict[str, Any]:
@@ -120,10 +117,8 @@ def _is_empty(tool: FunctionTool) -> bool:
     )
 
 
-def _hosted(tool: Tool) -> Json | None:
+def _hosted(tool: HostedTool) -> Json | None:
     """None for those that have no equivalent here."""
-    if not isinstance(tool, HostedTool):
-        return None
     if tool.dialect == "gemini_generate":
         found = any_of(tool.raw)
         return found if isinstance(found, dict) else None

@@ -5,6 +5,7 @@ from typing import Any
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.ir import CustomTool, FunctionTool, HostedTool, Request, ToolChoice, Upstream
 from switchgear.wire.openai_chat.messages_out import takes_custom
+from switchgear.wire.tool_choice import hosted_offered, names_hosted
 from switchgear.wire.tool_ids import ToolNames
 from switchgear.wire.wrapped import SCHEMA, described
 
@@ -14,6 +15,9 @@ def write_tools(
 ) -> None:
     """Adds the fields for tools to ``body``, and to ``dropped`` the concepts that were left out."""
     choice, wanted = _chosen(request.tool_choice, upstream.facts)
+    if names_hosted(request):
+        # A search can't be asked for by name; it is the only tool then.
+        choice, wanted = None, ()
     if choice is not request.tool_choice:
         dropped.append("tool_choice")
     own = [
@@ -23,7 +27,7 @@ def write_tools(
     ]
     if own:
         body["tools"] = [_tool(tool, upstream, names) for tool in own]
-    search = next((t for t in request.tools if isinstance(t, HostedTool) and t.kind == "web_search"), None)
+    search = next((tool for tool in hosted_offered(request) if tool.kind == "web_search"), None)
     if search is not None:
         body["web_search_options"] = _search(search)
     if not own:

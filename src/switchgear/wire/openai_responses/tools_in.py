@@ -149,7 +149,7 @@ def _plain_choice(mode: Any, param: str) -> ToolChoice:
 
 
 def _chosen(found: Any, param: str) -> str:
-    """The name of a function or custom tool; the type of a hosted one."""
+    """The name of a function or custom tool; the kind of a hosted one, or its type where it has none."""
     if isinstance(found, dict):
         function = found.get("function")
         name = found.get("name") or (function.get("name") if isinstance(function, dict) else None)
@@ -157,7 +157,8 @@ def _chosen(found: Any, param: str) -> str:
             namespace = found.get("namespace")
             return flat_name(namespace if isinstance(namespace, str) else "", name)
         if isinstance(kind := found.get("type"), str) and kind not in ("function", "custom"):
-            return kind
+            hosted = hosted_kind(kind)
+            return kind if hosted == "other" else hosted
     raise invalid_value(param, "a tool is expected by type and name")
 
 

@@ -7,6 +7,7 @@ from msgspec import Raw
 
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.ir import CustomTool, FunctionTool, HostedTool, Tool, ToolChoice
+from switchgear.wire.openai_responses.tools_in import hosted_kind
 from switchgear.wire.tool_ids import ToolNames
 from switchgear.wire.wrapped import SCHEMA, described
 
@@ -119,7 +120,7 @@ def write_choice(
 
 def _only(wanted: tuple[str, ...], tools: Written, names: ToolNames) -> Written:
     shortened = {names.shorten(name) for name in wanted}
-    return [tool for tool in tools if tool.get("name", tool["type"]) in shortened]
+    return [tool for tool in tools if tool.get("name", hosted_kind(tool["type"])) in shortened]
 
 
 def _chosen(name: str, tools: Written, names: ToolNames) -> dict[str, Any]:
@@ -128,6 +129,6 @@ def _chosen(name: str, tools: Written, names: ToolNames) -> dict[str, Any]:
         if tool.get("name") == short:
             return {"type": tool["type"], "name": short}
     for tool in tools:
-        if "name" not in tool and tool["type"].startswith(name):
+        if "name" not in tool and name in (tool["type"], hosted_kind(tool["type"])):
             return {"type": tool["type"]}
     return {"type": "function", "name": short}
