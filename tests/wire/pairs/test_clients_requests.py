@@ -120,3 +120,25 @@ def test_running_code_that_is_chosen_by_its_name_is_taken_for_a_function() -> No
     }
     written = sent(ask(MESSAGES, body, TARGETS[RESPONSES]))
     assert written["tool_choice"] == {"type": "code_interpreter"}
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        {"type": "object", "additionalProperties": {"type": "number"}},
+        {"type": "object"},
+        {"type": "array", "items": {"$ref": "#/$defs/node"}},
+    ],
+    ids=["map", "anything", "contains_itself"],
+)
+def test_claude_can_only_answer_with_empty_objects_where_keys_are_free(scores: Json) -> None:
+    """Its own field for schemas takes closed objects only, and none that contains itself."""
+    node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}, "score": {"type": "number"}}}
+    schema = {"type": "object", "properties": {"scores": scores}, "required": ["scores"]}
+    if "items" in scores:
+        schema["$defs"] = {"node": node}
+    form = {"type": "json_schema", "json_schema": {"name": "scores", "schema": schema}}
+    written = sent(ask(CHAT, HI | {"response_format": form}, TARGETS[MESSAGES]))
+    assert "output_config" not in written
+    assert written["tools"][0]["input_schema"] == schema
+    assert written["tool_choice"] == {"type": "tool", "name": "json_output"}

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.wire.anthropic_messages.content_out import Block, ContentWriter
-from switchgear.wire.anthropic_messages.output_schema import close_schema
+from switchgear.wire.anthropic_messages.output_schema import can_be_closed, close_schema, is_object
 from switchgear.wire.anthropic_messages.thinking_out import Switched, switch_thinking, write_sampling
 from switchgear.wire.anthropic_messages.tools_out import (
     BETAS,
@@ -113,12 +113,13 @@ def _write_format(
     system: list[Block],
     output: dict[str, Any],
 ) -> tuple[ToolChoice | None, str]:
-    """The form of the answer: ``output_config.format``, or a tool that takes the answer, or words. Returns
-    the choice of tools and the tool whose call is the answer."""
+    """The form of the answer: ``output_config.format``, or a tool that takes the answer, where that field is
+    not known or can't say the schema, or words. Returns the choice of tools and the tool whose call is the
+    answer."""
     if form.kind == "json_object" or form.schema is None:
         system.append({"type": "text", "text": _JSON_ONLY})
         return choice, ""
-    if upstream.facts.json_schema:
+    if upstream.facts.json_schema and (can_be_closed(form.schema) or not is_object(form.schema)):
         output["format"] = {"type": "json_schema", "schema": close_schema(form.schema)}
         return choice, ""
     may_call = bool(tools) and (choice is None or choice.mode != "none")
