@@ -75,7 +75,9 @@ def test_a_search_runs_and_costs_though_no_tool_may_be_called(
     client: DialectName, choice: object, upstream: DialectName
 ) -> None:
     tools = SEARCHING[client]["tools"][1:]
-    written = sent(ask(client, SEARCHING[client] | {"tools": tools, "tool_choice": choice}, TARGETS[upstream]))
+    written = sent(
+        ask(client, SEARCHING[client] | {"tools": tools, "tool_choice": choice}, TARGETS[upstream])
+    )
     assert not any(name in str(written) for name in SEARCHES)
 
 
@@ -142,3 +144,43 @@ def test_claude_can_only_answer_with_empty_objects_where_keys_are_free(scores: J
     assert "output_config" not in written
     assert written["tools"][0]["input_schema"] == schema
     assert written["tool_choice"] == {"type": "tool", "name": "json_output"}
+
+
+@pytest.mark.parametrize("upstream", [CHAT, RESPONSES])
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {},
+        {"type": "object"},
+        {"properties": {"a": {"type": "string"}}},
+        {"type": "object", "anyOf": [{"properties": {"a": {"type": "string"}}}]},
+    ],
+    ids=["empty", "no_properties", "no_type", "alternatives"],
+)
+def test_a_tool_with_a_loose_schema_makes_openai_refuse_every_call(
+    schema: Json, upstream: DialectName
+) -> None:
+    """It wants an object that names its properties, however empty, and no alternatives at the top."""
+    body: Json = {
+        "contents": [{"role": "user", "parts": [{"text": "Hi"}]}],
+        "tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": schema}]}],
+    }
+    (tool,) = sent(ask(GEMINI, body, TARGETS[upstream]))["tools"]
+    written = (tool.get("function") or tool)["parameters"]
+    assert written["type"] == "object"
+    assert written["properties"] == ({"a": {"type": "string"}} if "a" in str(schema) else {})
+    assert "anyOf" not in written
+
+
+@pytest.mark.parametrize("upstream", [RESPONSES, MESSAGES, GEMINI])
+def test_a_tool_in_the_spelling_of_messages_loses_its_arguments_in_a_chat(upstream: DialectName) -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    tool = {"name": "weather", "description": "Tells it.", "input_schema": schema}
+    assert str(schema) in str(sent(ask(CHAT, HI | {"tools": [tool]}, TARGETS[upstream])))
+
+
+def test_gemini_is_told_of_no_argument_where_any_key_may_be_one() -> None:
+    schema = {"type": "object", "additionalProperties": {"type": "string"}}
+    tool = {"type": "function", "function": {"name": "set", "parameters": schema}}
+    written = sent(ask(CHAT, HI | {"tools": [tool]}, TARGETS[GEMINI]))
+    assert written["tools"][0]["functionDeclarations"][0]["parametersJsonSchema"] == schema

@@ -13,7 +13,6 @@ from switchgear.wire.anthropic_messages.tools_out import (
     BETAS,
     Tool,
     fit_choice,
-    object_schema,
     write_choice,
     write_tools,
 )
@@ -26,6 +25,7 @@ from switchgear.wire.anthropic_messages.turns_out import (
     write_messages,
 )
 from switchgear.wire.ir import Format, HostedTool, Request, ToolChoice, Upstream, Written
+from switchgear.wire.object_schema import object_schema
 from switchgear.wire.origin import ANTHROPIC
 from switchgear.wire.tool_ids import MESSAGES_NAME, ToolNames
 

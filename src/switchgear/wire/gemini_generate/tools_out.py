@@ -14,6 +14,7 @@ from switchgear.wire.tool_ids import GEMINI_NAME, ToolNames
 
 _HOSTED = {"web_search": "googleSearch", "web_fetch": "urlContext", "code_execution": "codeExecution"}
 _FREE_TEXT = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
+_SAYS = ("properties", "additionalProperties", "patternProperties", "anyOf", "oneOf", "allOf", "$ref")
 _SMALL_BYTES = 160
 """A schema that declares something is rarely smaller; only smaller ones are looked at for being empty."""
 
@@ -112,9 +113,7 @@ def _is_empty(tool: FunctionTool) -> bool:
     if tool.schema is None or len(memoryview(tool.schema)) > _SMALL_BYTES:
         return False
     found = any_of(tool.schema)
-    return not isinstance(found, dict) or not any(
-        found.get(key) for key in ("properties", "anyOf", "$ref", "allOf")
-    )
+    return not isinstance(found, dict) or not any(found.get(key) for key in _SAYS)
 
 
 def _hosted(tool: HostedTool) -> Json | None:

@@ -52,7 +52,8 @@ def _function(function: Any, place: str, item: dict[str, Any]) -> Tool:
     if not isinstance(function, dict):
         raise wrong_type(place, "an object")
     name = _name(function, place)
-    schema = function.get("parameters")
+    # Some clients write the tools of Claude models as Messages has them.
+    schema = function.get("parameters", function.get("input_schema"))
     if name in _BUILT_IN and not schema:
         return HostedTool(_BUILT_IN[name], "openai_chat", Raw(_encode(item)), name)  # type: ignore[arg-type]
     strict = function.get("strict")

@@ -4,6 +4,7 @@ from typing import Any
 
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.ir import CustomTool, FunctionTool, HostedTool, Request, ToolChoice, Upstream
+from switchgear.wire.object_schema import function_schema
 from switchgear.wire.openai_chat.messages_out import takes_custom
 from switchgear.wire.tool_choice import hosted_offered, names_hosted
 from switchgear.wire.tool_ids import ToolNames
@@ -54,7 +55,7 @@ def _tool(tool: FunctionTool | CustomTool, upstream: Upstream, names: ToolNames)
     function: dict[str, Any] = {"name": name}
     if tool.description:
         function["description"] = tool.description
-    function["parameters"] = tool.schema or {"type": "object", "properties": {}}
+    function["parameters"] = function_schema(tool.schema)
     if tool.strict is not None:
         function["strict"] = tool.strict
     return {"type": "function", "function": function}

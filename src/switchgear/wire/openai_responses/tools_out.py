@@ -7,11 +7,11 @@ from msgspec import Raw
 
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.ir import CustomTool, FunctionTool, HostedTool, Tool, ToolChoice
+from switchgear.wire.object_schema import function_schema
 from switchgear.wire.openai_responses.tools_in import hosted_kind
 from switchgear.wire.tool_ids import ToolNames
 from switchgear.wire.wrapped import SCHEMA, described
 
-_NO_ARGUMENTS = Raw(b'{"type":"object","properties":{}}')
 _decode_any = msgspec.json.Decoder().decode
 
 
@@ -40,7 +40,7 @@ def _function(tool: FunctionTool, names: ToolNames) -> dict[str, Any]:
     found: dict[str, Any] = {"type": "function", "name": names.shorten(tool.name)}
     if tool.description:
         found["description"] = tool.description
-    found["parameters"] = _NO_ARGUMENTS if tool.schema is None else tool.schema
+    found["parameters"] = function_schema(tool.schema)
     # Absent means strict here, and not strict where most requests come from.
     found["strict"] = bool(tool.strict)
     return found
