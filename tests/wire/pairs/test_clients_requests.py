@@ -184,3 +184,79 @@ def test_gemini_is_told_of_no_argument_where_any_key_may_be_one() -> None:
     tool = {"type": "function", "function": {"name": "set", "parameters": schema}}
     written = sent(ask(CHAT, HI | {"tools": [tool]}, TARGETS[GEMINI]))
     assert written["tools"][0]["functionDeclarations"][0]["parametersJsonSchema"] == schema
+
+
+READ: list[Json] = [
+    {"role": "user", "content": "Read it."},
+    {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "f", "input": {}}]},
+]
+DOCUMENTS: dict[str, Json] = {
+    "document": {
+        "type": "document",
+        "title": "Rules",
+        "context": "Of 2026",
+        "source": {"type": "text", "media_type": "text/plain", "data": "Be kind."},
+    },
+    "search_result": {
+        "type": "search_result",
+        "title": "Rules",
+        "source": "Of 2026",
+        "content": [{"type": "text", "text": "Be kind."}],
+    },
+}
+
+
+@pytest.mark.parametrize("upstream", [CHAT, RESPONSES, GEMINI])
+@pytest.mark.parametrize("kind", DOCUMENTS)
+def test_a_document_that_a_tool_read_loses_its_title_or_its_place(kind: str, upstream: DialectName) -> None:
+    """It belongs into the result, as text: Gemini takes none among a result's parts."""
+    result = {"type": "tool_result", "tool_use_id": "t1", "content": [DOCUMENTS[kind]]}
+    turns = [*READ, {"role": "user", "content": [result]}]
+    tools = [{"name": "f", "input_schema": {"type": "object"}}]
+    body = {"model": "m1", "max_tokens": 100, "messages": turns, "tools": tools}
+    written = sent(ask(MESSAGES, body, TARGETS[upstream]))
+    said = "Rules\nOf 2026\nBe kind."
+    match upstream:
+        case "openai_chat":
+            assert written["messages"][-1] == {"role": "tool", "tool_call_id": "t1", "content": said}
+        case "openai_responses":
+            last = {"type": "function_call_output", "call_id": "t1", "output": said}
+            assert written["input"][-1] == last
+        case _:
+            response = {"id": "t1", "name": "f", "response": {"output": said}}
+            assert written["contents"][-1]["parts"] == [{"functionResponse": response}]
+
+
+@pytest.mark.parametrize("upstream", [CHAT, RESPONSES, GEMINI])
+def test_what_is_said_about_a_document_is_lost(upstream: DialectName) -> None:
+    source = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjQK"}
+    document = {"type": "document", "title": "Rules", "context": "Of 2026", "source": source}
+    body = HI | {"max_tokens": 100, "messages": [{"role": "user", "content": [document]}]}
+    written = str(sent(ask(MESSAGES, body, TARGETS[upstream])))
+    assert "Of 2026" in written
+    if upstream != GEMINI:
+        assert "'Rules.pdf'" in written
+
+
+@pytest.mark.parametrize("upstream", [RESPONSES, MESSAGES, GEMINI])
+def test_a_text_file_in_bare_base64_is_taken_for_a_pdf(upstream: DialectName) -> None:
+    file = {"type": "file", "file": {"filename": "a.txt", "file_data": "QmUga2luZC4="}}
+    body = HI | {"messages": [{"role": "user", "content": [file]}]}
+    assert "pdf" not in str(sent(ask(CHAT, body, TARGETS[upstream])))
+
+
+@pytest.mark.parametrize("upstream", [CHAT, RESPONSES])
+def test_pieces_of_a_tools_result_run_together(upstream: DialectName) -> None:
+    pieces = [{"type": "text", "text": "18"}, {"type": "text", "text": "degrees"}]
+    result = {"type": "tool_result", "tool_use_id": "t1", "content": pieces, "is_error": True}
+    turns = [*READ, {"role": "user", "content": [result]}]
+    body = {"model": "m1", "max_tokens": 100, "messages": turns}
+    assert "Error: 18\\ndegrees" in str(sent(ask(MESSAGES, body, TARGETS[upstream])))
+
+
+def test_reasoning_within_the_content_of_an_answer_is_refused() -> None:
+    """Mistral's models give it so, and clients send it back."""
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}
+    answer = {"role": "assistant", "content": [thought, {"type": "text", "text": "Hello."}]}
+    body = HI | {"messages": [*HI["messages"], answer, {"role": "user", "content": "And?"}]}
+    assert "Hello." in str(sent(ask(CHAT, body, TARGETS[MESSAGES])))

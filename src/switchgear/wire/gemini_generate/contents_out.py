@@ -3,6 +3,7 @@
 from msgspec import Raw
 from msgspec.structs import replace
 
+from switchgear.wire.documents import spelt_out
 from switchgear.wire.gemini_generate.media_out import Media, media_parts
 from switchgear.wire.gemini_generate.signatures import SKIP
 from switchgear.wire.gemini_generate.values import Json
@@ -63,7 +64,7 @@ class _Writer:
             return
         results: list[Json] = []
         rest: list[Json] = []
-        for part in turn.parts:
+        for part in spelt_out(turn.parts):
             if isinstance(part, ToolResult):
                 results.append(self._result(part, rest))
             else:
@@ -124,10 +125,11 @@ class _Writer:
 
     def _result(self, part: ToolResult, rest: list[Json]) -> Json:
         """What a result can't hold goes to ``rest``, after all results."""
-        said = "\n".join(text for inner in part.parts if (text := _text_of(inner)))
+        inside = list(spelt_out(part.parts))
+        said = "\n".join(text for inner in inside if (text := _text_of(inner)))
         media = [
             item
-            for inner in part.parts
+            for inner in inside
             if isinstance(inner, Media)
             for item in media_parts(inner, self._upstream)
         ]
