@@ -4,9 +4,10 @@ these, an ordinary request is refused by the vendor, or reaches it with a part o
 import pytest
 from tests.sim.speakers import PIXEL
 from tests.wire.known_bugs.support import CHAT, GEMINI, MESSAGES, RESPONSES, Json, ask, sent
+from tests.wire.pairs.relay import Target
 from tests.wire.pairs.scenarios import TARGETS
 
-from switchgear.kernel.dialects import DialectName
+from switchgear.kernel.dialects import DIALECTS, DialectName
 
 HI: Json = {"model": "m1", "messages": [{"role": "user", "content": "Hi"}]}
 
@@ -260,3 +261,95 @@ def test_reasoning_within_the_content_of_an_answer_is_refused() -> None:
     answer = {"role": "assistant", "content": [thought, {"type": "text", "text": "Hello."}]}
     body = HI | {"messages": [*HI["messages"], answer, {"role": "user", "content": "And?"}]}
     assert "Hello." in str(sent(ask(CHAT, body, TARGETS[MESSAGES])))
+
+
+@pytest.mark.parametrize("upstream", [CHAT, RESPONSES, GEMINI])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("thread", {"type": "continue", "previous_message_id": "msg_1"}),
+        ("container", {"skills": [{"type": "anthropic", "skill_id": "pptx", "version": "latest"}]}),
+        ("compaction", {"type": "summarize"}),
+        ("max_tokens", 0),
+    ],
+)
+def test_a_message_is_answered_without_what_it_is_about(
+    field: str, value: object, upstream: DialectName
+) -> None:
+    """Turns kept by the maker, files in its container, a summary, or no answer at all: only it knows them."""
+    outcome = ask(MESSAGES, HI | {"max_tokens": 100, field: value}, TARGETS[upstream])
+    assert (outcome.asked, outcome.status) == (None, 400)
+    assert field in outcome.body.decode()
+
+
+@pytest.mark.parametrize("upstream", [CHAT, MESSAGES, GEMINI])
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("input.1", {"input": [HI["messages"][0], {"type": "shell_call_output", "output": []}]}),
+        (
+            "tools",
+            {
+                "tools": [
+                    {
+                        "type": "code_interpreter",
+                        "container": {"type": "auto", "network_policy": {"type": "disabled"}},
+                    }
+                ]
+            },
+        ),
+        ("max_output_tokens", {"max_output_tokens": 0}),
+    ],
+)
+def test_a_response_is_given_without_what_was_asked_for(name: str, more: Json, upstream: DialectName) -> None:
+    outcome = ask(RESPONSES, {"model": "m1", "input": "Hi"} | more, TARGETS[upstream])
+    assert (outcome.asked, outcome.status) == (None, 400)
+    assert name in outcome.body.decode()
+
+
+@pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens"])
+@pytest.mark.parametrize("upstream", [RESPONSES, MESSAGES, GEMINI])
+def test_no_token_is_taken_for_as_many_as_there_are(field: str, upstream: DialectName) -> None:
+    outcome = ask(CHAT, HI | {field: 0}, TARGETS[upstream])
+    assert (outcome.asked, outcome.status) == (None, 400)
+    assert field in outcome.body.decode()
+
+
+@pytest.mark.parametrize("upstream", [RESPONSES, MESSAGES, GEMINI])
+def test_objects_that_say_nothing_are_refused_or_told_as_lost(upstream: DialectName) -> None:
+    outcome = ask(CHAT, HI | {"logit_bias": {}, "metadata": {}}, TARGETS[upstream])
+    assert (outcome.status, outcome.dropped) == (200, ())
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        Target(CHAT, "openai", "gpt-4.1"),
+        Target(RESPONSES, "openai", "gpt-4.1"),
+        Target(MESSAGES, "anthropic", "claude-3-5-haiku-20241022"),
+        Target(GEMINI, "gemini", "gemini-2.0-flash"),
+    ],
+    ids=DIALECTS,
+)
+def test_reasoning_is_asked_of_a_model_that_does_none_and_nobody_says_so(target: Target) -> None:
+    client = MESSAGES if target.dialect == CHAT else CHAT
+    asked: Json = {"reasoning_effort": "high"} if client == CHAT else {"output_config": {"effort": "high"}}
+    outcome = ask(client, HI | {"max_tokens": 3000} | asked, target)
+    assert outcome.status == 200
+    assert len(outcome.dropped) == 1
+
+
+@pytest.mark.parametrize(
+    ("client", "more", "name"),
+    [
+        (MESSAGES, {"output_config": {"task_budget": {"type": "tokens", "total": 9000}}}, "task_budget"),
+        (MESSAGES, {"thinking": {"type": "enabled", "budget_tokens": 2000}}, "thinking"),
+        (RESPONSES, {"reasoning": {"mode": "pro"}}, "reasoning.mode"),
+        (RESPONSES, {"reasoning": {"effort": "high"}}, "reasoning"),
+    ],
+)
+def test_a_knob_is_lost_and_nobody_says_so(client: DialectName, more: Json, name: str) -> None:
+    body = {"model": "m1", "input": "Hi"} if client == RESPONSES else HI | {"max_tokens": 100}
+    outcome = ask(client, body | more, TARGETS[CHAT])
+    assert outcome.status == 200
+    assert name in ",".join(outcome.dropped)

@@ -20,6 +20,7 @@ from switchgear.wire.openai_responses.reasoning_out import write_reasoning
 from switchgear.wire.openai_responses.request_in import ENCRYPTED, LOGPROBS
 from switchgear.wire.openai_responses.tools_out import write_choice, write_tools
 from switchgear.wire.origin import OPENAI
+from switchgear.wire.thinking import is_lost
 from switchgear.wire.tool_ids import PLAIN_NAME, ToolNames, short_name
 
 OUTPUT_TOKENS_MIN = 16
@@ -94,7 +95,7 @@ def _fit_thinking(request: Request, facts: ModelFacts) -> tuple[Thinking | None,
     thinking, choice = request.thinking, request.tool_choice
     is_forced = choice is not None and choice.mode in ("required", "named")
     if not is_forced or not facts.thinking_auto_only or not facts.thinking_off:
-        return thinking, []
+        return thinking, ["thinking"] if is_lost(thinking, facts) else []
     return Thinking("none"), [] if thinking is None or thinking.is_off else ["thinking"]
 
 

@@ -24,6 +24,8 @@ _HOSTED: dict[str, HostedKind] = {
     "mcp": "mcp",
     "computer": "computer",
 }
+_BOUND_CONTAINER = ("file_ids", "network_policy", "skills")
+"""What a container of another maker would not have, or not keep to."""
 _PLAIN_SEARCH = frozenset(
     {"type", "filters", "search_context_size", "user_location", "external_web_access", "search_content_types"}
 )
@@ -172,7 +174,7 @@ def _hosted(raw: Raw, type_: str, param: str) -> HostedTool:
     kind = hosted_kind(type_)
     if kind == "code_execution":
         container = found.get("container")
-        plain = isinstance(container, dict) and not container.get("file_ids")
+        plain = isinstance(container, dict) and not any(container.get(key) for key in _BOUND_CONTAINER)
         return HostedTool(kind, "openai_responses", raw, type_, is_plain=plain)
     if kind != "web_search":
         return HostedTool(kind, "openai_responses", raw, type_)
