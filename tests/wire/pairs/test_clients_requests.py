@@ -353,3 +353,67 @@ def test_a_knob_is_lost_and_nobody_says_so(client: DialectName, more: Json, name
     outcome = ask(client, body | more, TARGETS[CHAT])
     assert outcome.status == 200
     assert name in ",".join(outcome.dropped)
+
+
+@pytest.mark.parametrize("upstream", [CHAT, MESSAGES, GEMINI])
+@pytest.mark.parametrize("at", [0, 1], ids=["first", "later"])
+def test_a_picture_among_the_instructions_is_lost_or_refused(at: int, upstream: DialectName) -> None:
+    picture = {"type": "input_image", "image_url": f"data:image/png;base64,{PIXEL}"}
+    guide = {"role": "developer", "content": [{"type": "input_text", "text": "So:"}, picture]}
+    items: list[Json] = [{"role": "user", "content": "Hi"}]
+    items.insert(at, guide)
+    written = str(sent(ask(RESPONSES, {"model": "m1", "input": items}, TARGETS[upstream])))
+    assert "So:" in written
+    assert PIXEL in written
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        {"type": "web_search_call", "status": "completed", "action": {"type": "search", "query": "q"}},
+        {"type": "reasoning", "summary": [], "encrypted_content": "ENC"},
+    ],
+    ids=["search", "reasoning"],
+)
+def test_an_answer_that_says_nothing_elsewhere_is_an_empty_message(trace: Json) -> None:
+    """Some hosts refuse one."""
+    items = [HI["messages"][0], trace, HI["messages"][0]]
+    written = sent(ask(RESPONSES, {"model": "m1", "input": items}, TARGETS[CHAT]))
+    assert [message["role"] for message in written["messages"]] == ["user", "user"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "taken"),
+    [
+        ("any", {"type": "any"}),
+        ({"type": "any"}, {"type": "any"}),
+        ({"type": "auto"}, {"type": "auto"}),
+        ({"type": "function", "name": "f"}, {"type": "tool", "name": "f"}),
+        ({"type": "tool", "name": "f"}, {"type": "tool", "name": "f"}),
+    ],
+)
+def test_a_choice_in_the_spelling_of_another_dialect_is_refused(choice: object, taken: Json) -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    written = sent(ask(CHAT, HI | {"tools": tools, "tool_choice": choice}, TARGETS[MESSAGES]))
+    assert written["tool_choice"] == taken
+
+
+@pytest.mark.parametrize("upstream", [CHAT, RESPONSES, GEMINI])
+def test_a_search_among_tools_finds_nothing(upstream: DialectName) -> None:
+    found = {"type": "tool_reference", "tool_name": "read_mail"}
+    result = {"type": "tool_result", "tool_use_id": "t1", "content": [found]}
+    body = HI | {"max_tokens": 100, "messages": [*READ, {"role": "user", "content": [result]}]}
+    assert "read_mail" in str(sent(ask(MESSAGES, body, TARGETS[upstream])))
+
+
+def test_a_refusal_does_not_say_what_of_the_messages_is_meant() -> None:
+    file = {"type": "file", "file": {"file_id": "file-1"}}
+    body = HI | {"messages": [{"role": "user", "content": [file]}]}
+    assert "file_id" in ask(CHAT, body, TARGETS[MESSAGES]).body.decode()
+
+
+@pytest.mark.parametrize("upstream", [CHAT, RESPONSES, MESSAGES])
+def test_a_schema_without_a_media_type_is_lost(upstream: DialectName) -> None:
+    config = {"responseSchema": {"type": "OBJECT", "properties": {"town": {"type": "STRING"}}}}
+    body: Json = {"contents": [{"parts": [{"text": "Hi"}]}], "generationConfig": config}
+    assert "json_schema" in str(sent(ask(GEMINI, body, TARGETS[upstream])))

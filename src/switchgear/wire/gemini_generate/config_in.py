@@ -83,9 +83,9 @@ def _format(config: Json) -> Format | None:
     schema = pick(config, "responseJsonSchema")
     if schema is None:
         schema = json_schema_of(pick(config, "responseSchema"))
-    if kind in ("", "text/plain"):
+    if kind == "text/plain" or (not kind and schema is None):
         return None
-    if kind == "application/json":
+    if kind in ("", "application/json"):
         if schema is None:
             return Format("json_object")
         if not isinstance(schema, dict):

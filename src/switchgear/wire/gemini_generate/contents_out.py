@@ -7,7 +7,7 @@ from switchgear.wire.documents import spelt_out
 from switchgear.wire.gemini_generate.media_out import Media, media_parts
 from switchgear.wire.gemini_generate.signatures import SKIP
 from switchgear.wire.gemini_generate.values import Json
-from switchgear.wire.history import merged, paired
+from switchgear.wire.history import merged, paired, shown_by_user
 from switchgear.wire.ir import (
     HostedItem,
     Opaque,
@@ -32,7 +32,7 @@ _RAW_ARGUMENTS = "_raw"
 def write_contents(request: Request, upstream: Upstream, names: ToolNames) -> tuple[list[Json], list[Json]]:
     """(contents, parts of the system instruction). Raises ApiError for what can't be carried."""
     system: list[Json] = []
-    turns = list(request.turns)
+    turns = list(shown_by_user(request.turns))
     while turns and turns[0].role in ("system", "developer"):
         system += [{"text": text} for part in turns.pop(0).parts if (text := _text_of(part))]
     writer = _Writer(upstream, names)

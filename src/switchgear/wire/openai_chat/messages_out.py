@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from switchgear.wire.documents import as_text, file_name, spelt_out
-from switchgear.wire.history import merged, paired
+from switchgear.wire.history import merged, paired, shown_by_user
 from switchgear.wire.images import build_data_url
 from switchgear.wire.ir import (
     Audio,
@@ -50,9 +50,11 @@ def write_messages(turns: Iterable[Turn], request: Request, upstream: Upstream, 
     wants_reasoning = upstream.facts.needs_reasoning_back and bool(request.tools)
     messages: Messages = []
     made: list[Part] = []
-    for turn in merged(paired(turns)):
+    for turn in merged(paired(shown_by_user(turns))):
         if turn.role == "assistant":
-            messages.append(_assistant(turn, upstream, wants_reasoning, names))
+            message = _assistant(turn, upstream, wants_reasoning, names)
+            if message.keys() > {"role", "content"} or message["content"]:
+                messages.append(message)
             made += [part for part in turn.parts if isinstance(part, Image)]
         elif turn.role == "user":
             messages += _user(turn, made)
