@@ -417,3 +417,13 @@ def test_a_schema_without_a_media_type_is_lost(upstream: DialectName) -> None:
     config = {"responseSchema": {"type": "OBJECT", "properties": {"town": {"type": "STRING"}}}}
     body: Json = {"contents": [{"parts": [{"text": "Hi"}]}], "generationConfig": config}
     assert "json_schema" in str(sent(ask(GEMINI, body, TARGETS[upstream])))
+
+
+@pytest.mark.parametrize("upstream", [CHAT, RESPONSES, MESSAGES])
+def test_a_schema_in_the_newest_field_of_gemini_is_lost(upstream: DialectName) -> None:
+    schema = {"type": "object", "properties": {"town": {"type": "string"}}}
+    form = [{"text": {"mimeType": "application/json", "jsonSchema": schema}}]
+    body: Json = {"contents": [{"parts": [{"text": "Hi"}]}], "generationConfig": {"responseFormat": form}}
+    outcome = ask(GEMINI, body, TARGETS[upstream])
+    assert "json_schema" in str(sent(outcome))
+    assert not outcome.dropped
