@@ -1,13 +1,17 @@
 """Requests as real clients write them, on their way to upstreams that are as strict as their vendors. Without
 these, an ordinary request is refused by the vendor, or reaches it with a part of its content gone."""
 
+import json
+
 import pytest
 from tests.sim.speakers import PIXEL
 from tests.wire.known_bugs.support import CHAT, GEMINI, MESSAGES, RESPONSES, Json, ask, sent
+from tests.wire.pairs.asks import ASKERS, Ask
 from tests.wire.pairs.relay import Target
 from tests.wire.pairs.scenarios import TARGETS
 
 from switchgear.kernel.dialects import DIALECTS, DialectName
+from switchgear.kernel.ids import new_id
 
 HI: Json = {"model": "m1", "messages": [{"role": "user", "content": "Hi"}]}
 
@@ -427,3 +431,33 @@ def test_a_schema_in_the_newest_field_of_gemini_is_lost(upstream: DialectName) -
     outcome = ask(GEMINI, body, TARGETS[upstream])
     assert "json_schema" in str(sent(outcome))
     assert not outcome.dropped
+
+
+OWN_ID = f"rs_{new_id()}00"
+"""Of a reasoning item as the relay names those that it writes itself."""
+
+
+@pytest.mark.parametrize(
+    "thought",
+    [{"encrypted_content": "relay1.anthropic.signature.abc"}, {"id": OWN_ID}, {"id": OWN_ID, "content": []}],
+)
+def test_a_conversation_that_another_model_began_can_not_go_on_at_openai(thought: Json) -> None:
+    """Its reasoning can't be read there, and is not stored there either."""
+    thought = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]} | thought
+    native = {"type": "reasoning", "id": "rs_" + "0a" * 24, "summary": []}
+    call = {"type": "function_call", "call_id": "t1", "name": "f", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "t1", "output": "18"}
+    question = {"role": "user", "content": "Hi"}
+    outcome = ask(
+        RESPONSES, {"model": "m1", "input": [question, thought, native, call, result]}, TARGETS[RESPONSES]
+    )
+    assert outcome.asked is not None
+    assert json.loads(outcome.asked.body)["input"] == [question, native, call, result]
+
+
+@pytest.mark.parametrize("upstream", [MESSAGES, GEMINI])
+def test_a_conversation_goes_on_in_responses_after_each_other_upstream(upstream: DialectName) -> None:
+    asker = ASKERS[RESPONSES](Ask("[think] [tools] How warm?", think=True, tools=True))
+    assert asker.take(json.loads(ask(RESPONSES, asker.body, TARGETS[upstream]).body))
+    assert "relay1." in str(asker.body)
+    sent(ask(RESPONSES, asker.body, TARGETS[RESPONSES]))
