@@ -461,3 +461,16 @@ def test_a_conversation_goes_on_in_responses_after_each_other_upstream(upstream:
     assert asker.take(json.loads(ask(RESPONSES, asker.body, TARGETS[upstream]).body))
     assert "relay1." in str(asker.body)
     sent(ask(RESPONSES, asker.body, TARGETS[RESPONSES]))
+
+
+def test_a_client_that_keeps_no_reasoning_can_not_go_on_with_deepseek() -> None:
+    """Few clients of chats send back what the dialect itself does not know."""
+    reasoner = Target(CHAT, "deepseek", "deepseek-reasoner")
+    asker = ASKERS[CHAT](Ask("[think] [tools] How warm?", think=True, tools=True))
+    assert asker.take(json.loads(ask(CHAT, asker.body, reasoner).body))
+    kept = asker.body["messages"][2]
+    written = sent(ask(CHAT, asker.body, reasoner))
+    assert written["messages"][2] == kept, "a client's own reasoning stays as it is"
+    del kept["reasoning_content"]
+    written = sent(ask(CHAT, asker.body, reasoner))
+    assert written["messages"][2] == kept | {"reasoning_content": " "}
