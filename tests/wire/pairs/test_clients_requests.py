@@ -474,3 +474,18 @@ def test_a_client_that_keeps_no_reasoning_can_not_go_on_with_deepseek() -> None:
     del kept["reasoning_content"]
     written = sent(ask(CHAT, asker.body, reasoner))
     assert written["messages"][2] == kept | {"reasoning_content": " "}
+
+
+def test_a_conversation_that_another_model_began_can_not_go_on_at_gemini() -> None:
+    """One call without a signature makes it refuse the whole request."""
+    asker = ASKERS[GEMINI](Ask("[tools] How warm?", tools=True))
+    reply = ask(GEMINI, asker.body, Target(CHAT, "deepseek", "deepseek-chat"))
+    assert asker.take(json.loads(reply.body))
+    parts = sent(ask(GEMINI, asker.body, TARGETS[GEMINI]))["contents"][1]["parts"]
+    assert ["thoughtSignature" in part for part in parts if "functionCall" in part] == [True, False]
+
+
+def test_a_history_that_gemini_signed_itself_is_changed_on_its_way_back() -> None:
+    asker = ASKERS[GEMINI](Ask("[think] [tools] How warm?", think=True, tools=True))
+    assert asker.take(json.loads(ask(GEMINI, asker.body, TARGETS[GEMINI]).body))
+    assert sent(ask(GEMINI, asker.body, TARGETS[GEMINI]))["contents"] == asker.body["contents"]
