@@ -489,3 +489,15 @@ def test_a_history_that_gemini_signed_itself_is_changed_on_its_way_back() -> Non
     asker = ASKERS[GEMINI](Ask("[think] [tools] How warm?", think=True, tools=True))
     assert asker.take(json.loads(ask(GEMINI, asker.body, TARGETS[GEMINI]).body))
     assert sent(ask(GEMINI, asker.body, TARGETS[GEMINI]))["contents"] == asker.body["contents"]
+
+
+GRAMMAR = {"syntax": "lark", "definition": "start: PATCH"}
+
+
+@pytest.mark.parametrize("upstream", [CHAT, MESSAGES, GEMINI])
+def test_the_grammar_of_a_tool_is_lost_or_misspelt(upstream: DialectName) -> None:
+    tool = {"type": "custom", "name": "apply_patch", "format": {"type": "grammar"} | GRAMMAR}
+    written = sent(ask(RESPONSES, {"model": "m1", "input": "Hi", "tools": [tool]}, TARGETS[upstream]))
+    assert "start: PATCH" in str(written)
+    if upstream == CHAT:
+        assert written["tools"][0]["custom"]["format"] == {"type": "grammar", "grammar": GRAMMAR}

@@ -11,6 +11,7 @@ from switchgear.wire.json_schema import SchemaTooLarge, gemini_schema
 from switchgear.wire.splice import any_of
 from switchgear.wire.tool_choice import hosted_offered, names_hosted
 from switchgear.wire.tool_ids import GEMINI_NAME, ToolNames
+from switchgear.wire.wrapped import described
 
 _HOSTED = {"web_search": "googleSearch", "web_fetch": "urlContext", "code_execution": "codeExecution"}
 _FREE_TEXT = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
@@ -83,8 +84,8 @@ def _config(mode: str) -> dict[str, Any]:
 
 def _function(tool: FunctionTool | CustomTool, upstream: Upstream, names: ToolNames) -> Json:
     written: Json = {"name": names.shorten(tool.name)}
-    if tool.description:
-        written["description"] = tool.description
+    if description := described(tool) if isinstance(tool, CustomTool) else tool.description:
+        written["description"] = description
     if isinstance(tool, CustomTool):
         written["parametersJsonSchema"] = _FREE_TEXT
         if upstream.facts.schema_subset:

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from msgspec import Raw
+
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.ir import CustomTool, FunctionTool, HostedTool, Request, ToolChoice, Upstream
 from switchgear.wire.object_schema import function_schema
 from switchgear.wire.openai_chat.messages_out import takes_custom
+from switchgear.wire.splice import any_of
 from switchgear.wire.tool_choice import hosted_offered, names_hosted
 from switchgear.wire.tool_ids import ToolNames
 from switchgear.wire.wrapped import SCHEMA, described
@@ -50,7 +53,7 @@ def _tool(tool: FunctionTool | CustomTool, upstream: Upstream, names: ToolNames)
             return {"type": "function", "function": wrapped}
         custom: dict[str, Any] = {"name": name, "description": tool.description}
         if tool.format is not None:
-            custom["format"] = tool.format
+            custom["format"] = _nested_format(tool.format)
         return {"type": "custom", "custom": custom}
     function: dict[str, Any] = {"name": name}
     if tool.description:
@@ -59,6 +62,14 @@ def _tool(tool: FunctionTool | CustomTool, upstream: Upstream, names: ToolNames)
     if tool.strict is not None:
         function["strict"] = tool.strict
     return {"type": "function", "function": function}
+
+
+def _nested_format(raw: Raw) -> Any:
+    """Responses writes the grammar one level higher."""
+    found = any_of(raw)
+    if not isinstance(found, dict) or found.get("type") != "grammar" or "grammar" in found:
+        return raw
+    return {"type": "grammar", "grammar": {key: found[key] for key in found if key != "type"}}
 
 
 def _chosen(choice: ToolChoice | None, facts: ModelFacts) -> tuple[ToolChoice | None, tuple[str, ...] | None]:
