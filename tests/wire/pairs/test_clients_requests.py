@@ -348,6 +348,7 @@ def test_reasoning_is_asked_of_a_model_that_does_none_and_nobody_says_so(target:
     [
         (MESSAGES, {"output_config": {"task_budget": {"type": "tokens", "total": 9000}}}, "task_budget"),
         (MESSAGES, {"thinking": {"type": "enabled", "budget_tokens": 2000}}, "thinking"),
+        (MESSAGES, {"thinking": {"type": "adaptive", "block_binding": {"x": 1}}}, "thinking.block_binding"),
         (RESPONSES, {"reasoning": {"mode": "pro"}}, "reasoning.mode"),
         (RESPONSES, {"reasoning": {"effort": "high"}}, "reasoning"),
     ],
@@ -501,3 +502,19 @@ def test_the_grammar_of_a_tool_is_lost_or_misspelt(upstream: DialectName) -> Non
     assert "start: PATCH" in str(written)
     if upstream == CHAT:
         assert written["tools"][0]["custom"]["format"] == {"type": "grammar", "grammar": GRAMMAR}
+
+
+@pytest.mark.parametrize(
+    ("more", "upstream", "name"),
+    [
+        ({"extra_body": {"google": {"cached_content": "c"}}}, GEMINI, "google.cached_content"),
+        ({"web_search_options": {"search_context_size": "low"}}, GEMINI, "web_search_options"),
+        ({"web_search_options": {"search_context_size": "low"}}, MESSAGES, "web_search_options"),
+    ],
+)
+def test_a_part_of_a_chats_field_is_lost_and_nobody_says_so(
+    more: Json, upstream: DialectName, name: str
+) -> None:
+    outcome = ask(CHAT, HI | more, TARGETS[upstream])
+    assert outcome.status == 200
+    assert outcome.dropped == (name,)

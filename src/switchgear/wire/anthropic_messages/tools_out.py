@@ -40,6 +40,8 @@ def write_tools(request: Request, upstream: Upstream, names: ToolNames) -> tuple
                     dropped.append(tool.kind)
                 elif written not in tools:
                     tools.append(written)
+                if tool.context_size:
+                    dropped.append("web_search_domains")
     return tools, dropped
 
 

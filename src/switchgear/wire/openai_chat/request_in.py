@@ -61,6 +61,7 @@ _KNOWN = frozenset(
         *SWITCHES,
     }
 )
+_GOOGLE = frozenset({"thinking_config", "thinkingConfig", "safety_settings", "safetySettings"})
 _ONLY_COMPLETIONS = ("suffix", "echo", "best_of")
 STOPS_MAX = 16
 
@@ -105,8 +106,17 @@ def read_request(call: Call, seals: Seals) -> Request:
         prediction=raw_of(fields, "prediction"),
         safety=_safety(fields),
         stream=call.stream,
-        extras={key: value for key, value in fields.items() if key not in _KNOWN and value != NULL},
+        extras=_extras(fields),
     )
+
+
+def _extras(fields: dict[str, Raw]) -> dict[str, Raw]:
+    """What has no place in the neutral form, by its full name."""
+    extras = {key: value for key, value in fields.items() if key not in _KNOWN and value != NULL}
+    for key, value in google_of(fields).items() if "extra_body" in fields or "google" in fields else ():
+        if key not in _GOOGLE and value is not None:
+            extras[f"google.{key}"] = Raw(_encode(value))
+    return extras
 
 
 def _prompt(fields: dict[str, Raw]) -> tuple[Turn, ...]:
