@@ -77,12 +77,13 @@ def example(schema: Json, name: str = "value", number: int = 1) -> Any:
 
     Strings are ``<name> <number>``, so that a test sees which call a value belongs to.
     """
-    return _example(schema, name, number, schema)
+    return _example(schema, name, number, schema, ())
 
 
-def _example(schema: Json, name: str, number: int, root: Json) -> Any:
-    if "$ref" in schema:
-        return _example(_resolved(schema["$ref"], root), name, number, root)
+def _example(schema: Json, name: str, number: int, root: Json, refs: tuple[str, ...]) -> Any:
+    """``refs``: the references that led here; one that leads back ends the value."""
+    if (ref := schema.get("$ref")) is not None:
+        return {} if ref in refs else _example(_resolved(ref, root), name, number, root, (*refs, ref))
     if "const" in schema:
         return schema["const"]
     if schema.get("enum"):
@@ -90,18 +91,18 @@ def _example(schema: Json, name: str, number: int, root: Json) -> Any:
     for key in ("anyOf", "oneOf"):
         for option in schema.get(key) or ():
             if option.get("type") not in ("null", "NULL"):
-                return _example(option, name, number, root)
+                return _example(option, name, number, root, refs)
     kind = schema.get("type")
     if isinstance(kind, list):
         kind = next((item for item in kind if item != "null"), "null")
     kind = (kind or ("object" if "properties" in schema else "string")).lower()
     if kind == "object":
         properties = schema.get("properties") or {}
-        return {key: _example(inner, key, number, root) for key, inner in properties.items()}
+        return {key: _example(inner, key, number, root, refs) for key, inner in properties.items()}
     if kind == "array":
         items = schema.get("items") or {}
         count = max(1, int(schema.get("minItems") or 1))
-        return [_example(items, name, number + at, root) for at in range(count)]
+        return [_example(items, name, number + at, root, refs) for at in range(count)]
     if kind in ("integer", "number"):
         return max(number, schema.get("minimum") or number)
     return {"boolean": True, "null": None}.get(kind, f"{name} {number}")

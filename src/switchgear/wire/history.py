@@ -7,12 +7,12 @@ turn and has to look the same then; in linear time.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from msgspec.structs import replace
 
-from switchgear.wire.ir import Part, Text, ToolCall, ToolResult, Turn
+from switchgear.wire.ir import Part, Refusal, Text, ToolCall, ToolResult, Turn
 
 NO_RESULT = "[no result: interrupted]"
 
@@ -49,6 +49,28 @@ def _has_tools(turns: tuple[Turn, ...]) -> bool:
             if type(part) is not Text and isinstance(part, (ToolCall, ToolResult)):
                 return True
     return False
+
+
+def shown_by_user(turns: Iterable[Turn]) -> Iterator[Turn]:
+    """The same, with pictures and files of instructions in a turn of the user right after those: where
+    instructions are nothing but text."""
+    media: list[Part] = []
+    for turn in turns:
+        if turn.role not in ("system", "developer"):
+            if media:
+                yield Turn("user", tuple(media))
+                media = []
+            yield turn
+            continue
+        kept = tuple(part for part in turn.parts if isinstance(part, Text | Refusal))
+        if len(kept) == len(turn.parts):
+            yield turn
+            continue
+        media += [part for part in turn.parts if not isinstance(part, Text | Refusal)]
+        if kept:
+            yield replace(turn, parts=kept)
+    if media:
+        yield Turn("user", tuple(media))
 
 
 def merged(turns: Iterable[Turn]) -> tuple[Turn, ...]:

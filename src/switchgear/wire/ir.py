@@ -197,9 +197,9 @@ Tool = FunctionTool | CustomTool | HostedTool
 class ToolChoice(msgspec.Struct, frozen=True):
     mode: Literal["auto", "none", "required", "named"]
     name: str = ""
-    """Of mode ``named``."""
+    """Of mode ``named``; of a hosted tool its kind."""
     allowed: tuple[str, ...] = ()
-    """Only these of the declared tools; empty = all."""
+    """Only these of the declared tools, by the same names; empty = all."""
 
 
 class Format(msgspec.Struct, frozen=True):

@@ -136,7 +136,8 @@ def weigh(
 
 def refusal(concept: str, field: str, detail: str) -> ApiError:
     """The 400 for a concept that no upstream of the model can carry; ``field`` is the client's name of it."""
-    shown = f" ({detail})" if detail else ""
+    shown = detail or ("" if field.endswith(concept) else concept)
+    shown = f" ({shown})" if shown else ""
     return ApiError(
         UNSUPPORTED_PARAMETER,
         f"'{field}'{shown} can't be carried to this model: no upstream of it has an equivalent, and leaving "

@@ -85,6 +85,11 @@ def fit_effort(effort: Effort, efforts: tuple[str, ...]) -> Effort:
     return next((name for name in known if EFFORTS.index(name) > wanted), known[-1])
 
 
+def is_lost(thinking: Thinking | None, facts: ModelFacts) -> bool:
+    """Whether reasoning is asked of a model that does none."""
+    return facts.thinking == "none" and effort_of(thinking) not in (None, "none")
+
+
 def _bounded(budget: int, facts: ModelFacts) -> int:
     if facts.budget_max:
         budget = min(budget, facts.budget_max)

@@ -17,6 +17,7 @@ from tests.wire.known_bugs.support import (
     WEATHER,
     Json,
     ask,
+    frames_of,
     others,
     sent,
 )
@@ -26,6 +27,9 @@ from tests.wire.pairs.scenarios import TARGETS
 from tests.wire.pairs.transcript import pretty
 
 from switchgear.kernel.dialects import DIALECTS, DialectName
+from switchgear.relay.routes import find_route
+from switchgear.wire.dialects import DIALECT_OF_OPERATION
+from switchgear.wire.fields import read_fields
 
 NAME, SCHEMA = TOOLS[0]
 ODD_ID = "functions.weather:0"
@@ -300,6 +304,83 @@ def test_bug_54_a_null_is_taken_for_a_wish(upstream: DialectName) -> None:
     outcome = ask(CHAT, body, TARGETS[upstream])
     assert "null" not in json.dumps(sent(outcome))
     assert outcome.dropped == ()
+
+
+COUNTED: dict[str, Json] = {
+    "/v1/messages/count_tokens": {
+        "model": "m1",
+        "system": [{"type": "text", "text": "INSTRUCTION"}],
+        "tools": [{"name": "TOOL", "description": "PURPOSE", "input_schema": {"type": "object"}}],
+        "messages": [
+            {"role": "user", "content": "QUESTION"},
+            {
+                "role": "assistant",
+                "content": [{"type": "tool_use", "id": "t", "name": "TOOL", "input": {"k": "ARGUMENT"}}],
+            },
+            {
+                "role": "user",
+                "content": [
+                    {
+                        "type": "tool_result",
+                        "tool_use_id": "t",
+                        "content": [{"type": "text", "text": "RESULT"}],
+                    }
+                ],
+            },
+        ],
+    },
+    "/v1/responses/input_tokens": {
+        "model": "m1",
+        "instructions": "INSTRUCTION",
+        "tools": [{"type": "function", "name": "TOOL", "description": "PURPOSE"}],
+        "input": [
+            {"role": "user", "content": "QUESTION"},
+            {"type": "function_call", "call_id": "t", "name": "TOOL", "arguments": '{"k":"ARGUMENT"}'},
+            {"type": "function_call_output", "call_id": "t", "output": "RESULT"},
+        ],
+    },
+    "/v1beta/models/m1:countTokens": {
+        "generateContentRequest": {
+            "systemInstruction": {"parts": [{"text": "INSTRUCTION"}]},
+            "tools": [{"functionDeclarations": [{"name": "TOOL", "description": "PURPOSE"}]}],
+            "contents": [
+                {"role": "user", "parts": [{"text": "QUESTION"}]},
+                {"role": "model", "parts": [{"functionCall": {"name": "TOOL", "args": {"k": "ARGUMENT"}}}]},
+                {
+                    "role": "user",
+                    "parts": [{"functionResponse": {"name": "TOOL", "response": {"output": "RESULT"}}}],
+                },
+            ],
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("path", COUNTED)
+def test_bug_45_tokens_are_not_counted_where_no_upstream_does(path: str) -> None:
+    """Everything that a model would read counts, and the number comes in the client's form."""
+    route = find_route(path)
+    assert route is not None
+    assert route.counts is not None
+    dialect = DIALECT_OF_OPERATION[route.counts]
+    fields = read_fields(json.dumps(COUNTED[path]).encode())
+    call = dialect.read_call(route.counts, fields, "m1", route.in_path)
+    text = dialect.input_text(call)
+    words = ("INSTRUCTION", "TOOL", "PURPOSE", "QUESTION", "ARGUMENT", "RESULT")
+    assert [word for word in words if word not in text] == []
+    assert dialect.overhead_tokens(call) > 0
+    assert 123 in json.loads(dialect.render_count(123)).values()
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_bug_28_a_host_that_knows_only_chat_can_not_answer_a_response(stream: bool) -> None:
+    body = base(RESPONSES) | {"stream": stream}
+    outcome = ask(RESPONSES, body, Target(CHAT, "deepseek", "deepseek-chat"), stream)
+    sent(outcome)
+    response = json.loads(outcome.body) if not stream else frames_of(outcome.body)[-1]["response"]
+    assert (response["object"], response["status"]) == ("response", "completed")
+    assert response["output"][-1]["content"][0]["text"].startswith("word0 word1")
+    assert response["usage"]["total_tokens"] > 0
 
 
 @pytest.mark.parametrize("client", [MESSAGES, GEMINI])

@@ -68,6 +68,7 @@ class Block(msgspec.Struct):
     signature: str | None = None
     data: str | None = None
     file_id: str | None = None
+    tool_name: str | None = None
     cache_control: CacheControl | None = None
 
 
@@ -218,10 +219,6 @@ def _redacted(block: Block, place: str, seals: Seals) -> Sequence[Part]:
     return (Reasoning("", opaque),) if opaque else ()
 
 
-def _nothing(block: Block, place: str, seals: Seals) -> Sequence[Part]:
-    return ()
-
-
 def _summary(block: Block, place: str, seals: Seals) -> Sequence[Part]:
     """What stands for a part of the conversation that was cut away."""
     text = _string(block.content)
@@ -238,8 +235,8 @@ _READERS: dict[str, _Read] = {
     "tool_result": _tool_result,
     "thinking": _thinking,
     "redacted_thinking": _redacted,
-    # Tools that a search of tools found: all of them are declared anyway.
-    "tool_reference": _nothing,
+    # A tool that a search of tools found: it is declared anyway.
+    "tool_reference": lambda block, place, seals: (Text(block.tool_name),) if block.tool_name else (),
     "compaction": _summary,
     "container_upload": lambda block, place, seals: (File(file_id=block.file_id or "container_upload"),),
 }

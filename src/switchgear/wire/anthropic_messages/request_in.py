@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from switchgear.kernel.errors import UNSUPPORTED_PARAMETER, ApiError
 from switchgear.wire.anthropic_messages.checks import (
     Fields,
     decoded,
@@ -46,6 +47,8 @@ class _Message(msgspec.Struct, gc=False):
 _decode_messages = msgspec.json.Decoder(list[_Message]).decode
 _encode = msgspec.json.Encoder().encode
 
+_OF_ACCOUNT = ("thread", "container", "compaction")
+"""What is kept at the maker's, or done by it: without it the answer would be another."""
 _TIERS = {"auto": "auto", "standard_only": "default"}
 _KNOWN = frozenset(
     {
@@ -69,10 +72,20 @@ _KNOWN = frozenset(
     }
 )
 
+_CONFIG = frozenset({"effort", "format"})
+_THINKING = frozenset({"type", "budget_tokens", "display"})
+
 
 def read_request(call: Call, seals: Seals) -> Request:
     """Raises ApiError INVALID_TYPE, INVALID_VALUE for what can't be read."""
     fields = call.fields
+    for key in _OF_ACCOUNT:
+        if is_there(fields, key):
+            raise ApiError(
+                UNSUPPORTED_PARAMETER,
+                f"'{key}' can't be carried to this model: only the maker of the dialect knows what it names.",
+                param=key,
+            )
     choice, parallel = read_choice(fields)
     config = _object(fields, "output_config")
     return Request(
@@ -81,7 +94,7 @@ def read_request(call: Call, seals: Seals) -> Request:
         tool_choice=choice,
         parallel=parallel,
         thinking=_thinking(_object(fields, "thinking"), config),
-        output_tokens_max=read_count(fields, "max_tokens"),
+        output_tokens_max=read_count(fields, "max_tokens", 1),
         temperature=read_number(fields, "temperature"),
         top_p=read_number(fields, "top_p"),
         top_k=read_count(fields, "top_k"),
@@ -90,8 +103,21 @@ def read_request(call: Call, seals: Seals) -> Request:
         user=_user(_object(fields, "metadata")),
         service_tier=_TIERS.get(_word(decoded(fields, "service_tier")), ""),
         stream=call.operation == "anthropic_messages" and read_bool(fields, "stream"),
-        extras={key: value for key, value in fields.items() if key not in _KNOWN and is_there(fields, key)},
+        extras=_extras(fields, config),
     )
+
+
+def _extras(fields: Fields, config: dict[str, Any]) -> dict[str, Raw]:
+    """What has no place in the neutral form, by its full name."""
+    extras = {key: value for key, value in fields.items() if key not in _KNOWN and is_there(fields, key)}
+    for holder, found, known in (
+        ("output_config", config, _CONFIG),
+        ("thinking", _object(fields, "thinking"), _THINKING),
+    ):
+        for key, value in found.items():
+            if key not in known and value is not None:
+                extras[f"{holder}.{key}"] = Raw(_encode(value))
+    return extras
 
 
 def thinking_of(fields: Fields) -> Thinking | None:

@@ -7,13 +7,12 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.wire.anthropic_messages.content_out import Block, ContentWriter
-from switchgear.wire.anthropic_messages.output_schema import close_schema
+from switchgear.wire.anthropic_messages.output_schema import can_be_closed, close_schema, is_object
 from switchgear.wire.anthropic_messages.thinking_out import Switched, switch_thinking, write_sampling
 from switchgear.wire.anthropic_messages.tools_out import (
     BETAS,
     Tool,
     fit_choice,
-    object_schema,
     write_choice,
     write_tools,
 )
@@ -25,7 +24,9 @@ from switchgear.wire.anthropic_messages.turns_out import (
     split_system,
     write_messages,
 )
+from switchgear.wire.history import shown_by_user
 from switchgear.wire.ir import Format, HostedTool, Request, ToolChoice, Upstream, Written
+from switchgear.wire.object_schema import object_schema
 from switchgear.wire.origin import ANTHROPIC
 from switchgear.wire.tool_ids import MESSAGES_NAME, ToolNames
 
@@ -45,7 +46,7 @@ def write_request(request: Request, upstream: Upstream) -> Written:
         [tool.name for tool in request.tools if not isinstance(tool, HostedTool)], MESSAGES_NAME, 128
     )
     writer = ContentWriter(upstream, names)
-    leading, turns = split_system(request.turns)
+    leading, turns = split_system(tuple(shown_by_user(request.turns)))
     system = [block for turn in leading for block in writer.texts(turn)]
     messages = write_messages(turns, writer)
     tools, dropped = write_tools(request, upstream, names)
@@ -113,12 +114,13 @@ def _write_format(
     system: list[Block],
     output: dict[str, Any],
 ) -> tuple[ToolChoice | None, str]:
-    """The form of the answer: ``output_config.format``, or a tool that takes the answer, or words. Returns
-    the choice of tools and the tool whose call is the answer."""
+    """The form of the answer: ``output_config.format``, or a tool that takes the answer, where that field is
+    not known or can't say the schema, or words. Returns the choice of tools and the tool whose call is the
+    answer."""
     if form.kind == "json_object" or form.schema is None:
         system.append({"type": "text", "text": _JSON_ONLY})
         return choice, ""
-    if upstream.facts.json_schema:
+    if upstream.facts.json_schema and (can_be_closed(form.schema) or not is_object(form.schema)):
         output["format"] = {"type": "json_schema", "schema": close_schema(form.schema)}
         return choice, ""
     may_call = bool(tools) and (choice is None or choice.mode != "none")

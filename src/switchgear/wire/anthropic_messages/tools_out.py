@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from msgspec import Raw
-
 from switchgear.kernel.errors import INVALID_VALUE, ApiError
 from switchgear.wire.anthropic_messages.content_out import cache_control
 from switchgear.wire.ir import CustomTool, FunctionTool, HostedTool, Request, ToolChoice, Upstream
+from switchgear.wire.object_schema import object_schema
 from switchgear.wire.origin import ANTHROPIC
 from switchgear.wire.splice import any_of
 from switchgear.wire.tool_ids import ToolNames
@@ -14,7 +13,6 @@ from switchgear.wire.wrapped import SCHEMA, described
 
 Tool = dict[str, Any]
 
-_BRANCHES = ("allOf", "anyOf", "oneOf")
 _SEARCH = "web_search_20250305"
 _FETCH = "web_fetch_20250910"
 _CODE = "code_execution_20250825"
@@ -29,7 +27,7 @@ def write_tools(request: Request, upstream: Upstream, names: ToolNames) -> tuple
     tools: list[Tool] = []
     dropped: list[str] = []
     for tool in request.tools:
-        if allowed and not isinstance(tool, HostedTool) and tool.name not in allowed:
+        if allowed and (tool.kind if isinstance(tool, HostedTool) else tool.name) not in allowed:
             continue
         match tool:
             case FunctionTool():
@@ -42,6 +40,8 @@ def write_tools(request: Request, upstream: Upstream, names: ToolNames) -> tuple
                     dropped.append(tool.kind)
                 elif written not in tools:
                     tools.append(written)
+                if tool.context_size:
+                    dropped.append("web_search_domains")
     return tools, dropped
 
 
@@ -86,30 +86,6 @@ def fit_choice(
     if choice.mode == "none":
         return None, [], []
     return ToolChoice("auto"), only, ["tool_choice"]
-
-
-def object_schema(schema: Raw | None) -> dict[str, Any]:
-    """A schema of an object, as the dialect takes no other, and no alternatives at its top; those are
-    joined."""
-    found = any_of(schema) if schema is not None else None
-    if not isinstance(found, dict):
-        return {"type": "object", "properties": {}}
-    if found.get("type") == "object" and not any(key in found for key in _BRANCHES):
-        found.setdefault("properties", {})
-        return found
-    joined = {key: value for key, value in found.items() if key not in _BRANCHES}
-    properties = dict(joined.get("properties") or {})
-    required = list(joined.get("required") or [])
-    for key in _BRANCHES:
-        for branch in found.get(key) or ():
-            if isinstance(branch, dict) and isinstance(branch.get("properties"), dict):
-                properties.update(branch["properties"])
-                if key == "allOf" and isinstance(branch.get("required"), list):
-                    required += [name for name in branch["required"] if name not in required]
-    joined |= {"type": "object", "properties": properties}
-    if required:
-        joined["required"] = required
-    return joined
 
 
 def _function(tool: FunctionTool, upstream: Upstream, names: ToolNames) -> Tool:

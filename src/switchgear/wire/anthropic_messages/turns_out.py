@@ -1,7 +1,7 @@
 """A conversation in the order that this dialect asks for: system texts at the front, then users and
 assistants by turns, a result for each call."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ from switchgear.kernel.limits import CACHE_MARKERS_MAX
 from switchgear.wire.anthropic_messages.content_out import Block, ContentWriter
 from switchgear.wire.anthropic_messages.system import reminder
 from switchgear.wire.history import merged, paired
-from switchgear.wire.ir import Part, Text, Turn
+from switchgear.wire.ir import Image, Part, Text, ToolResult, Turn
 
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 _REASONING = frozenset({"thinking", "redacted_thinking"})
@@ -31,7 +31,7 @@ def split_system(turns: tuple[Turn, ...]) -> tuple[tuple[Turn, ...], tuple[Turn,
 def write_messages(turns: tuple[Turn, ...], writer: ContentWriter) -> list[Block]:
     """The conversation as messages, none of them empty. Raises ApiError."""
     messages: list[Block] = []
-    for turn in merged(paired(turns)):
+    for turn in _shown(merged(paired(turns))):
         message = writer.message(turn)
         if not messages and turn.role == "assistant":
             messages.append(_filler("user"))
@@ -42,6 +42,25 @@ def write_messages(turns: tuple[Turn, ...], writer: ContentWriter) -> list[Block
     for message in messages:
         message["content"] = message["content"] or _filler(message["role"])["content"]
     return messages or [_filler("user")]
+
+
+def _shown(turns: Iterable[Turn]) -> Iterator[Turn]:
+    """The pictures that an assistant made are shown to it by the user's next turn, as it can't hold any."""
+    made: list[Part] = []
+    for turn in turns:
+        if turn.role == "assistant":
+            made += [part for part in turn.parts if isinstance(part, Image)]
+            kept = tuple(part for part in turn.parts if not isinstance(part, Image))
+            yield turn if len(kept) == len(turn.parts) else msgspec.structs.replace(turn, parts=kept)
+        elif made:
+            results = sum(1 for part in turn.parts if isinstance(part, ToolResult))
+            parts = (*turn.parts[:results], *made, *turn.parts[results:])
+            made = []
+            yield msgspec.structs.replace(turn, parts=parts)
+        else:
+            yield turn
+    if made:
+        yield Turn("user", tuple(made))
 
 
 def settle_prefill(messages: list[Block], is_taken: bool) -> None:

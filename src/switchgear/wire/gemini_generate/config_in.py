@@ -74,18 +74,36 @@ def unknown_knobs(config: Json) -> dict[str, Raw]:
     return {
         f"{PLACE}.{key}": Raw(_encode(value))
         for key, value in config.items()
-        if key not in _KNOWN_NAMES and value is not None
+        if key not in _KNOWN_NAMES and value is not None and not _is_text_form(key, value)
     }
 
 
+def _is_text_form(key: str, value: Any) -> bool:
+    """``responseFormat`` that speaks of text alone, which is read by ``_format``."""
+    if key not in ("responseFormat", "response_format"):
+        return False
+    return all(isinstance(item, dict) and item.keys() <= {"text"} for item in _listed(value))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _text_form(config: Json) -> Json:
+    """What ``responseFormat`` says of texts."""
+    found = (item.get("text") for item in _listed(pick(config, "responseFormat")) if isinstance(item, dict))
+    return next((form for form in found if isinstance(form, dict)), {})
+
+
 def _format(config: Json) -> Format | None:
-    kind = text_in(config, "responseMimeType", PLACE)
-    schema = pick(config, "responseJsonSchema")
+    form = _text_form(config)
+    kind = text_in(config, "responseMimeType", PLACE) or text(pick(form, "mimeType")).lower()
+    schema = pick(config, "responseJsonSchema") or pick(form, "jsonSchema")
     if schema is None:
         schema = json_schema_of(pick(config, "responseSchema"))
-    if kind in ("", "text/plain"):
+    if kind == "text/plain" or (not kind and schema is None):
         return None
-    if kind == "application/json":
+    if kind in ("", "application/json"):
         if schema is None:
             return Format("json_object")
         if not isinstance(schema, dict):

@@ -8,7 +8,7 @@ from switchgear.wire.gemini_generate.tools_out import subset_of
 from switchgear.wire.gemini_generate.values import Json, text
 from switchgear.wire.ir import Effort, Request, Thinking, Upstream
 from switchgear.wire.splice import any_of
-from switchgear.wire.thinking import GEMINI_BUDGETS, budget_of, effort_of, fit_effort
+from switchgear.wire.thinking import GEMINI_BUDGETS, budget_of, effort_of, fit_effort, is_lost
 
 STOPS_MAX = 5
 _VOICES = {
@@ -58,6 +58,8 @@ def write_config(request: Request, upstream: Upstream) -> tuple[Json, list[str],
         # Models that speak do nothing else.
         config["responseModalities"] = ["AUDIO"]
         config["speechConfig"] = _speech(request.audio)
+    if is_lost(request.thinking, facts):
+        dropped.append("thinking")
     if thinking := write_thinking(request.thinking, facts):
         config["thinkingConfig"] = thinking
     return config, dropped, _format(request, upstream, config)

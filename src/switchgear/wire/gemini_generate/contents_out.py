@@ -3,10 +3,11 @@
 from msgspec import Raw
 from msgspec.structs import replace
 
+from switchgear.wire.documents import spelt_out
 from switchgear.wire.gemini_generate.media_out import Media, media_parts
 from switchgear.wire.gemini_generate.signatures import SKIP
 from switchgear.wire.gemini_generate.values import Json
-from switchgear.wire.history import merged, paired
+from switchgear.wire.history import merged, paired, shown_by_user
 from switchgear.wire.ir import (
     HostedItem,
     Opaque,
@@ -31,7 +32,7 @@ _RAW_ARGUMENTS = "_raw"
 def write_contents(request: Request, upstream: Upstream, names: ToolNames) -> tuple[list[Json], list[Json]]:
     """(contents, parts of the system instruction). Raises ApiError for what can't be carried."""
     system: list[Json] = []
-    turns = list(request.turns)
+    turns = list(shown_by_user(request.turns))
     while turns and turns[0].role in ("system", "developer"):
         system += [{"text": text} for part in turns.pop(0).parts if (text := _text_of(part))]
     writer = _Writer(upstream, names)
@@ -63,7 +64,7 @@ class _Writer:
             return
         results: list[Json] = []
         rest: list[Json] = []
-        for part in turn.parts:
+        for part in spelt_out(turn.parts):
             if isinstance(part, ToolResult):
                 results.append(self._result(part, rest))
             else:
@@ -124,10 +125,11 @@ class _Writer:
 
     def _result(self, part: ToolResult, rest: list[Json]) -> Json:
         """What a result can't hold goes to ``rest``, after all results."""
-        said = "\n".join(text for inner in part.parts if (text := _text_of(inner)))
+        inside = list(spelt_out(part.parts))
+        said = "\n".join(text for inner in inside if (text := _text_of(inner)))
         media = [
             item
-            for inner in part.parts
+            for inner in inside
             if isinstance(inner, Media)
             for item in media_parts(inner, self._upstream)
         ]

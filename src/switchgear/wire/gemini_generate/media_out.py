@@ -22,12 +22,9 @@ def remote_files(request: Request) -> tuple[str, ...]:
 
 
 def media_parts(part: Media, upstream: Upstream) -> list[Json]:
-    """The part in this dialect; a document in plain text is a text. Raises ApiError for what is known to
-    another account only."""
+    """The part in this dialect. Raises ApiError for what is known to another account only."""
     if isinstance(part, Audio) and part.answer_id:
         return [{"text": part.transcript}] if part.transcript else []
-    if isinstance(part, File) and part.text:
-        return [{"text": _titled(part)}]
     if isinstance(part, Image | File) and part.file_id:
         raise ApiError(
             UNSUPPORTED_PARAMETER,
@@ -58,8 +55,3 @@ def _type(media_type: str, part: Media) -> str:
 
 def _known(media_type: str) -> str:
     return _AUDIO_TYPES.get(media_type, media_type)
-
-
-def _titled(part: File) -> str:
-    heads = [head for head in (part.filename, part.context) if head]
-    return "\n".join([*heads, part.text])

@@ -11,6 +11,7 @@ from switchgear.wire.dialect import Edits
 from switchgear.wire.edits import edited
 from switchgear.wire.gemini_generate.config_out import write_thinking
 from switchgear.wire.gemini_generate.signatures import SEALED, SKIP
+from switchgear.wire.gemini_generate.signed import signed
 from switchgear.wire.gemini_generate.values import Json, object_of, pick
 from switchgear.wire.ir import Thinking
 from switchgear.wire.splice import BadJson, any_of, read_object, read_objects, write_array, write_object
@@ -34,6 +35,8 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
         fields["requests"] = _with_models(fields["requests"], model)
     if "contents" in fields and _SEALED in bytes(fields["contents"]):
         fields["contents"] = _without_sealed(fields["contents"])
+    if "contents" in fields and edits.facts.thinking == "level":
+        fields["contents"] = signed(fields["contents"])
     return write_object(edited(fields, edits))
 
 

@@ -6,13 +6,16 @@ import msgspec
 
 from switchgear.kernel.errors import INVALID_VALUE, ApiError
 from switchgear.wire.gemini_generate.values import Json
-from switchgear.wire.ir import CustomTool, FunctionTool, HostedTool, Request, Tool, Upstream
+from switchgear.wire.ir import CustomTool, FunctionTool, HostedTool, Request, Upstream
 from switchgear.wire.json_schema import SchemaTooLarge, gemini_schema
 from switchgear.wire.splice import any_of
+from switchgear.wire.tool_choice import hosted_offered, names_hosted
 from switchgear.wire.tool_ids import GEMINI_NAME, ToolNames
+from switchgear.wire.wrapped import described
 
 _HOSTED = {"web_search": "googleSearch", "web_fetch": "urlContext", "code_execution": "codeExecution"}
 _FREE_TEXT = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
+_SAYS = ("properties", "additionalProperties", "patternProperties", "anyOf", "oneOf", "allOf", "$ref")
 _SMALL_BYTES = 160
 """A schema that declares something is rarely smaller; only smaller ones are looked at for being empty."""
 
@@ -33,18 +36,19 @@ def write_tools(request: Request, upstream: Upstream, names: ToolNames) -> tuple
     """(tools, concepts that were left out). Functions stand in one tool together, and Google takes its own
     tools either alone or not at all. Raises ApiError."""
     functions: dict[str, Json] = {}
-    hosted: list[tuple[str, Json | None]] = []
+    hosted = [(tool.kind, _hosted(tool)) for tool in hosted_offered(request)]
     chosen = _chosen(request)
     for tool in request.tools:
-        if isinstance(tool, HostedTool):
-            hosted.append((tool.kind, _hosted(tool)))
-        elif chosen is None or tool.name in chosen:
+        if not isinstance(tool, HostedTool) and (chosen is None or tool.name in chosen):
             # A name that is declared twice is refused.
             functions.setdefault(tool.name, _function(tool, upstream, names))
     if functions:
         return [{"functionDeclarations": list(functions.values())}], [kind for kind, _ in hosted]
     tools = [written for _, written in hosted if written is not None]
-    return tools, [kind for kind, written in hosted if written is None]
+    dropped = [kind for kind, written in hosted if written is None]
+    if any(tool.location is not None or tool.context_size for tool in hosted_offered(request)):
+        dropped.append("web_search_domains")
+    return tools, dropped
 
 
 def write_choice(request: Request, upstream: Upstream, names: ToolNames, functions: bool) -> Json | None:
@@ -74,9 +78,7 @@ def _chosen(request: Request) -> frozenset[str] | None:
         return None
     if choice.mode == "auto" and choice.allowed:
         return frozenset(choice.allowed)
-    if choice.mode == "named" and any(isinstance(tool, HostedTool) for tool in request.tools):
-        return frozenset((choice.name,))
-    return None
+    return frozenset() if names_hosted(request) else None
 
 
 def _config(mode: str) -> dict[str, Any]:
@@ -85,8 +87,8 @@ def _config(mode: str) -> dict[str, Any]:
 
 def _function(tool: FunctionTool | CustomTool, upstream: Upstream, names: ToolNames) -> Json:
     written: Json = {"name": names.shorten(tool.name)}
-    if tool.description:
-        written["description"] = tool.description
+    if description := described(tool) if isinstance(tool, CustomTool) else tool.description:
+        written["description"] = description
     if isinstance(tool, CustomTool):
         written["parametersJsonSchema"] = _FREE_TEXT
         if upstream.facts.schema_subset:
@@ -115,15 +117,11 @@ def _is_empty(tool: FunctionTool) -> bool:
     if tool.schema is None or len(memoryview(tool.schema)) > _SMALL_BYTES:
         return False
     found = any_of(tool.schema)
-    return not isinstance(found, dict) or not any(
-        found.get(key) for key in ("properties", "anyOf", "$ref", "allOf")
-    )
+    return not isinstance(found, dict) or not any(found.get(key) for key in _SAYS)
 
 
-def _hosted(tool: Tool) -> Json | None:
+def _hosted(tool: HostedTool) -> Json | None:
     """None for those that have no equivalent here."""
-    if not isinstance(tool, HostedTool):
-        return None
     if tool.dialect == "gemini_generate":
         found = any_of(tool.raw)
         return found if isinstance(found, dict) else None

@@ -5,10 +5,8 @@ from typing import Any
 import msgspec
 
 from switchgear.kernel.errors import INVALID_VALUE, MISSING_PARAMETER, ApiError
-from switchgear.wire.images import parse_data_url
 from switchgear.wire.ir import (
     Audio,
-    CacheTtl,
     File,
     Image,
     Opaque,
@@ -20,7 +18,14 @@ from switchgear.wire.ir import (
     ToolCall,
     ToolResult,
     Turn,
-    Video,
+)
+from switchgear.wire.openai_chat.media_in import (
+    cache_of,
+    read_audio,
+    read_file,
+    read_image,
+    read_video,
+    word_of,
 )
 from switchgear.wire.openai_chat.values import wrong_type
 from switchgear.wire.origin import ANTHROPIC, GOOGLE
@@ -29,7 +34,6 @@ CLAUDE_FORMAT = "anthropic-claude-v1"
 """Of ``reasoning_details``: the signature is Anthropic's own spelling. Any other is one of our envelopes."""
 
 _encode = msgspec.json.Encoder().encode
-_AUDIO_TYPES = {"wav": "audio/wav", "mp3": "audio/mp3"}
 
 
 def read_turns(messages: Any, seals: Seals) -> tuple[Turn, ...]:
@@ -71,7 +75,7 @@ def _result(message: dict[str, Any], place: str, calls: dict[str, str]) -> ToolR
         raise wrong_type(f"{place}.tool_call_id", "a string")
     inner = tuple(_inner(_parts(message.get("content"), f"{place}.content")))
     kind = "custom" if calls.get(call_id) == "custom" else "function"
-    return ToolResult(call_id, inner, kind=kind, cache=_cache(message))  # type: ignore[arg-type]
+    return ToolResult(call_id, inner, kind=kind, cache=cache_of(message))  # type: ignore[arg-type]
 
 
 def _inner(parts: list[Part]) -> list[Text | Image | File | Audio]:
@@ -92,30 +96,42 @@ def _assistant(message: dict[str, Any], place: str, seals: Seals, calls: dict[st
         parts.append(
             Audio(answer_id=audio["id"], transcript=transcript if isinstance(transcript, str) else "")
         )
+    parts += _pictures(message, place)
     calls_made = message.get("tool_calls")
     if calls_made is not None and not isinstance(calls_made, list):
         raise wrong_type(f"{place}.tool_calls", "an array of calls")
     for index, call in enumerate(calls_made or ()):
         parts.append(_tool_call(call, f"{place}.tool_calls.{index}", seals, calls))
     if isinstance(legacy := message.get("function_call"), dict):
-        parts.append(ToolCall("", _text(legacy.get("name")), _arguments(legacy.get("arguments"))))
+        parts.append(ToolCall("", word_of(legacy.get("name")), _arguments(legacy.get("arguments"))))
     return parts
+
+
+def _pictures(message: dict[str, Any], place: str) -> list[Part]:
+    """Those that an earlier answer made, where this dialect's answers hold them."""
+    found = message.get("images")
+    items = found if isinstance(found, list) else ()
+    return [
+        read_image(item, f"{place}.images.{index}")
+        for index, item in enumerate(items)
+        if isinstance(item, dict)
+    ]
 
 
 def _tool_call(call: Any, place: str, seals: Seals, calls: dict[str, str]) -> ToolCall:
     if not isinstance(call, dict):
         raise wrong_type(place, "an object")
-    id = _text(call.get("id"))
+    id = word_of(call.get("id"))
     custom = call.get("custom")
     if isinstance(custom, dict):
         calls[id] = "custom"
-        return ToolCall(id, _text(custom.get("name")), _text(custom.get("input")), "custom")
+        return ToolCall(id, word_of(custom.get("name")), word_of(custom.get("input")), "custom")
     function = call.get("function")
     if not isinstance(function, dict):
         raise wrong_type(f"{place}.function", "an object")
     return ToolCall(
         id,
-        _text(function.get("name")),
+        word_of(function.get("name")),
         _arguments(function.get("arguments")),
         opaque=_google_signature(call, seals),
     )
@@ -129,7 +145,7 @@ def _arguments(value: Any) -> str:
 
 def _reasoning(message: dict[str, Any], seals: Seals) -> list[Part]:
     """Of three spellings. A signature may stand apart from its text, which is then the message's own."""
-    plain = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
+    plain = word_of(message.get("reasoning_content")) or word_of(message.get("reasoning"))
     details = message.get("reasoning_details")
     if not isinstance(details, list):
         return [Reasoning(plain)] if plain else []
@@ -137,7 +153,7 @@ def _reasoning(message: dict[str, Any], seals: Seals) -> list[Part]:
     for detail in details:
         if not isinstance(detail, dict):
             continue
-        text = _text(detail.get("text")) or _text(detail.get("summary"))
+        text = word_of(detail.get("text")) or word_of(detail.get("summary"))
         opaque = _opaque_of(detail, seals)
         last = parts[-1] if parts else None
         vouches = opaque is not None and opaque.kind == "signature" and not text
@@ -145,10 +161,10 @@ def _reasoning(message: dict[str, Any], seals: Seals) -> list[Part]:
             parts[-1] = msgspec.structs.replace(last, opaque=opaque)
         elif text or opaque is not None:
             parts.append(Reasoning(text, opaque))
-    return _with_text(parts, plain)
+    return _withtext(parts, plain)
 
 
-def _with_text(parts: list[Part], plain: str) -> list[Part]:
+def _withtext(parts: list[Part], plain: str) -> list[Part]:
     """A signature vouches for one text only: where the two spellings differ, somebody edited, and it is
     void."""
     if not plain:
@@ -219,17 +235,19 @@ def _part(item: Any, place: str) -> Part | None:
             text = item.get("text")
             if not isinstance(text, str):
                 raise wrong_type(f"{place}.text", "a string")
-            return Text(text, _cache(item)) if text else None
+            return Text(text, cache_of(item)) if text else None
+        case "thinking":
+            return _thought(item.get("thinking"))
         case "refusal":
-            return Refusal(_text(item.get("refusal")))
+            return Refusal(word_of(item.get("refusal")))
         case "image_url" | "input_image":
-            return _image(item, place)
+            return read_image(item, place)
         case "input_audio":
-            return _audio(item, place)
+            return read_audio(item, place)
         case "file" | "input_file":
-            return _file(item, place)
+            return read_file(item, place)
         case "video_url" | "video":
-            return _video(item, place)
+            return read_video(item, place)
     raise ApiError(
         INVALID_VALUE,
         f"Invalid value for '{place}.type': {str(kind)[:64]!r} is not a kind of content.",
@@ -237,64 +255,8 @@ def _part(item: Any, place: str) -> Part | None:
     )
 
 
-def _image(item: dict[str, Any], place: str) -> Image:
-    image = item.get("image_url")
-    holder = image if isinstance(image, dict) else {}
-    url = image if isinstance(image, str) else holder.get("url")
-    if not isinstance(url, str) or not url:
-        raise wrong_type(f"{place}.image_url.url", "a string")
-    detail = _text(holder.get("detail")) or _text(item.get("detail"))
-    detail = "" if detail == "auto" else detail
-    if (data := parse_data_url(url)) is not None:
-        return Image(data=data.data, media_type=data.media_type, detail=detail, cache=_cache(item))
-    return Image(url=url, detail=detail, cache=_cache(item))
-
-
-def _audio(item: dict[str, Any], place: str) -> Audio:
-    audio = item.get("input_audio")
-    data = audio.get("data") if isinstance(audio, dict) else None
-    if not isinstance(audio, dict) or not isinstance(data, str) or not data:
-        raise wrong_type(f"{place}.input_audio.data", "a string")
-    if (parsed := parse_data_url(data)) is not None:
-        return Audio(data=parsed.data, media_type=parsed.media_type)
-    if data.startswith(("http://", "https://")):
-        return Audio(url=data)
-    format = _text(audio.get("format")) or "wav"
-    return Audio(data=data, media_type=_AUDIO_TYPES.get(format, f"audio/{format}"))
-
-
-def _file(item: dict[str, Any], place: str) -> File:
-    inner = item.get("file")
-    file = inner if isinstance(inner, dict) else item
-    filename = _text(file.get("filename"))
-    if file_id := _text(file.get("file_id")):
-        return File(file_id=file_id, filename=filename)
-    if url := _text(file.get("file_url")):
-        return File(url=url, filename=filename)
-    data = file.get("file_data")
-    if not isinstance(data, str) or not data:
-        raise wrong_type(f"{place}.file.file_data", "a string")
-    if (parsed := parse_data_url(data)) is not None:
-        return File(parsed.data, parsed.media_type, filename=filename, cache=_cache(item))
-    return File(data, "application/pdf", filename=filename, cache=_cache(item))
-
-
-def _video(item: dict[str, Any], place: str) -> Video:
-    video = item.get("video_url")
-    url = video.get("url") if isinstance(video, dict) else video
-    if not isinstance(url, str) or not url:
-        raise wrong_type(f"{place}.video_url.url", "a string")
-    if (parsed := parse_data_url(url)) is not None:
-        return Video(parsed.data, parsed.media_type)
-    return Video(url=url)
-
-
-def _cache(item: dict[str, Any]) -> CacheTtl:
-    control = item.get("cache_control")
-    if not isinstance(control, dict):
-        return ""
-    return "1h" if control.get("ttl") == "1h" else "5m"
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+def _thought(thinking: Any) -> Reasoning | None:
+    """Reasoning among the content, as Mistral's models give it: a text, or parts that are texts."""
+    pieces = thinking if isinstance(thinking, list) else [{"text": thinking}]
+    said = "".join(word_of(piece.get("text")) for piece in pieces if isinstance(piece, dict))
+    return Reasoning(said) if said else None

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from switchgear.wire.history import merged, paired
+from switchgear.wire.documents import as_text, file_name, spelt_out
+from switchgear.wire.history import merged, paired, shown_by_user
 from switchgear.wire.images import build_data_url
 from switchgear.wire.ir import (
     Audio,
@@ -49,9 +50,11 @@ def write_messages(turns: Iterable[Turn], request: Request, upstream: Upstream, 
     wants_reasoning = upstream.facts.needs_reasoning_back and bool(request.tools)
     messages: Messages = []
     made: list[Part] = []
-    for turn in merged(paired(turns)):
+    for turn in merged(paired(shown_by_user(turns))):
         if turn.role == "assistant":
-            messages.append(_assistant(turn, upstream, wants_reasoning, names))
+            message = _assistant(turn, upstream, wants_reasoning, names)
+            if message.keys() > {"role", "content"} or message["content"]:
+                messages.append(message)
             made += [part for part in turn.parts if isinstance(part, Image)]
         elif turn.role == "user":
             messages += _user(turn, made)
@@ -103,7 +106,7 @@ def _user(turn: Turn, made: list[Part]) -> Iterable[dict[str, Any]]:
     for part in turn.parts:
         if isinstance(part, ToolResult):
             yield _result(part)
-            shown += [inner for inner in part.parts if not isinstance(inner, Text)]
+            shown += [inner for inner in _spelt_out(part.parts) if not isinstance(inner, Text)]
     rest = [*shown, *(part for part in turn.parts if not isinstance(part, ToolResult))]
     if rest:
         message: dict[str, Any] = {"role": "user", "content": _content(rest)}
@@ -113,8 +116,9 @@ def _user(turn: Turn, made: list[Part]) -> Iterable[dict[str, Any]]:
 
 
 def _result(result: ToolResult) -> dict[str, Any]:
-    text = "".join(part.text for part in result.parts if isinstance(part, Text))
-    if not text and any(not isinstance(part, Text) for part in result.parts):
+    parts = _spelt_out(result.parts)
+    text = "\n".join(part.text for part in parts if isinstance(part, Text))
+    if not text and parts:
         text = IMAGE_FOLLOWS
     if result.is_error:
         text = f"Error: {text}"
@@ -124,7 +128,12 @@ def _result(result: ToolResult) -> dict[str, Any]:
 def _content(parts: list[Part]) -> str | list[dict[str, Any]]:
     if len(parts) == 1 and isinstance(parts[0], Text) and not parts[0].cache:
         return parts[0].text
-    return [written for part in parts if (written := _part(part)) is not None]
+    return [written for part in _spelt_out(parts) if (written := _part(part)) is not None]
+
+
+def _spelt_out(parts: Iterable[Part]) -> list[Part]:
+    """Documents in plain text are texts: most upstreams of this dialect take no other file than PDF."""
+    return list(spelt_out(map(as_text, parts)))
 
 
 def _part(part: Part) -> dict[str, Any] | None:
@@ -155,14 +164,12 @@ def _text_part(part: Text) -> dict[str, Any]:
 
 
 def _file(part: File) -> dict[str, Any]:
-    if part.text:
-        return {"type": "text", "text": part.text}
     if part.file_id:
         return {"type": "file", "file": {"file_id": part.file_id}}
     if part.url:
         return {"type": "file", "file": {"file_url": part.url}}
     data = build_data_url(part.media_type or "application/pdf", part.data)
-    return {"type": "file", "file": {"file_data": data, "filename": part.filename or "file.pdf"}}
+    return {"type": "file", "file": {"file_data": data, "filename": file_name(part)}}
 
 
 def _assistant(turn: Turn, upstream: Upstream, wants_reasoning: bool, names: ToolNames) -> dict[str, Any]:

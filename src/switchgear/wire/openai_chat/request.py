@@ -6,8 +6,12 @@ from msgspec import Raw
 from switchgear.wire.call import Call
 from switchgear.wire.dialect import Edits
 from switchgear.wire.edits import edited
-from switchgear.wire.splice import NULL, BadJson, read_object, write_object
+from switchgear.wire.splice import NULL, BadJson, read_object, read_objects, write_array, write_object
 
+_ASSISTANT = Raw(b'"assistant"')
+_REASONING = ("reasoning_content", "reasoning", "reasoning_details")
+_NO_REASONING = (NULL, Raw(b'""'), Raw(b"[]"))
+_PLACEHOLDER = Raw(b'" "')
 _TRUE = Raw(b"true")
 _encode = msgspec.json.Encoder().encode
 
@@ -28,9 +32,31 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
         fields.pop("stream_options", None)
     if "parallel_tool_calls" in fields and not _has_tools(fields):
         del fields["parallel_tool_calls"]
+    if edits.facts.needs_reasoning_back and "messages" in fields and _has_tools(fields):
+        fields["messages"] = _with_reasoning(fields)
     if edits.drop or edits.rename:
         fields = edited(fields, edits)
     return write_object(fields)
+
+
+def _with_reasoning(fields: dict[str, Raw]) -> Raw:
+    """The messages with something for reasoning in each earlier answer. Some models refuse a call without,
+    and most clients do not keep what the dialect itself does not know."""
+    if b'"disabled"' in bytes(fields.get("thinking", NULL)):
+        return fields["messages"]
+    try:
+        messages = read_objects(fields["messages"])
+    except BadJson:
+        return fields["messages"]  # the upstream blames it
+    lacking = [
+        message
+        for message in messages
+        if message.get("role") == _ASSISTANT
+        and all(message.get(key, NULL) in _NO_REASONING for key in _REASONING)
+    ]
+    for message in lacking:
+        message["reasoning_content"] = _PLACEHOLDER
+    return Raw(write_array(messages)) if lacking else fields["messages"]
 
 
 def _set_include_usage(fields: dict[str, Raw], asks_usage: bool) -> None:

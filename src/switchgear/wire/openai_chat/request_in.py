@@ -61,6 +61,7 @@ _KNOWN = frozenset(
         *SWITCHES,
     }
 )
+_GOOGLE = frozenset({"thinking_config", "thinkingConfig", "safety_settings", "safetySettings"})
 _ONLY_COMPLETIONS = ("suffix", "echo", "best_of")
 STOPS_MAX = 16
 
@@ -81,7 +82,7 @@ def read_request(call: Call, seals: Seals) -> Request:
         tool_choice=read_choice(fields),
         parallel=flag_of(fields, "parallel_tool_calls"),
         thinking=read_thinking(fields),
-        output_tokens_max=integer_of(fields, "max_completion_tokens") or integer_of(fields, "max_tokens"),
+        output_tokens_max=_most(fields),
         temperature=number_of(fields, "temperature"),
         top_p=number_of(fields, "top_p"),
         top_k=integer_of(fields, "top_k"),
@@ -90,7 +91,7 @@ def read_request(call: Call, seals: Seals) -> Request:
         seed=integer_of(fields, "seed"),
         presence_penalty=number_of(fields, "presence_penalty"),
         frequency_penalty=number_of(fields, "frequency_penalty"),
-        logit_bias=raw_of(fields, "logit_bias"),
+        logit_bias=_said(fields, "logit_bias"),
         logprobs=value_of(fields, "logprobs") not in (None, False),
         top_logprobs=top,
         format=read_format(fields),
@@ -99,14 +100,23 @@ def read_request(call: Call, seals: Seals) -> Request:
         prompt_cache_key=text_of(fields, "prompt_cache_key"),
         service_tier=text_of(fields, "service_tier"),
         store=flag_of(fields, "store"),
-        metadata=raw_of(fields, "metadata"),
+        metadata=_said(fields, "metadata"),
         modalities=_modalities(fields),
         audio=raw_of(fields, "audio"),
         prediction=raw_of(fields, "prediction"),
         safety=_safety(fields),
         stream=call.stream,
-        extras={key: value for key, value in fields.items() if key not in _KNOWN and value != NULL},
+        extras=_extras(fields),
     )
+
+
+def _extras(fields: dict[str, Raw]) -> dict[str, Raw]:
+    """What has no place in the neutral form, by its full name."""
+    extras = {key: value for key, value in fields.items() if key not in _KNOWN and value != NULL}
+    for key, value in google_of(fields).items() if "extra_body" in fields or "google" in fields else ():
+        if key not in _GOOGLE and value is not None:
+            extras[f"google.{key}"] = Raw(_encode(value))
+    return extras
 
 
 def _prompt(fields: dict[str, Raw]) -> tuple[Turn, ...]:
@@ -124,6 +134,23 @@ def _prompt(fields: dict[str, Raw]) -> tuple[Turn, ...]:
             INVALID_VALUE, "This model takes one prompt, as text, and no token numbers.", param="prompt"
         )
     return (Turn("user", (Text(prompt),)),)
+
+
+def _most(fields: dict[str, Raw]) -> int | None:
+    """Tokens of the answer. Raises ApiError for none, which no upstream can be asked for."""
+    for key in ("max_completion_tokens", "max_tokens"):
+        found = integer_of(fields, key)
+        if found is not None and found < 1:
+            raise ApiError(INVALID_VALUE, f"Invalid value for '{key}': at least 1.", param=key)
+        if found is not None:
+            return found
+    return None
+
+
+def _said(fields: dict[str, Raw], key: str) -> Raw | None:
+    """An object as it was spelt; an empty one says nothing."""
+    found = raw_of(fields, key)
+    return None if found is None or not bytes(found)[1:-1].strip() else found
 
 
 def _stop(fields: dict[str, Raw]) -> tuple[str, ...]:

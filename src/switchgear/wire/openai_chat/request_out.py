@@ -21,6 +21,7 @@ from switchgear.wire.loss import Carriage
 from switchgear.wire.openai_chat.messages_out import write_messages
 from switchgear.wire.openai_chat.switches import write_thinking
 from switchgear.wire.openai_chat.tools_out import write_tools
+from switchgear.wire.thinking import is_lost
 from switchgear.wire.tool_ids import PLAIN_NAME, ToolNames, short_name
 
 CARRIES: Mapping[str, Carriage] = {
@@ -129,6 +130,8 @@ def write_request(request: Request, upstream: Upstream) -> Written:
             dropped.append("thinking")
         thinking = Thinking(effort="none")
     fields |= write_thinking(thinking, upstream.facts)
+    if is_lost(thinking, upstream.facts):
+        dropped.append("thinking")
     stops = request.stop if upstream.facts.no_stop else ()
     return Written(fields, tuple(dropped), names=names.renamed(), stops=stops)
 

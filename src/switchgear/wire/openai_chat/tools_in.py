@@ -1,6 +1,6 @@
 """Tools, the choice among them, and the form of the answer, as a client of this dialect declares them."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Raw
@@ -10,6 +10,13 @@ from switchgear.wire.ir import CustomTool, Format, FunctionTool, HostedTool, Too
 from switchgear.wire.openai_chat.values import value_of, wrong_type
 
 _encode = msgspec.json.Encoder().encode
+_WORDS: dict[str, Literal["auto", "none", "required"]] = {
+    "auto": "auto",
+    "none": "none",
+    "required": "required",
+    "any": "required",
+}
+"""``any`` is the word of Messages and of Mistral."""
 _BUILT_IN = {"googleSearch": "web_search", "codeExecution": "code_execution", "urlContext": "web_fetch"}
 """Functions without parameters that are, by a habit of relays, switches for tools that Gemini runs itself."""
 
@@ -52,7 +59,8 @@ def _function(function: Any, place: str, item: dict[str, Any]) -> Tool:
     if not isinstance(function, dict):
         raise wrong_type(place, "an object")
     name = _name(function, place)
-    schema = function.get("parameters")
+    # Some clients write the tools of Claude models as Messages has them.
+    schema = function.get("parameters", function.get("input_schema"))
     if name in _BUILT_IN and not schema:
         return HostedTool(_BUILT_IN[name], "openai_chat", Raw(_encode(item)), name)  # type: ignore[arg-type]
     strict = function.get("strict")
@@ -97,10 +105,14 @@ def read_choice(fields: dict[str, Raw]) -> ToolChoice | None:
             choice = {"type": "function", "function": choice}
     if choice is None:
         return None
-    if choice in ("auto", "none", "required"):
-        return ToolChoice(choice)
+    if isinstance(choice, dict) and choice.get("type") in _WORDS:
+        choice = choice["type"]
+    if isinstance(choice, str) and choice in _WORDS:
+        return ToolChoice(_WORDS[choice])
     if isinstance(choice, dict):
         kind = choice.get("type")
+        if kind in ("function", "custom", "tool") and isinstance(name := choice.get("name"), str) and name:
+            return ToolChoice("named", name)
         holder = choice.get(kind) if isinstance(kind, str) else None
         if isinstance(holder, dict):
             if kind == "allowed_tools":

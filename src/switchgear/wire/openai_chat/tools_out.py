@@ -2,9 +2,14 @@
 
 from typing import Any
 
+from msgspec import Raw
+
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.ir import CustomTool, FunctionTool, HostedTool, Request, ToolChoice, Upstream
+from switchgear.wire.object_schema import function_schema
 from switchgear.wire.openai_chat.messages_out import takes_custom
+from switchgear.wire.splice import any_of
+from switchgear.wire.tool_choice import hosted_offered, names_hosted
 from switchgear.wire.tool_ids import ToolNames
 from switchgear.wire.wrapped import SCHEMA, described
 
@@ -14,6 +19,9 @@ def write_tools(
 ) -> None:
     """Adds the fields for tools to ``body``, and to ``dropped`` the concepts that were left out."""
     choice, wanted = _chosen(request.tool_choice, upstream.facts)
+    if names_hosted(request):
+        # A search can't be asked for by name; it is the only tool then.
+        choice, wanted = None, ()
     if choice is not request.tool_choice:
         dropped.append("tool_choice")
     own = [
@@ -23,7 +31,7 @@ def write_tools(
     ]
     if own:
         body["tools"] = [_tool(tool, upstream, names) for tool in own]
-    search = next((t for t in request.tools if isinstance(t, HostedTool) and t.kind == "web_search"), None)
+    search = next((tool for tool in hosted_offered(request) if tool.kind == "web_search"), None)
     if search is not None:
         body["web_search_options"] = _search(search)
     if not own:
@@ -45,15 +53,23 @@ def _tool(tool: FunctionTool | CustomTool, upstream: Upstream, names: ToolNames)
             return {"type": "function", "function": wrapped}
         custom: dict[str, Any] = {"name": name, "description": tool.description}
         if tool.format is not None:
-            custom["format"] = tool.format
+            custom["format"] = _nested_format(tool.format)
         return {"type": "custom", "custom": custom}
     function: dict[str, Any] = {"name": name}
     if tool.description:
         function["description"] = tool.description
-    function["parameters"] = tool.schema or {"type": "object", "properties": {}}
+    function["parameters"] = function_schema(tool.schema)
     if tool.strict is not None:
         function["strict"] = tool.strict
     return {"type": "function", "function": function}
+
+
+def _nested_format(raw: Raw) -> Any:
+    """Responses writes the grammar one level higher."""
+    found = any_of(raw)
+    if not isinstance(found, dict) or found.get("type") != "grammar" or "grammar" in found:
+        return raw
+    return {"type": "grammar", "grammar": {key: found[key] for key in found if key != "type"}}
 
 
 def _chosen(choice: ToolChoice | None, facts: ModelFacts) -> tuple[ToolChoice | None, tuple[str, ...] | None]:

@@ -37,6 +37,16 @@ Role = Literal["system", "developer", "user", "assistant"]
 _ROLES: dict[str, Role] = {role: role for role in get_args(Role)}
 _CALLS = frozenset({"function_call", "custom_tool_call"})
 _RESULTS = frozenset({"function_call_output", "custom_tool_call_output"})
+_OF_CLIENTS = frozenset(
+    {
+        "computer_call_output",
+        "shell_call_output",
+        "local_shell_call_output",
+        "apply_patch_call_output",
+        "mcp_approval_response",
+    }
+)
+"""What the client did for a tool of the maker's: the model has seen it nowhere else."""
 _TOOL_LISTS = frozenset({"additional_tools", "tool_search_output"})
 
 
@@ -176,6 +186,12 @@ class _InputReader:
             raise ApiError(
                 UNSUPPORTED_PARAMETER,
                 f"'{param}' ({kind}) can be read by the model that wrote it only.",
+                param=param,
+            )
+        if kind in _OF_CLIENTS:
+            raise ApiError(
+                UNSUPPORTED_PARAMETER,
+                f"'{param}' ({kind}) can't be carried to this model: no upstream of it knows such a tool.",
                 param=param,
             )
         if kind == "image_generation_call" and isinstance(item.result, str):

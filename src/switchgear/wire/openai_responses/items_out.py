@@ -7,6 +7,7 @@ only to whom it came from, and only before what it led to.
 from typing import Any
 
 from switchgear.kernel.errors import UNSUPPORTED_PARAMETER, ApiError
+from switchgear.wire.documents import file_name, spelt_out
 from switchgear.wire.images import build_data_url
 from switchgear.wire.ir import (
     Audio,
@@ -54,7 +55,7 @@ class ItemWriter:
             self._write_assistant(turn)
             return
         content: list[dict[str, Any]] = []
-        for part in turn.parts:
+        for part in spelt_out(turn.parts):
             if isinstance(part, ToolResult):
                 self.items.append(_result(part, self._takes_custom))
             elif (written := input_part(part)) is not None:
@@ -120,12 +121,15 @@ def _call(part: ToolCall, names: ToolNames, takes_custom: bool) -> dict[str, Any
 
 
 def _result(part: ToolResult, takes_custom: bool) -> dict[str, Any]:
-    content = [written for inner in part.parts if (written := input_part(inner)) is not None]
+    content = [written for inner in spelt_out(part.parts) if (written := input_part(inner)) is not None]
     is_custom = part.kind == "custom" and takes_custom
     kind = "custom_tool_call_output" if is_custom else "function_call_output"
     output: Any = content
     if all(written["type"] == "input_text" for written in content):
-        output = "".join(written["text"] for written in content)
+        output = "\n".join(written["text"] for written in content)
+        output = f"Error: {output}" if part.is_error else output
+    elif part.is_error:
+        output = [{"type": "input_text", "text": "Error:"}, *content]
     return {"type": kind, "call_id": clean_id(part.call_id), "output": output}
 
 
@@ -162,9 +166,6 @@ def _image(part: Image) -> dict[str, Any]:
 
 
 def _file(part: File) -> dict[str, Any]:
-    if part.text:
-        title = f"[{part.filename}]\n" if part.filename else ""
-        return {"type": "input_text", "text": title + part.text}
     written = {"type": "input_file"}
     if part.file_id:
         written["file_id"] = part.file_id
@@ -172,6 +173,6 @@ def _file(part: File) -> dict[str, Any]:
         written["file_url"] = part.url
     else:
         # Without a name the upstream can't tell what kind of file it is.
-        written["filename"] = part.filename or f"file.{part.media_type.rpartition('/')[2] or 'bin'}"
+        written["filename"] = file_name(part)
         written["file_data"] = build_data_url(part.media_type, part.data)
     return written

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Raw
 
+from switchgear.wire.documents import type_by_name
 from switchgear.wire.images import clean_base64, media_type_of, parse_data_url, sniff_base64
 from switchgear.wire.ir import Audio, Citation, File, Image, Part, Refusal, Text, Video
 from switchgear.wire.openai_responses.values import decoded, invalid_type, invalid_value
@@ -153,14 +154,7 @@ def _file(found: dict[str, Any], param: str) -> File:
     bare = clean_base64(coded)
     if not bare:
         raise invalid_value(f"{param}.file_data", "base64 or a data URL is expected")
-    return File(bare, sniff_base64(bare) or _type_by_name(filename), filename=filename)
-
-
-def _type_by_name(filename: str) -> str:
-    end = filename.rpartition(".")[2].lower()
-    return {"pdf": "application/pdf", "txt": "text/plain", "md": "text/markdown", "csv": "text/csv"}.get(
-        end, "application/octet-stream"
-    )
+    return File(bare, sniff_base64(bare) or type_by_name(filename), filename=filename)
 
 
 def _audio(found: dict[str, Any], param: str) -> Audio:

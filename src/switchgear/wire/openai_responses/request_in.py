@@ -26,6 +26,7 @@ from switchgear.wire.splice import NULL
 ENCRYPTED = "reasoning.encrypted_content"
 LOGPROBS = "message.output_text.logprobs"
 _EFFORTS: dict[str, Effort] = {effort: effort for effort in get_args(Effort)}
+_REASONING = frozenset({"effort", "summary", "generate_summary"})
 _SUMMARIES = ("auto", "concise", "detailed")
 # Bound to an account, so that they mean nothing to another upstream; the relay's own store has taken out
 # those of its making before.
@@ -86,7 +87,7 @@ def read_request(call: Call, seals: Seals) -> Request:
         read_choice(fields),
         flag_of(fields, "parallel_tool_calls"),
         _read_thinking(fields),
-        count_of(fields, "max_output_tokens"),
+        count_of(fields, "max_output_tokens", 1),
         number_of(fields, "temperature"),
         number_of(fields, "top_p"),
         logprobs=bool(top_logprobs) or _wants_logprobs(fields),
@@ -192,6 +193,9 @@ def _extras(fields: Fields, reader: ToolReader) -> dict[str, Raw]:
         for key, value in fields.items()
         if key not in _READ and value not in (NULL, _DEFAULTS.get(key)) and key not in _OF_ACCOUNT
     }
+    for key, value in (object_of(fields, "reasoning") if "reasoning" in fields else {}).items():
+        if key not in _REASONING and value not in (None, "auto"):
+            extras[f"reasoning.{key}"] = Raw(msgspec.json.encode(value))
     for name in reader.left_out:
         extras[f"tools.{name}"] = NULL
     return extras

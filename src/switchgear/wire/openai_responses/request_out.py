@@ -20,6 +20,7 @@ from switchgear.wire.openai_responses.reasoning_out import write_reasoning
 from switchgear.wire.openai_responses.request_in import ENCRYPTED, LOGPROBS
 from switchgear.wire.openai_responses.tools_out import write_choice, write_tools
 from switchgear.wire.origin import OPENAI
+from switchgear.wire.thinking import is_lost
 from switchgear.wire.tool_ids import PLAIN_NAME, ToolNames, short_name
 
 OUTPUT_TOKENS_MIN = 16
@@ -94,7 +95,7 @@ def _fit_thinking(request: Request, facts: ModelFacts) -> tuple[Thinking | None,
     thinking, choice = request.thinking, request.tool_choice
     is_forced = choice is not None and choice.mode in ("required", "named")
     if not is_forced or not facts.thinking_auto_only or not facts.thinking_off:
-        return thinking, []
+        return thinking, ["thinking"] if is_lost(thinking, facts) else []
     return Thinking("none"), [] if thinking is None or thinking.is_off else ["thinking"]
 
 
@@ -174,6 +175,8 @@ def _write_text(request: Request, facts: ModelFacts, role: str, body: dict[str, 
             schema = bytes(form.schema).decode("utf-8", "replace")
             hint = f"Answer with one JSON object that fits this JSON schema: {schema}"
             body["input"] = [*body["input"], {"role": role, "content": hint}]
+        elif not any(_says_json(item) for item in body["input"]):
+            body["input"] = [*body["input"], {"role": role, "content": "Answer with one JSON object."}]
     elif form is not None:
         text["format"] = {
             "type": "json_schema",
@@ -188,3 +191,10 @@ def _write_text(request: Request, facts: ModelFacts, role: str, body: dict[str, 
         text["verbosity"] = request.verbosity
     if text:
         body["text"] = text
+
+
+def _says_json(item: dict[str, Any]) -> bool:
+    """The word has to stand in a message: the upstream does not look for it in the instructions."""
+    content = item.get("content")
+    texts = [content] if isinstance(content, str) else [part.get("text", "") for part in content or ()]
+    return any("json" in text.lower() for text in texts)

@@ -24,6 +24,8 @@ _HOSTED: dict[str, HostedKind] = {
     "mcp": "mcp",
     "computer": "computer",
 }
+_BOUND_CONTAINER = ("file_ids", "network_policy", "skills")
+"""What a container of another maker would not have, or not keep to."""
 _PLAIN_SEARCH = frozenset(
     {"type", "filters", "search_context_size", "user_location", "external_web_access", "search_content_types"}
 )
@@ -149,7 +151,7 @@ def _plain_choice(mode: Any, param: str) -> ToolChoice:
 
 
 def _chosen(found: Any, param: str) -> str:
-    """The name of a function or custom tool; the type of a hosted one."""
+    """The name of a function or custom tool; the kind of a hosted one, or its type where it has none."""
     if isinstance(found, dict):
         function = found.get("function")
         name = found.get("name") or (function.get("name") if isinstance(function, dict) else None)
@@ -157,7 +159,8 @@ def _chosen(found: Any, param: str) -> str:
             namespace = found.get("namespace")
             return flat_name(namespace if isinstance(namespace, str) else "", name)
         if isinstance(kind := found.get("type"), str) and kind not in ("function", "custom"):
-            return kind
+            hosted = hosted_kind(kind)
+            return kind if hosted == "other" else hosted
     raise invalid_value(param, "a tool is expected by type and name")
 
 
@@ -171,7 +174,7 @@ def _hosted(raw: Raw, type_: str, param: str) -> HostedTool:
     kind = hosted_kind(type_)
     if kind == "code_execution":
         container = found.get("container")
-        plain = isinstance(container, dict) and not container.get("file_ids")
+        plain = isinstance(container, dict) and not any(container.get(key) for key in _BOUND_CONTAINER)
         return HostedTool(kind, "openai_responses", raw, type_, is_plain=plain)
     if kind != "web_search":
         return HostedTool(kind, "openai_responses", raw, type_)

@@ -7,10 +7,11 @@ from msgspec import Raw
 
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.ir import CustomTool, FunctionTool, HostedTool, Tool, ToolChoice
+from switchgear.wire.object_schema import function_schema
+from switchgear.wire.openai_responses.tools_in import hosted_kind
 from switchgear.wire.tool_ids import ToolNames
 from switchgear.wire.wrapped import SCHEMA, described
 
-_NO_ARGUMENTS = Raw(b'{"type":"object","properties":{}}')
 _decode_any = msgspec.json.Decoder().decode
 
 
@@ -39,7 +40,7 @@ def _function(tool: FunctionTool, names: ToolNames) -> dict[str, Any]:
     found: dict[str, Any] = {"type": "function", "name": names.shorten(tool.name)}
     if tool.description:
         found["description"] = tool.description
-    found["parameters"] = _NO_ARGUMENTS if tool.schema is None else tool.schema
+    found["parameters"] = function_schema(tool.schema)
     # Absent means strict here, and not strict where most requests come from.
     found["strict"] = bool(tool.strict)
     return found
@@ -119,7 +120,7 @@ def write_choice(
 
 def _only(wanted: tuple[str, ...], tools: Written, names: ToolNames) -> Written:
     shortened = {names.shorten(name) for name in wanted}
-    return [tool for tool in tools if tool.get("name", tool["type"]) in shortened]
+    return [tool for tool in tools if tool.get("name", hosted_kind(tool["type"])) in shortened]
 
 
 def _chosen(name: str, tools: Written, names: ToolNames) -> dict[str, Any]:
@@ -128,6 +129,6 @@ def _chosen(name: str, tools: Written, names: ToolNames) -> dict[str, Any]:
         if tool.get("name") == short:
             return {"type": tool["type"], "name": short}
     for tool in tools:
-        if "name" not in tool and tool["type"].startswith(name):
+        if "name" not in tool and name in (tool["type"], hosted_kind(tool["type"])):
             return {"type": tool["type"]}
     return {"type": "function", "name": short}
