@@ -27,7 +27,13 @@ from switchgear.relay.health import Health
 from switchgear.relay.heartbeat import Pulse
 from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
 from switchgear.relay.keeping import Keeping
-from switchgear.relay.meter import BYTES_PER_TOKEN, TokenTally, count_or_guess, is_plausible
+from switchgear.relay.meter import (
+    BYTES_PER_TOKEN,
+    TokenTally,
+    count_or_guess,
+    is_plausible,
+    with_output_seen,
+)
 from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Prepared, dropped_header
 from switchgear.relay.rendering import Rendering
@@ -36,6 +42,7 @@ from switchgear.relay.responses import Ground
 from switchgear.relay.stream import StreamEnd, pass_on
 from switchgear.relay.tools import Tools
 from switchgear.wire.call import Call
+from switchgear.wire.dialect import Reply as WholeReply
 from switchgear.wire.dialect import Tap
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.openai_responses.kept import answered_stream
@@ -216,11 +223,7 @@ class Answerer:
             await self._handover.take(exchange, call, answered, self._so_far(call, len(result.body)))
             self._reply.send_whole(200, self._whole_headers(exchange), result.body)
             return
-        usage = result.usage
-        source: UsageSource = "reported"
-        if usage is None or not self._believable(usage):
-            usage = with_calls(await self._estimate(call, result.text), result.calls())
-            source = "estimated"
+        usage, source = await self._usage_of_whole(call, result)
         body = result.body
         await rendering.keep_thoughts()
         self._end("complete", 200, "", usage, source, len(body), replied_ns=replied_ns)
@@ -258,7 +261,7 @@ class Answerer:
                 raise judge(tap.fault, candidate, health, self._books.clock)
             health.faulted(channel, model, self._books.clock.monotonic_ns())
             raise uncommitted(end, exchange.response.status)
-        usage, source = await self._usage_of_stream(tap)
+        usage, source = await self._usage_of_stream(tap, whole=end.state == "complete")
         if end.state == "complete":
             health.succeeded(channel, model)
             closing = tap.closing()
@@ -303,16 +306,30 @@ class Answerer:
                 while await exchange.response.next_chunk():
                     pass
 
-    async def _usage_of_stream(self, tap: Tap) -> tuple[Usage, UsageSource]:
+    async def _usage_of_whole(self, call: Call, result: WholeReply) -> tuple[Usage, UsageSource]:
+        usage = result.usage
+        if usage is None or not self._believable(usage):
+            return with_calls(await self._estimate(call, result.text), result.calls()), "estimated"
+        if usage.output_total or call.operation in EMBEDDING_OPERATIONS:
+            return usage, "reported"
+        seen = with_output_seen(usage, await count_or_guess(self._count, result.text(), call.model))
+        return seen, "reported" if seen is usage else "estimated"
+
+    async def _usage_of_stream(self, tap: Tap, whole: bool = False) -> tuple[Usage, UsageSource]:
+        """``whole``: the stream came to its end, and so did the upstream's count of it."""
         usage = tap.usage
-        if usage is not None and self._believable(usage):
+        believed = usage is not None and self._believable(usage)
+        if usage is not None and believed and whole and usage.output_total:
             return usage, "reported"
         if self._call is None or self._tally is None:
             raise RuntimeError("a stream was read for no call")
-        self._tally.add(tap.take_text())
         tally = self._tally
-        usage = await self._estimate_input(self._call, await tally.total())
-        return with_calls(usage, tap.calls()), "estimated"
+        tally.add(tap.take_text())
+        counted = await tally.total()
+        if usage is not None and believed:
+            seen = with_output_seen(usage, counted)
+            return seen, "reported" if seen is usage else "estimated"
+        return with_calls(await self._estimate_input(self._call, counted), tap.calls()), "estimated"
 
     def _believable(self, usage: Usage) -> bool:
         if is_plausible(usage):

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import msgspec
+
 from switchgear.kernel.limits import PLAUSIBLE_TOKENS_MAX
 from switchgear.kernel.usage import Usage
 
@@ -61,3 +63,11 @@ def rough_count(text: str) -> int:
 def is_plausible(usage: Usage) -> bool:
     """Whether a reported usage can be believed; no model reads or writes so much in a call."""
     return usage.tokens_total <= PLAUSIBLE_TOKENS_MAX
+
+
+def with_output_seen(usage: Usage, counted: int) -> Usage:
+    """A report that may be of an answer's beginning alone, as Anthropic tells the input first and the output
+    last: with the output that was ``counted``, where that is so much more that no guess is so wrong."""
+    if counted <= 2 * usage.output_total:
+        return usage
+    return msgspec.structs.replace(usage, output_text=usage.output_text + counted - usage.output_total)
