@@ -128,10 +128,12 @@ class Reader:
                 head = read_message(event.message)
                 out.append(Start((head and head.id) or "", (head and head.model) or ""))
                 if head is not None and is_given(head.usage):
-                    self._see_usage(head.usage, out)
+                    self._usage.take_start(any_of(head.usage))
+                    self._tell_usage(out)
             case "message_delta":
                 if is_given(event.usage):
-                    self._see_usage(event.usage, out)
+                    self._usage.take(any_of(event.usage))
+                    self._tell_usage(out)
                 if event.delta is not None and event.delta.stop_reason:
                     self._stop = _finish(
                         event.delta.stop_reason,
@@ -142,8 +144,7 @@ class Reader:
             case "message_stop":
                 self._end(out)
 
-    def _see_usage(self, raw: Raw, out: list[Event]) -> None:
-        self._usage.take(any_of(raw))
+    def _tell_usage(self, out: list[Event]) -> None:
         if (usage := self._usage.usage) is not None:
             out.append(UsageSeen(usage))
 
