@@ -203,6 +203,8 @@ class AnswerReader:
         state = self._states.get(index)
         if state is None:
             state = self._states[index] = ChoiceReader()
+            if not isinstance(choice.get(key), dict):
+                key = "message"  # some hosts send the whole answer as the only chunk
         self._see_usage(choice.get("usage"))
         message = choice.get(key)
         if isinstance(message, dict):
