@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.wire.pairs.asks import ASKERS, Ask
-from tests.wire.pairs.relay import Target, run
+from tests.wire.pairs.relay import Outcome, Target, run
 from tests.wire.pairs.scenarios import HEADERS, REASONER, TARGETS
 from tests.wire.pairs.sdk import Json, Sdks
 from tests.wire.pairs.upstream import Said, Wire
@@ -45,12 +45,17 @@ def sdks() -> Sdks:
     return Sdks()
 
 
-def heard(client: DialectName, target: Target, body: bytes) -> Json:
-    """What the SDK's user has of the stream."""
+def played(client: DialectName, target: Target, body: bytes) -> Outcome:
     asker = ASKERS[client](Ask("Hi", stream=True, tools=True, think=True))
     asked = json.dumps(asker.body).encode()
     outcome = run(asker.path, asked, target, OneAnswer(body), HEADERS.get(client))
     assert outcome.state == "complete"
+    return outcome
+
+
+def heard(client: DialectName, target: Target, body: bytes) -> Json:
+    """What the SDK's user has of the stream."""
+    outcome = played(client, target, body)
     sdks().reply = outcome.status, outcome.headers, outcome.frames
     return sdks().hear(client, True)
 
@@ -170,14 +175,40 @@ def test_words_of_google_end_a_chat(word: str, stop_reason: str) -> None:
     assert heard(MESSAGES, REASONER, body)["stop_reason"] == stop_reason
 
 
+PAGE = {"title": "Rome", "url": "https://example.com/rome"}
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"citations": [PAGE["url"]]},
+        {"citations": [PAGE["url"]], "search_results": [PAGE]},
+        {"search_results": [{"index": 1, **PAGE}]},
+        {"web_search": [{"link": PAGE["url"], "title": "Rome", "content": "…"}]},
+        {"search_info": {"search_results": [{"index": 1, **PAGE}]}},
+    ],
+)
+@pytest.mark.parametrize("client", [RESPONSES, GEMINI])
+def test_sources_that_a_host_lists_beside_its_answer(client: DialectName, beside: Json) -> None:
+    """Its text names them by number alone."""
+    body = chat({"delta": {"content": "Rome [1]"}}, {"delta": {}, "finish_reason": "stop"})
+    *frames, done, _ = body.split(b"\n\n")
+    last = {**json.loads(frames.pop()[6:]), **beside}
+    body = b"\n\n".join([*frames, b"data: " + json.dumps(last).encode(), done, b""])
+    shown = played(client, REASONER, body).body
+    mark = b"response.output_text.annotation.added\n" if client == RESPONSES else b'"groundingChunks":[{"web"'
+    assert shown.count(mark) == 1
+    assert PAGE["url"].encode() in shown
+
+
 # --- Responses
 
 
 def responses(*events: Json, output: Any = ()) -> bytes:
     usage = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}
     last = {"id": "resp_1", "model": "g", "status": "completed", "output": list(output), "usage": usage}
-    told = [*events, {"type": "response.completed", "response": last}]
-    return b"".join(b"data: %b\n\n" % json.dumps(event).encode() for event in told)
+    all_of_it = [*events, {"type": "response.completed", "response": last}]
+    return b"".join(b"data: %b\n\n" % json.dumps(event).encode() for event in all_of_it)
 
 
 def message(text: str) -> Json:

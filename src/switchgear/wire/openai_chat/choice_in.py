@@ -72,6 +72,7 @@ class ChoiceReader:
         "_unmarked",
         "_waiting",
         "finish",
+        "has_cited",
         "saw_tool",
     )
 
@@ -91,6 +92,7 @@ class ChoiceReader:
         """Which spelling of the reasoning came first: the other one says the same again."""
         self._think = ThinkSplitter()
         self.finish = ""
+        self.has_cited = False
         self.saw_tool = False
 
     @property
@@ -265,6 +267,7 @@ class ChoiceReader:
     def _rest(self, message: dict[str, Any], events: list[Event]) -> None:
         for item in _list(message.get("annotations")):
             if isinstance(item, dict) and isinstance(cited := item.get("url_citation"), dict):
+                self.has_cited = True
                 events.append(Cite(_citation(cited)))
         for item in _list(message.get("images")):
             image = item.get("image_url") if isinstance(item, dict) else None
