@@ -292,3 +292,73 @@ ANSWERS: dict[str, tuple[bytes, Meaning]] = {
 def test_responses(client: DialectName, name: str) -> None:
     body, meaning = ANSWERS[name]
     assert MEANING[client](heard(client, TARGETS[RESPONSES], body)) == meaning
+
+
+# --- Messages
+
+
+def messages(*events: Json) -> bytes:
+    counts = {"input_tokens": 10, "output_tokens": 1}
+    head = {"id": "m", "type": "message", "role": "assistant", "content": [], "usage": counts}
+    delta = {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 5}}
+    all_of_it = [{"type": "message_start", "message": head}, *events, delta, {"type": "message_stop"}]
+    return b"".join(b"data: %b\n\n" % json.dumps(event).encode() for event in all_of_it)
+
+
+def begin(index: int, name: str, given: Any = None) -> Json:
+    block = {
+        "type": "tool_use",
+        "id": f"toolu_{index}",
+        "name": name,
+        "input": {} if given is None else given,
+    }
+    return {"type": "content_block_start", "index": index, "content_block": block}
+
+
+def more(index: int, text: str) -> Json:
+    delta = {"type": "input_json_delta", "partial_json": text}
+    return {"type": "content_block_delta", "index": index, "delta": delta}
+
+
+def stop(index: int) -> Json:
+    return {"type": "content_block_stop", "index": index}
+
+
+SAID: list[Json] = [
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello"}},
+]
+MESSAGE: dict[str, tuple[bytes, Meaning]] = {
+    "calls whose pieces alternate": (
+        messages(
+            begin(0, "weather"),
+            begin(1, "clock"),
+            more(0, '{"city":'),
+            more(1, "{"),
+            more(0, '"Rome"}'),
+            more(1, "}"),
+            stop(0),
+            stop(1),
+        ),
+        TWO,
+    ),
+    "calls that never stop": (messages(begin(0, "weather"), more(0, CITY), begin(1, "clock")), TWO),
+    "calls at one index": (
+        messages(begin(0, "weather"), more(0, CITY), stop(0), begin(0, "clock"), more(0, "{}"), stop(0)),
+        TWO,
+    ),
+    "a text that stops after the next block began": (
+        messages(*SAID, begin(1, "weather"), stop(0), more(1, CITY), stop(1)),
+        ("Hello", TWO[1][:1]),
+    ),
+    "arguments as text with the start": (messages(begin(0, "weather", CITY), stop(0)), ("", TWO[1][:1])),
+    "an empty text with the start": (messages(begin(0, "clock", ""), stop(0)), ("", TWO[1][1:])),
+    "the word null": (messages(begin(0, "clock"), more(0, "null"), stop(0)), ("", TWO[1][1:])),
+}
+
+
+@pytest.mark.parametrize("client", [CHAT, RESPONSES, GEMINI])
+@pytest.mark.parametrize("name", MESSAGE)
+def test_messages(client: DialectName, name: str) -> None:
+    body, meaning = MESSAGE[name]
+    assert MEANING[client](heard(client, TARGETS[MESSAGES], body)) == meaning

@@ -108,7 +108,7 @@ class Reader:
             return
         if event.type == "content_block_delta":
             if event.delta is not None:
-                self._blocks.take(event.delta, out)
+                self._blocks.take(event.delta, out, event.index)
             return
         if name == "error" or event.type == "error" or is_given(event.error):
             self._fail(upstream_error_of(200, any_of(data)), out)
@@ -118,12 +118,12 @@ class Reader:
     def _take_event(self, event: StreamEvent, out: list[Event]) -> None:
         match event.type:
             case "content_block_start":
-                self._blocks.start(event.content_block, out)
+                self._blocks.start(event.content_block, out, event.index)
                 self._usage.see_block(event.content_block)
                 if self._blocks.has_too_many:
                     self._fail(broken("an answer has too many blocks"), out)
             case "content_block_stop":
-                self._blocks.stop(out)
+                self._blocks.stop(out, event.index)
             case "message_start":
                 head = read_message(event.message)
                 out.append(Start((head and head.id) or "", (head and head.model) or ""))
@@ -149,8 +149,7 @@ class Reader:
             out.append(UsageSeen(usage))
 
     def _end(self, out: list[Event]) -> None:
-        if self._blocks.is_open:
-            self._blocks.stop(out)
+        self._blocks.stop_all(out)
         out.append(self._stop or _finish("end_turn", None, Raw(b""), self._blocks))
         out.append(End())
         self._over = True
