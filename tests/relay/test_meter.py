@@ -1,5 +1,5 @@
-"""Without this an answer whose upstream counts its output last would cost next to nothing when it breaks off, or
-an exact report would give way to a guess."""
+"""Without this an answer whose upstream counts its output last would cost next to nothing when it breaks off,
+or an exact report would give way to a guess."""
 
 import pytest
 
