@@ -20,7 +20,7 @@ class InputDetails(msgspec.Struct, gc=False):
 
     @property
     def written(self) -> int:
-        return max(self.cache_write_tokens, self.cache_creation_input_tokens)
+        return self.cache_write_tokens or self.cache_creation_input_tokens
 
 
 class OutputDetails(msgspec.Struct, gc=False):
