@@ -286,6 +286,31 @@ async def test_the_same_answer_costs_the_same_in_every_dialect(rig: Rig, stream:
 
 
 @pytest.mark.parametrize("model", UPSTREAMS)
+async def test_what_was_said_before_a_cut_is_paid_for_whatever_the_upstream_counts_first(
+    rig: Rig, model: str
+) -> None:
+    """Claude tells its input at the start and its output at the end, so a stream that breaks off has counted
+    next to nothing."""
+    text = "[long][cut] hello"
+    calls = {
+        "/v1/chat/completions": {"messages": [{"role": "user", "content": text}]},
+        "/v1/messages": {"messages": [{"role": "user", "content": text}], "max_tokens": 4096},
+    }
+    for path, body in calls.items():
+        reply = await rig.post(path, {"model": model, "stream": True, **body})
+        record = rig.server.usage_with({reply.request_id})[reply.request_id]
+        assert record["end_state"] == "upstream_cut"
+        said = sum(len(_said(chunk)) for chunk in reply.events())
+        assert record["usage"]["output_text"] > said / 12 > 5, (path, record["usage"], said)
+
+
+def _said(chunk: dict[str, Any]) -> str:
+    """The text of a chunk, or of an event of messages."""
+    delta = chunk["choices"][0]["delta"] if chunk.get("choices") else chunk.get("delta") or {}
+    return delta.get("content") or delta.get("text") or ""
+
+
+@pytest.mark.parametrize("model", UPSTREAMS)
 @pytest.mark.parametrize("stream", [False, True])
 async def test_several_answers_also_where_the_upstream_gives_one_at_a_time(
     rig: Rig, model: str, stream: bool

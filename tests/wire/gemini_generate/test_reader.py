@@ -21,6 +21,7 @@ from switchgear.wire.events import (
     Fault,
     Finish,
     Hosted,
+    ImageOut,
     ReasoningDelta,
     Signature,
     Start,
@@ -222,6 +223,26 @@ def test_a_failed_answer_without_content_is_a_fault_that_another_channel_may_ans
 def test_a_failed_answer_with_content_ends_as_it_is() -> None:
     events = read([(STREAMS / "malformed_call_after_text.sse").read_bytes()])
     assert events[-2:] == [Finish("stop", message="Malformed function call."), End()]
+
+
+def test_thoughts_that_led_to_a_broken_call_are_no_answer() -> None:
+    """An agent that got them as a whole answer would take its work for done."""
+    thought = chunk([{"text": "Hm.", "thought": True}])
+    events = read([thought, chunk(None, "MALFORMED_FUNCTION_CALL")])
+    assert ReasoningDelta("Hm.") in events
+    assert isinstance(events[-1], Fault)
+
+
+def test_a_draft_of_a_picture_is_not_the_answer() -> None:
+    draft = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "thought": True}
+    picture = {"inlineData": {"mimeType": "image/png", "data": "BBBB"}}
+    events = read([chunk([draft]), chunk([picture], "STOP")])
+    assert [event.data for event in events if isinstance(event, ImageOut)] == ["BBBB"]
+
+
+def test_a_whole_answer_needs_no_reason_for_its_end() -> None:
+    assert read_events(chunk([{"text": "Hi"}])[6:])[-2:] == [Finish("stop"), End()]
+    assert isinstance(read_events(chunk([])[6:])[-1], Fault)
 
 
 def test_sources_count_code_points_where_google_counts_bytes() -> None:

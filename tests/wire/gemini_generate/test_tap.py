@@ -12,6 +12,8 @@ from tests.wire.gemini_generate.vectors import chunk, chunks_of, frame
 
 from switchgear.kernel.errors import UPSTREAM_CUT, ApiError
 from switchgear.kernel.usage import Usage
+from switchgear.wire.events import UsageSeen
+from switchgear.wire.gemini_generate.reader import Reader
 from switchgear.wire.gemini_generate.tap import StreamTap
 
 STREAMS = Path(__file__).parent / "golden" / "streams"
@@ -115,6 +117,44 @@ def test_usage_of_a_stream_whose_client_left_is_that_of_its_last_chunk() -> None
     tap.feed(chunk([{"text": "a"}], usageMetadata={"promptTokenCount": 3, "candidatesTokenCount": 1}))
     tap.feed(chunk([{"text": "b"}], usageMetadata={"promptTokenCount": 3, "candidatesTokenCount": 2}))
     assert tap.usage == Usage(input_uncached=3, output_text=2)
+
+
+FULL = {"promptTokenCount": 3, "candidatesTokenCount": 2, "thoughtsTokenCount": 4, "totalTokenCount": 9}
+COUNTED = Usage(input_uncached=3, output_text=2, reasoning=4)
+
+
+@pytest.mark.parametrize(
+    ("reports", "usage"),
+    [
+        ([FULL, {"trafficType": "ON_DEMAND"}], COUNTED),
+        ([FULL, {"promptTokenCount": 3, "totalTokenCount": 3}], COUNTED),
+        ([FULL, {"promptTokenCount": 3, "candidatesTokenCount": 5}], Usage(3, output_text=5, reasoning=4)),
+        ([FULL, {"candidatesTokenCount": 5}], Usage(3, output_text=5, reasoning=4)),
+        ([{"promptTokenCount": 3, "totalTokenCount": 3}, FULL], COUNTED),
+        (
+            [{"promptTokenCount": 3, "candidatesTokenCount": None, "totalTokenCount": 9}],
+            Usage(3, output_text=6),
+        ),
+    ],
+)
+def test_what_a_later_report_leaves_out_stays_counted(reports: list[dict[str, Any]], usage: Usage) -> None:
+    """Passed through or converted: a client's dialect changes no price."""
+    chunks = [chunk([{"text": "a"}], usageMetadata=report) for report in reports]
+    chunks.append(chunk([], "STOP"))
+    tap, reader = StreamTap(), Reader()
+    events = [event for part in chunks for event in reader.feed(part)]
+    for part in chunks:
+        tap.feed(part)
+    assert tap.usage == usage
+    assert [event.usage for event in events if isinstance(event, UsageSeen)][-1] == usage
+
+
+def test_a_draft_of_a_picture_is_not_paid_for() -> None:
+    picture = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
+    tap = StreamTap()
+    counts = {"promptTokenCount": 3, "candidatesTokenCount": 2000, "totalTokenCount": 2003}
+    tap.feed(chunk([{**picture, "thought": True}]) + chunk([picture], "STOP", usageMetadata=counts))
+    assert tap.usage == Usage(3, output_text=710, image_out=1290)
 
 
 def test_an_answer_with_an_open_candidate_is_cut() -> None:

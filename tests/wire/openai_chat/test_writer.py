@@ -8,6 +8,8 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.lib.streaming.chat import ChatCompletionStreamState
+from openai.types.chat import ChatCompletionChunk
 from tests.wire.openai_chat.vectors import ANSWER, REQUEST, USAGE, chunks_of, head, read_strictly
 
 from switchgear.kernel.errors import UPSTREAM_CUT, ApiError
@@ -170,7 +172,10 @@ PIECES: st.SearchStrategy[Event] = st.one_of(
 )
 
 
-@given(st.lists(PIECES, max_size=8), st.lists(st.text(max_size=6), max_size=3), st.booleans())
+ARGUMENTS = st.text(min_size=1, max_size=6).filter(lambda text: text != "null")
+
+
+@given(st.lists(PIECES, max_size=8), st.lists(ARGUMENTS, max_size=3), st.booleans())
 def test_any_answer_is_in_order_and_comes_back(said: list[Event], calls: list[str], usage: bool) -> None:
     events = [Start(), *said]
     for key, text in enumerate(calls):
@@ -369,6 +374,23 @@ def test_sources_pictures_and_sound() -> None:
     whole = json.loads(write_reply(sound, head()))["choices"][0]["message"]
     assert whole["audio"] == {"id": "audio_1", "data": "AABB", "transcript": "Hello", "expires_at": 9}
     assert whole["content"] is None
+
+
+def test_the_official_sdk_gathers_several_sources_and_pictures_of_a_stream() -> None:
+    events: list[Event] = [
+        TextDelta("It is so."),
+        Cite(Citation("https://example.org/a", "A", 0, 2)),
+        Cite(Citation("https://example.org/b", "B", 3, 5)),
+        ImageOut("iVBORw0=", "image/png"),
+        ImageOut("iVBORw0A", "image/png"),
+        Finish("stop"),
+    ]
+    state: Any = ChatCompletionStreamState()
+    for chunk in chunks_of(written(events)):
+        state.handle_chunk(ChatCompletionChunk.model_validate(chunk))
+    message = state.current_completion_snapshot.choices[0].message.to_dict()
+    assert [item["url_citation"]["title"] for item in message["annotations"]] == ["A", "B"]
+    assert len({item["image_url"]["url"] for item in message["images"]}) == 2
 
 
 def test_log_probabilities_stand_beside_the_delta() -> None:

@@ -143,7 +143,12 @@ def _put(message: dict[str, Any], key: str, value: Any) -> None:
         called["name"] += value.get("name", "")
         called["arguments"] += value["arguments"]
     elif isinstance(value, list):
-        message.setdefault(key, []).extend(value)
+        entries = message.setdefault(key, [])
+        for entry in value:
+            assert entry["index"] == len(entries), "entries of lists are counted"
+            # A whole reply numbers only its reasoning.
+            kept = key == "reasoning_details"
+            entries.append({name: entry[name] for name in entry if kept or name != "index"})
     elif isinstance(value, str):
         message[key] = message.get(key, "") + value
     elif value is not None:

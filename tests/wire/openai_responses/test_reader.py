@@ -186,7 +186,8 @@ def test_sources_of_a_later_part_stand_in_the_text_of_the_whole_answer() -> None
 )
 def test_finish_reasons(status: str, why: str | None, expected: str) -> None:
     details = None if why is None else {"reason": why}
-    body = {"id": "r", "status": status, "output": [], "incomplete_details": details}
+    said = [{"type": "message", "content": [{"type": "output_text", "text": "Hi"}]}]
+    body = {"id": "r", "status": status, "output": said, "incomplete_details": details}
     assert read_events(json.dumps(body).encode())[-2] == Finish(expected)  # type: ignore[arg-type]
 
 
@@ -217,6 +218,10 @@ def test_failures_within_a_stream(event: dict[str, Any], kind: str) -> None:
         b'{"error":{"message":"no","code":"invalid_api_key"}}',
         b'{"id":"r","status":"failed","error":{"code":"server_error","message":"x"},"output":[]}',
         b'{"base_resp":{"status_code":1008,"status_msg":"no money"}}',
+        b"{}",
+        b'{"choices":[{"message":{"content":"Hi"}}]}',
+        b'{"id":"r","status":"in_progress","output":[]}',
+        b'{"id":"r","status":"completed","output":[]}',
         b"<html>",
         b"[]",
     ],

@@ -43,6 +43,20 @@ def read(found: Any) -> Usage | None:
             Usage(cache_read=3),
         ),
         ({"prompt_tokens": "3", "completion_tokens": 2.0}, Usage(input_uncached=3, output_text=2)),
+        # What is null is what the total has beyond the other; reasoning may be told beside the output.
+        (
+            {"input_tokens": 3, "output_tokens": None, "total_tokens": 9},
+            Usage(input_uncached=3, output_text=6),
+        ),
+        (
+            {
+                "input_tokens": 3,
+                "output_tokens": 2,
+                "total_tokens": 9,
+                "output_tokens_details": {"reasoning_tokens": 4},
+            },
+            Usage(input_uncached=3, output_text=2, reasoning=4),
+        ),
         ({"input_tokens": -3, "output_tokens": True, "total_tokens": 4}, Usage(input_uncached=4)),
         ({"input_tokens": 2**70, "output_tokens": 0}, Usage(input_uncached=TOKENS_MAX)),
         ({"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}, None),

@@ -21,15 +21,26 @@ from switchgear.wire.ir import Citation, Opaque
 from switchgear.wire.splice import any_of
 
 
+class _Call(msgspec.Struct, gc=False):
+    """A call that is open."""
+
+    key: int
+    input: Raw | None
+    has_arguments: bool = False
+
+
 class Blocks:
-    """The content of one answer, block by block: what both modes have in common."""
+    """The content of one answer, block by block: what both modes have in common.
+
+    Blocks come one after the other, but some hosts begin a call before the one before it is complete.
+    """
 
     __slots__ = (
+        "_calls",
         "_citations",
         "_count",
-        "_has_arguments",
         "_hosted",
-        "_input",
+        "_index",
         "_key",
         "_kind",
         "_text_chars",
@@ -41,20 +52,26 @@ class Blocks:
         self._kind = ""
         self._key = -1
         self._count = 0
-        self._input: Raw | None = None
-        self._has_arguments = False
+        self._index = 0
+        """Of the block that began last."""
+        self._calls: dict[int, _Call] = {}
+        """Open ones by the index of their block."""
         self._text_chars = 0
         self._text_start = 0
         self._citations: list[Citation] = []
         self._hosted = HostedSteps()
         self.has_calls = False
 
-    def start(self, raw: Raw, out: list[Event]) -> None:
-        """A block opens. One that is still open is closed first, whatever the upstream forgot."""
-        if self._kind:
-            self.stop(out)
+    def start(self, raw: Raw, out: list[Event], index: int = 0) -> None:
+        """A block opens. One that is still open is closed first, whatever the upstream forgot, but for a call
+        beside another."""
         block = read_block(raw)
+        if index in self._calls or block.type != "tool_use":
+            self.stop_all(out)
+        elif self._kind and self._kind != "tool_use":
+            self.stop(out, self._index)
         self._count += 1
+        self._index = index
         self._kind = block.type or "text"
         if self._kind == "tool_use":
             self._start_call(block, out)
@@ -73,16 +90,17 @@ class Blocks:
             for citation in block.citations or ():
                 self._cite(citation)
 
-    def take(self, delta: Delta, out: list[Event]) -> None:
-        """A piece of the open block."""
+    def take(self, delta: Delta, out: list[Event], index: int = 0) -> None:
+        """A piece of an open block: of the last one, if none is at its index."""
         if delta.text:
             self._add_text(delta.text, out)
         elif delta.partial_json:
-            if self._kind == "tool_use":
-                self._has_arguments = True
-                out.append(ToolDelta(self._key, delta.partial_json))
-            else:
+            call = self._calls.get(index) or self._calls.get(self._index)
+            if call is None:
                 self._hosted.add_input(delta.partial_json)
+            elif call.has_arguments or delta.partial_json != "null":
+                call.has_arguments = True
+                out.append(ToolDelta(call.key, delta.partial_json))
         elif delta.thinking:
             out.append(ReasoningDelta(delta.thinking))
         elif delta.signature:
@@ -96,15 +114,17 @@ class Blocks:
             if text:
                 self._add_text(text, out)
 
-    def stop(self, out: list[Event]) -> None:
-        """The open block is complete."""
+    def stop(self, out: list[Event], index: int = 0) -> None:
+        """A block is complete: the last one, if none is open at the index and it is not of one before."""
+        if index < self._index and index not in self._calls:
+            return
         if self._kind == "tool_use":
-            if not self._has_arguments:
-                # Some send the arguments with the start, and none at all for a call without.
-                given = bytes(self._input) if self._input is not None else b"{}"
-                out.append(ToolDelta(self._key, given.decode("utf-8", "replace")))
-            out.append(ToolEnd(self._key))
-        elif is_hosted(self._kind):
+            at = index if index in self._calls else self._index
+            if (call := self._calls.pop(at, None)) is not None:
+                _end_call(call, out)
+            self._kind = "tool_use" if self._calls else ""
+            return
+        if is_hosted(self._kind):
             self._hosted.stop(out)
         for citation in self._citations:
             placed = msgspec.structs.replace(citation, start=self._text_start, end=self._text_chars)
@@ -112,9 +132,10 @@ class Blocks:
         self._citations = []
         self._kind = ""
 
-    @property
-    def is_open(self) -> bool:
-        return bool(self._kind)
+    def stop_all(self, out: list[Event]) -> None:
+        """Whatever is open is complete."""
+        while self._kind:
+            self.stop(out, next(iter(self._calls), self._index))
 
     @property
     def has_too_many(self) -> bool:
@@ -123,8 +144,7 @@ class Blocks:
     def _start_call(self, block: Block, out: list[Event]) -> None:
         self._key += 1
         self.has_calls = True
-        self._has_arguments = False
-        self._input = block.input if is_given(block.input) else None
+        self._calls[self._index] = _Call(self._key, block.input if is_given(block.input) else None)
         out.append(ToolStart(self._key, block.id or "", block.name or ""))
 
     def _add_text(self, text: str, out: list[Event]) -> None:
@@ -135,3 +155,13 @@ class Blocks:
         citation = citation_of(any_of(raw))
         if citation is not None:
             self._citations.append(citation)
+
+
+def _end_call(call: _Call, out: list[Event]) -> None:
+    if not call.has_arguments:
+        # Some send the arguments with the start, as JSON or as its text, and none at all for a call without.
+        given = b"{}" if call.input is None else bytes(call.input)
+        found = any_of(given)
+        text = found if isinstance(found, str) else given.decode("utf-8", "replace")
+        out.append(ToolDelta(call.key, text or "{}"))
+    out.append(ToolEnd(call.key))

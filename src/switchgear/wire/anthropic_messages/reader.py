@@ -108,7 +108,7 @@ class Reader:
             return
         if event.type == "content_block_delta":
             if event.delta is not None:
-                self._blocks.take(event.delta, out)
+                self._blocks.take(event.delta, out, event.index)
             return
         if name == "error" or event.type == "error" or is_given(event.error):
             self._fail(upstream_error_of(200, any_of(data)), out)
@@ -118,20 +118,22 @@ class Reader:
     def _take_event(self, event: StreamEvent, out: list[Event]) -> None:
         match event.type:
             case "content_block_start":
-                self._blocks.start(event.content_block, out)
+                self._blocks.start(event.content_block, out, event.index)
                 self._usage.see_block(event.content_block)
                 if self._blocks.has_too_many:
                     self._fail(broken("an answer has too many blocks"), out)
             case "content_block_stop":
-                self._blocks.stop(out)
+                self._blocks.stop(out, event.index)
             case "message_start":
                 head = read_message(event.message)
                 out.append(Start((head and head.id) or "", (head and head.model) or ""))
                 if head is not None and is_given(head.usage):
-                    self._see_usage(head.usage, out)
+                    self._usage.take_start(any_of(head.usage))
+                    self._tell_usage(out)
             case "message_delta":
                 if is_given(event.usage):
-                    self._see_usage(event.usage, out)
+                    self._usage.take(any_of(event.usage))
+                    self._tell_usage(out)
                 if event.delta is not None and event.delta.stop_reason:
                     self._stop = _finish(
                         event.delta.stop_reason,
@@ -142,14 +144,12 @@ class Reader:
             case "message_stop":
                 self._end(out)
 
-    def _see_usage(self, raw: Raw, out: list[Event]) -> None:
-        self._usage.take(any_of(raw))
+    def _tell_usage(self, out: list[Event]) -> None:
         if (usage := self._usage.usage) is not None:
             out.append(UsageSeen(usage))
 
     def _end(self, out: list[Event]) -> None:
-        if self._blocks.is_open:
-            self._blocks.stop(out)
+        self._blocks.stop_all(out)
         out.append(self._stop or _finish("end_turn", None, Raw(b""), self._blocks))
         out.append(End())
         self._over = True

@@ -211,8 +211,9 @@ class StreamTap:
                 return False
             case "message_start":
                 head = read_message(event.message)
-                if head is not None:
-                    self._take_usage(head.usage)
+                if head is not None and is_given(head.usage):
+                    self._counts.take_start(any_of(head.usage))
+                    self.usage = self._counts.usage
             case "content_block_start":
                 self._take_block(event)
             case "message_delta":

@@ -4,14 +4,14 @@ Its counts stand beside each other: ``input_tokens`` holds neither cache reads n
 inside ``output_tokens``, and told apart only by newer models.
 """
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
-from switchgear.kernel.usage import TOKENS_MAX, Usage
+from switchgear.kernel.usage import Usage
+from switchgear.wire.counts import count_of
 
 _decode_any = msgspec.json.Decoder().decode
 
@@ -24,6 +24,7 @@ _PLAIN = (
     ("cache_creation_input_tokens", "cache_write"),
     ("output_tokens", "output"),
 )
+_CACHED = ("cache_read_input_tokens", "cache_creation_input_tokens")
 # A step that failed is not paid for.
 _RESULTS = ((b'"web_search_tool_result"', "searched"), (b'code_execution_tool_result"', "ran"))
 _FAILED = b'_tool_result_error"'
@@ -32,21 +33,33 @@ _FAILED = b'_tool_result_error"'
 class UsageReader:
     """Adds up the reports of one answer: a later report overwrites what it names and leaves the rest."""
 
-    __slots__ = ("_counts", "_steps")
+    __slots__ = ("_begun", "_counts", "_steps")
 
     def __init__(self) -> None:
         self._counts: Counts = {}
+        self._begun = 0
+        """Output that was told at the start: a few tokens, or with some hosts all of it."""
         self._steps: dict[str, int] = {}
+
+    def take_start(self, found: Any) -> None:
+        """The report of a stream's start. Its output counts once a later report leaves it standing; without
+        one it is not known how much there was."""
+        self.take(found)
+        self._begun = self._counts.pop("output", 0)
 
     def take(self, found: Any) -> None:
         """A decoded usage object, or anything else, which says nothing. Zeros never take a count away, as
-        some hosts report everything at the start and zeros at the end."""
+        some hosts report everything at the start and zeros at the end; but input that was all cached in the
+        end is none beside the cache."""
         if not isinstance(found, dict):
             return
         counts = self._counts
+        counts.setdefault("output", self._begun)
         for key, unit in _PLAIN:
             if (count := _count(found.get(key))) is not None:
                 counts[unit] = count or counts.get(unit, 0)
+        if _count(found.get("input_tokens")) == 0 and any(_count(found.get(key)) for key in _CACHED):
+            counts["input_uncached"] = 0
         writes = found.get("cache_creation")
         if isinstance(writes, dict):
             for key, unit in (("ephemeral_5m_input_tokens", "5m"), ("ephemeral_1h_input_tokens", "1h")):
@@ -134,8 +147,7 @@ def usage_object(usage: Usage) -> dict[str, Any]:
 
 
 def _count(value: Any) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    """None for what is no count."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return min(max(int(value), 0), TOKENS_MAX)
+    return count_of({"": value}, "")

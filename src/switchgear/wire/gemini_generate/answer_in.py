@@ -65,6 +65,7 @@ class Answer:
         self.finish_message = ""
         self.grounding = ABSENT
         self.has_content = False
+        """Something other than thoughts."""
         self.images = 0
 
     @property
@@ -107,7 +108,8 @@ class Answer:
             self._take_call(part.function_call, part.thought_signature, events)
         elif part.inline_data is not None:
             self._end_code(events, ABSENT)
-            self._take_data(part.inline_data.mime_type, part.inline_data.data, events)
+            if not part.thought:  # a draft, which is neither the answer nor paid for
+                self._take_data(part.inline_data.mime_type, part.inline_data.data, events)
         elif is_given(part.executable_code):
             self._end_code(events, ABSENT)
             self._code = part.executable_code
@@ -119,11 +121,11 @@ class Answer:
 
     def _take_text(self, part: Part, events: list[Event]) -> None:
         if part.text:
-            self.has_content = True
             self._end_code(events, ABSENT)
             if part.thought:
                 events.append(ReasoningDelta(part.text))
             else:
+                self.has_content = True
                 self._texts.append(part.text)
                 if self._whole:
                     self._said_bytes += len(part.text.encode("utf-8", "replace"))

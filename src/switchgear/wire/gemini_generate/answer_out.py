@@ -42,6 +42,7 @@ class AnswerOut:
         "_calls",
         "_citations",
         "_finish",
+        "_id",
         "_malformed",
         "_pending",
         "_queries",
@@ -55,6 +56,7 @@ class AnswerOut:
     def __init__(self, head: Head) -> None:
         thinking = head.request.thinking
         self._shows = thinking is not None and thinking.show is True
+        self._id = head.id
         self._seals = head.seals
         self._calls: dict[int, _Call] = {}
         self._texts: list[str] = []
@@ -145,7 +147,8 @@ class AnswerOut:
         if args is None:
             self._malformed = f"The arguments of a call of {start.name} are no JSON object."
             return []
-        part: Json = {"functionCall": {"id": start.id, "name": start.name, "args": args}}
+        call_id = start.id or f"call_{self._id}_{key}"
+        part: Json = {"functionCall": {"id": call_id, "name": start.name, "args": args}}
         opaque = start.opaque
         if opaque is None:
             opaque, self._pending = self._pending, None

@@ -126,6 +126,12 @@ def written(part: Part) -> str:
     return call.name + args
 
 
+def shows_image(part: Part) -> bool:
+    """A picture that is made for the answer: drafts of one, which come as thoughts, are free."""
+    data = part.inline_data
+    return data is not None and data.mime_type.startswith("image/") and not part.thought
+
+
 def says_something(part: Part) -> bool:
     return bool(
         part.text

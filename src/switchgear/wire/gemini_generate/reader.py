@@ -32,7 +32,7 @@ from switchgear.wire.gemini_generate.frames import (
     read_chunk,
 )
 from switchgear.wire.gemini_generate.hosted_calls import calls_of, sum_of
-from switchgear.wire.gemini_generate.usage import read_usage, with_images
+from switchgear.wire.gemini_generate.usage import merge_reports, read_usage, with_images
 from switchgear.wire.splice import any_of
 from switchgear.wire.sse import FrameTooLong, SseReader, parse_frame
 
@@ -111,7 +111,7 @@ class Reader:
                 return events
         if self._block and not self._answers:
             events += [Finish("content_filter", message=self._block), End()]
-        elif self._answers and all(is_finish(answer.finish) for answer in self._answers.values()):
+        elif self._answers and all(map(self._has_ended, self._answers.values())):
             events += self._endings()
         else:
             events.append(Fault(broken("the stream ended before its end"), truncated=True))
@@ -139,8 +139,8 @@ class Reader:
                 return events
         self._block = self._block or block_reason(chunk)
         if is_given(chunk.usage_metadata) and (usage := read_usage(chunk.usage_metadata)) is not None:
-            self._usage = usage
-            events.append(UsageSeen(usage))
+            self._usage = merge_reports(self._usage, usage)
+            events.append(UsageSeen(self._usage))
         return events
 
     def _take_candidate(self, candidate: Candidate, chunk: Chunk, events: list[Event]) -> None:
@@ -160,6 +160,10 @@ class Reader:
             if finish in FAILED and not answer.has_content:
                 message = f"{finish} {answer.finish_message}".strip()
                 events += self._fault(UpstreamError("transient", 200, message, code=finish))
+
+    def _has_ended(self, answer: Answer) -> bool:
+        """A whole one has, even where nothing says why."""
+        return is_finish(answer.finish) or (self._whole and answer.has_content)
 
     def _endings(self) -> list[Event]:
         events: list[Event] = []

@@ -13,6 +13,7 @@ from switchgear.wire.gemini_generate.frames import (
     error_of,
     is_given,
     read_chunk,
+    shows_image,
     written,
 )
 from switchgear.wire.gemini_generate.hosted_calls import calls_of, sum_of
@@ -52,9 +53,7 @@ def read_reply(operation: Operation, body: bytes) -> WholeReply:
     usage = read_usage(chunk.usage_metadata) if is_given(chunk.usage_metadata) else None
     if not chunk.candidates:
         return WholeReply(body, usage, empty=not block_reason(chunk))
-    images = sum(
-        1 for part in _parts(chunk) if part.inline_data and part.inline_data.mime_type.startswith("image/")
-    )
+    images = sum(map(shows_image, _parts(chunk)))
     usage = with_images(usage, images)
     return WholeReply(body, with_calls(usage, _calls(chunk)) if usage is not None else None)
 

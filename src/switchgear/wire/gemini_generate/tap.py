@@ -24,15 +24,17 @@ from switchgear.wire.gemini_generate.frames import (
     is_response,
     read_chunk,
     says_something,
+    shows_image,
     written,
 )
 from switchgear.wire.gemini_generate.framing import Framing
 from switchgear.wire.gemini_generate.hosted_calls import calls_of, sum_of
-from switchgear.wire.gemini_generate.usage import read_usage, with_images
+from switchgear.wire.gemini_generate.usage import merge_reports, read_usage, with_images
 from switchgear.wire.splice import any_of
 from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
 
 _LF = 0x0A
+_COUNTS = (b'"promptTokenCount"', b'"candidatesTokenCount"', b'"thoughtsTokenCount"')
 
 
 class StreamTap:
@@ -49,7 +51,7 @@ class StreamTap:
         "_last",
         "_reader",
         "_texts",
-        "_usage",
+        "_usages",
         "_version",
         "ended",
         "fault",
@@ -68,7 +70,8 @@ class StreamTap:
         self._last = b""
         self._version = ""
         self._texts: list[str] = []
-        self._usage = ABSENT
+        self._usages: dict[tuple[bool, ...], bytes] = {}
+        """Which counts a report has → the last such one."""
         self.ended = False
         self.fault: UpstreamError | None = None
         self.has_content = False
@@ -76,10 +79,12 @@ class StreamTap:
 
     @property
     def usage(self) -> Usage | None:
-        """The last one told: each holds all before it."""
-        if self._usage is ABSENT:
-            return None
-        usage = with_images(read_usage(self._usage), self._images)
+        """What the reports say together."""
+        usage: Usage | None = None
+        for raw in self._usages.values():
+            if (found := read_usage(raw)) is not None:
+                usage = merge_reports(usage, found)
+        usage = with_images(usage, self._images)
         return with_calls(usage, self.calls()) if usage is not None else None
 
     def calls(self) -> dict[str, int]:
@@ -167,7 +172,8 @@ class StreamTap:
         if len(self._texts) > TEXT_PIECES_MAX:
             self._texts = ["".join(self._texts)]
         if chunk.usage_metadata is not ABSENT:
-            self._usage = chunk.usage_metadata
+            report = bytes(chunk.usage_metadata)
+            self._usages[tuple(count in report for count in _COUNTS)] = report
         if not chunk.candidates and block_reason(chunk):
             self._blocked = self.has_content = True
         return self.fault is None
@@ -177,7 +183,7 @@ class StreamTap:
             if text := written(part):
                 self._texts.append(text)
                 self.text_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
-            if part.inline_data is not None and part.inline_data.mime_type.startswith("image/"):
+            if shows_image(part):
                 self._images += 1
             self.has_content = self.has_content or says_something(part)
         if is_given(candidate.grounding_metadata):

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from switchgear.kernel.usage import TOKENS_MAX, Usage
+from switchgear.kernel.usage import INPUT_UNITS, TOKENS_MAX, Usage
 from switchgear.wire.counts import count_of
 from switchgear.wire.splice import any_of
 
@@ -27,8 +27,8 @@ def read_usage(raw: Raw | bytes) -> Usage | None:
     prompt = count_of(found, "promptTokenCount") + count_of(found, "toolUsePromptTokenCount")
     thoughts = count_of(found, "thoughtsTokenCount")
     candidates = count_of(found, "candidatesTokenCount")
-    if "candidatesTokenCount" not in found:
-        candidates = max(0, count_of(found, "totalTokenCount") - prompt - thoughts) if prompt else 0
+    if prompt and not candidates:
+        candidates = max(0, count_of(found, "totalTokenCount") - prompt - thoughts)
     if not prompt and not candidates and not thoughts:
         return None
     cached = min(count_of(found, "cachedContentTokenCount"), prompt)
@@ -49,6 +49,22 @@ def read_usage(raw: Raw | bytes) -> Usage | None:
         reasoning=thoughts,
         audio_out=audio_out,
         image_out=image_out,
+    )
+
+
+def merge_reports(before: Usage | None, usage: Usage) -> Usage:
+    """Two reports of one stream: each holds all before it, but hosts leave parts out of their last one."""
+    if before is None:
+        return usage
+    said, said_before = usage.output_total - usage.reasoning, before.output_total - before.reasoning
+    has_input, has_output = usage.input_total >= before.input_total, said >= said_before
+    if has_input and has_output and usage.reasoning >= before.reasoning:
+        return usage
+    inputs = usage if has_input else before
+    return msgspec.structs.replace(
+        usage if has_output else before,
+        **{unit: getattr(inputs, unit) for unit in INPUT_UNITS},
+        reasoning=max(usage.reasoning, before.reasoning),
     )
 
 

@@ -25,6 +25,7 @@ from switchgear.wire.images import parse_data_url
 from switchgear.wire.ir import Citation, Opaque
 from switchgear.wire.openai_chat.messages_in import CLAUDE_FORMAT
 from switchgear.wire.openai_chat.plain_frame import PlainDelta
+from switchgear.wire.splice import any_of
 from switchgear.wire.think_tags import ThinkSplitter
 
 FINISHES: dict[str, FinishReason] = {
@@ -37,7 +38,14 @@ FINISHES: dict[str, FinishReason] = {
     "max_tokens": "length",
     "model_length": "length",
     "model_context_window_exceeded": "length",
+    "max_output_tokens": "length",
     "repetition_truncation": "length",
+    "refusal": "content_filter",
+    "safety": "content_filter",
+    "recitation": "content_filter",
+    "blocklist": "content_filter",
+    "prohibited_content": "content_filter",
+    "spii": "content_filter",
 }
 """Of the dialect, and of vendors; any other ends an answer in the ordinary way."""
 
@@ -53,7 +61,20 @@ _USUAL = frozenset(
 class ChoiceReader:
     """One of the answers."""
 
-    __slots__ = ("_calls", "_ids", "_last", "_open", "_source", "_think", "_waiting", "finish", "saw_tool")
+    __slots__ = (
+        "_bare",
+        "_calls",
+        "_ids",
+        "_last",
+        "_open",
+        "_source",
+        "_think",
+        "_unmarked",
+        "_waiting",
+        "finish",
+        "has_cited",
+        "saw_tool",
+    )
 
     def __init__(self) -> None:
         self._calls = 0
@@ -61,17 +82,23 @@ class ChoiceReader:
         """The upstream's index → (id, our key)."""
         self._waiting: dict[int, tuple[str, str]] = {}
         """(id, arguments) of calls whose name has not come yet."""
+        self._unmarked: dict[int, list[str]] = {}
+        """The upstream's index → arguments so far of a call without an id."""
         self._last = -1
         self._open: list[int] = []
+        self._bare: set[int] = set()
+        """Keys of open functions that were given no arguments so far."""
         self._source: Literal["", "plain", "details"] = ""
         """Which spelling of the reasoning came first: the other one says the same again."""
         self._think = ThinkSplitter()
         self.finish = ""
+        self.has_cited = False
         self.saw_tool = False
 
     @property
     def reason(self) -> FinishReason:
-        reason = FINISHES.get(self.finish, "stop")
+        # Google writes why after a colon, and some hosts spell its own words.
+        reason = FINISHES.get(self.finish.partition(":")[0].lower(), "stop")
         return "tool_calls" if self.saw_tool and reason == "stop" else reason
 
     @property
@@ -114,7 +141,10 @@ class ChoiceReader:
         """Everything that was begun ends."""
         for kind, text in self._think.finish():
             events.append(ReasoningDelta(text) if kind == "reasoning" else TextDelta(text))
-        events.extend(ToolEnd(key) for key in self._open)
+        for key in self._open:
+            if key in self._bare and self.reason != "length":
+                events.append(ToolDelta(key, "{}"))
+            events.append(ToolEnd(key))
         self._open.clear()
 
     def _drop_blanks(self, events: list[Event]) -> None:
@@ -179,8 +209,8 @@ class ChoiceReader:
         id, name = _text(call.get("id")), _text(inner.get("name"))
         index = self._index_of(call.get("index"), id, name) if place is None else place
         known = self._ids.get(index)
-        if known is None or (id and name and known[0] and known[0] != id):
-            # Some hosts leave every call at index 0: a new id with a name is a new call all the same.
+        if known is None or (name and self._is_another(index, id, known[0])):
+            # Some hosts leave every call at index 0.
             if self._calls + len(self._waiting) >= TOOL_CALLS_MAX:
                 return False
             early_id, early = self._waiting.pop(index, ("", ""))
@@ -195,15 +225,32 @@ class ChoiceReader:
             self._open.append(key)
             self.saw_tool = True
             kind = "custom" if isinstance(custom, dict) else "function"
+            if kind == "function":
+                self._bare.add(key)
+            if not id:
+                self._unmarked[index] = []
             events.append(ToolStart(key, id, name, kind, _google_signature(call)))  # type: ignore[arg-type]
-            if early:
-                events.append(ToolDelta(key, early))
+            self._argue(index, key, early, events)
         else:
             key = known[1]
         self._last = index
-        if text := _arguments(inner):
-            events.append(ToolDelta(key, text))
+        self._argue(index, key, _arguments(inner), events)
         return True
+
+    def _argue(self, index: int, key: int, text: str, events: list[Event]) -> None:
+        if not text or (text == "null" and key in self._bare):
+            return
+        self._bare.discard(key)
+        if index in self._unmarked:
+            self._unmarked[index].append(text)
+        events.append(ToolDelta(key, text))
+
+    def _is_another(self, index: int, id: str, known_id: str) -> bool:
+        """Whether a piece with a name begins a call beside the one that is known at its index: it has another
+        id, or neither has one and the arguments of the first are complete."""
+        if id or index not in self._unmarked:
+            return bool(id and known_id and id != known_id)
+        return isinstance(any_of("".join(self._unmarked[index]).encode("utf-8", "replace")), dict)
 
     def _index_of(self, index: Any, id: str, name: str) -> int:
         """Where an index is missing: the call with that id, the last one, or a new one."""
@@ -220,6 +267,7 @@ class ChoiceReader:
     def _rest(self, message: dict[str, Any], events: list[Event]) -> None:
         for item in _list(message.get("annotations")):
             if isinstance(item, dict) and isinstance(cited := item.get("url_citation"), dict):
+                self.has_cited = True
                 events.append(Cite(_citation(cited)))
         for item in _list(message.get("images")):
             image = item.get("image_url") if isinstance(item, dict) else None
@@ -262,7 +310,8 @@ def _arguments(inner: dict[str, Any]) -> str:
     value = inner.get("arguments", inner.get("input"))
     if isinstance(value, str):
         return value
-    return "" if value is None else _encode(value).decode()
+    # An empty list is how some hosts spell an empty object.
+    return "" if value is None or value == [] else _encode(value).decode()
 
 
 def _text(value: Any) -> str:

@@ -7,6 +7,7 @@ from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.alike import AlikeTexts
 from switchgear.wire.events import (
     Choice,
+    Cite,
     End,
     Event,
     Fault,
@@ -16,9 +17,11 @@ from switchgear.wire.events import (
     UsageSeen,
 )
 from switchgear.wire.faults import UpstreamError, broken, has_error, upstream_error_of
+from switchgear.wire.ir import Citation
 from switchgear.wire.openai_chat.choice_in import ChoiceReader
 from switchgear.wire.openai_chat.hosted_calls import SearchCounter
 from switchgear.wire.openai_chat.plain_frame import PlainChoice, plain_choice
+from switchgear.wire.openai_chat.sources_in import sources_beside
 from switchgear.wire.openai_chat.usage import merge_max, usage_of
 from switchgear.wire.splice import any_of
 from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
@@ -149,6 +152,8 @@ class AnswerReader:
         self._choice = 0
         self._states: dict[int, ChoiceReader] = {}
         self._usage: Usage | None = None
+        self._sources: list[Citation] = []
+        """That stand beside the choices."""
         self.searches = SearchCounter()
 
     def take(self, found: dict[str, Any], events: list[Event], key: str = "delta") -> UpstreamError | None:
@@ -160,6 +165,7 @@ class AnswerReader:
             self._started = True
             events.append(Start(_text(found.get("id")), _text(found.get("model"))))
         self._see_usage(found.get("usage"))
+        self._sources = sources_beside(found) or self._sources
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict) and (error := self._take_choice(choice, events, key)) is not None:
                 return error
@@ -189,6 +195,8 @@ class AnswerReader:
         for index, state in states:
             self._switch(index, events)
             state.close(events)
+            if not state.has_cited:
+                events.extend(map(Cite, self._sources))
         if self._usage is not None:
             events.append(UsageSeen(with_calls(self._usage, self.searches.calls)))
         for index, state in states:
@@ -203,6 +211,8 @@ class AnswerReader:
         state = self._states.get(index)
         if state is None:
             state = self._states[index] = ChoiceReader()
+            if not isinstance(choice.get(key), dict):
+                key = "message"  # some hosts send the whole answer as the only chunk
         self._see_usage(choice.get("usage"))
         message = choice.get(key)
         if isinstance(message, dict):

@@ -10,10 +10,9 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from switchgear.kernel.usage import TOKENS_MAX, Usage, with_calls
-from switchgear.wire.counts import count_of
+from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.openai_chat.hosted_calls import may_tell_searches, searches_told
-from switchgear.wire.openai_usage import Count, InputDetails, OutputDetails, details_of, split
+from switchgear.wire.openai_usage import Count, InputDetails, OutputDetails, split, usage_of_any
 
 _decode_any = msgspec.json.Decoder().decode
 
@@ -28,6 +27,8 @@ class _Plain(msgspec.Struct, gc=False):
     completion_tokens_details: OutputDetails | None = None
     cached_tokens: Raw = Raw(b"")
     prompt_cache_hit_tokens: Raw = Raw(b"")
+    cache_read_input_tokens: Raw = Raw(b"")
+    cache_creation_input_tokens: Raw = Raw(b"")
     input_tokens: Raw = Raw(b"")
     output_tokens: Raw = Raw(b"")
     input_tokens_details: Raw = Raw(b"")
@@ -59,6 +60,8 @@ def _usage_of_plain(plain: _Plain) -> Usage | None:
     odd = (
         plain.cached_tokens
         or plain.prompt_cache_hit_tokens
+        or plain.cache_read_input_tokens
+        or plain.cache_creation_input_tokens
         or plain.input_tokens
         or plain.output_tokens
         or plain.input_tokens_details
@@ -68,14 +71,14 @@ def _usage_of_plain(plain: _Plain) -> Usage | None:
         return None
     i = plain.prompt_tokens_details or _NO_INPUT_DETAILS
     o = plain.completion_tokens_details or _NO_OUTPUT_DETAILS
-    uncached = prompt - i.cached_tokens - i.cache_write_tokens - i.audio_tokens - i.image_tokens
+    uncached = prompt - i.cached_tokens - i.written - i.audio_tokens - i.image_tokens
     text = completion - o.reasoning_tokens - o.audio_tokens - o.image_tokens
     if uncached < 0 or text < 0:
         return None
     return Usage(
         input_uncached=uncached,
         cache_read=i.cached_tokens,
-        cache_write_5m=i.cache_write_tokens,
+        cache_write_5m=i.written,
         audio_in=i.audio_tokens,
         image_in=i.image_tokens,
         output_text=text,
@@ -108,11 +111,8 @@ def _convert_plain(found: dict[str, Any]) -> Usage | None:
 
 
 def _usage_of_any(found: dict[str, Any]) -> Usage | None:
-    prompt, completion = _totals(found)
-    if not prompt and not completion:
-        return None
-    usage = split(prompt, completion, _input_details(found), _output_details(found))
-    return with_calls(usage, {"search_calls": searches_told(found)})
+    usage = usage_of_any(found)
+    return None if usage is None else with_calls(usage, {"search_calls": searches_told(found)})
 
 
 def merge_max(a: Usage | None, b: Usage | None) -> Usage | None:
@@ -132,50 +132,3 @@ def merge_max(a: Usage | None, b: Usage | None) -> Usage | None:
         (max(a.reasoning, b.reasoning), max(a.audio_out, b.audio_out), max(a.image_out, b.image_out)),
     )
     return with_calls(usage, {"search_calls": max(a.search_calls, b.search_calls)})
-
-
-def _totals(found: dict[str, Any]) -> tuple[int, int]:
-    """prompt and completion tokens, completed from what else is told."""
-    total = count_of(found, "total_tokens")
-    if "prompt_tokens" in found or "input_tokens" in found:
-        prompt = count_of(found, "prompt_tokens") or count_of(found, "input_tokens")
-    else:
-        prompt = count_of(found, "prompt_cache_hit_tokens") + count_of(found, "prompt_cache_miss_tokens")
-    if "completion_tokens" in found or "output_tokens" in found:
-        completion = count_of(found, "completion_tokens") or count_of(found, "output_tokens")
-        if total > prompt + completion:
-            # xAI counts reasoning beside the completion; it is recognised by the sum.
-            outside = total - prompt - completion
-            if outside == count_of(details_of(found, "completion_tokens_details"), "reasoning_tokens"):
-                completion += outside
-    elif not prompt:
-        prompt, completion = total, 0
-    else:
-        completion = max(0, total - prompt)
-    return min(prompt, TOKENS_MAX), min(completion, TOKENS_MAX)
-
-
-def _input_details(found: dict[str, Any]) -> tuple[int, int, int, int]:
-    """cache read, cache write, audio, image."""
-    details = details_of(found, "prompt_tokens_details") or details_of(found, "input_tokens_details")
-    cached = max(
-        count_of(details, "cached_tokens"),
-        count_of(found, "cached_tokens"),
-        count_of(found, "prompt_cache_hit_tokens"),
-    )
-    return (
-        cached,
-        count_of(details, "cache_write_tokens"),
-        count_of(details, "audio_tokens"),
-        count_of(details, "image_tokens"),
-    )
-
-
-def _output_details(found: dict[str, Any]) -> tuple[int, int, int]:
-    """reasoning, audio, image."""
-    details = details_of(found, "completion_tokens_details") or details_of(found, "output_tokens_details")
-    return (
-        count_of(details, "reasoning_tokens"),
-        count_of(details, "audio_tokens"),
-        count_of(details, "image_tokens"),
-    )

@@ -68,7 +68,9 @@ class _Answer:
             elif key == "reasoning_details":
                 self._add_detail(value[0])
             elif isinstance(value, list):
-                self._message.setdefault(key, []).extend(value)
+                # Only pieces of a stream are numbered.
+                entries = [{name: item[name] for name in item if name != "index"} for item in value]
+                self._message.setdefault(key, []).extend(entries)
             elif key == "audio":
                 self._add_audio(value)
             else:

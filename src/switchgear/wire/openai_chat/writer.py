@@ -139,7 +139,8 @@ class Deltas:
         self._legacy = "functions" in head.fields
         thinking = head.request.thinking
         self._hides = thinking is not None and thinking.show is False
-        self._details: dict[int, int] = {}
+        self._counts: dict[tuple[int, str], int] = {}
+        """(answer, key of a list) → entries so far: SDKs put lists together by an index in each."""
         self._custom_tools = frozenset(
             tool.name for tool in head.request.tools if isinstance(tool, CustomTool)
         )
@@ -180,10 +181,10 @@ class Deltas:
                 text = unwrapped("".join(self._wrapped.pop((choice, event.key))))
                 return self._arguments(ToolDelta(event.key, text), choice)
             case Cite():
-                return {"annotations": [annotation(event.citation)]}
+                return self._entry("annotations", annotation(event.citation), choice)
             case ImageOut():
                 url = build_data_url(event.media_type, event.data)
-                return {"images": [{"type": "image_url", "image_url": {"url": url}}]}
+                return self._entry("images", {"type": "image_url", "image_url": {"url": url}}, choice)
             case AudioOut():
                 return {"audio": audio_object(event)}
         return None
@@ -216,19 +217,23 @@ class Deltas:
         return {"tool_calls": [{"index": event.key, "function": {"arguments": event.text}}]}
 
     def _detail(self, opaque: Opaque, choice: int) -> dict[str, Any]:
-        index = self._details.get(choice, 0)
-        self._details[choice] = index + 1
-        return {"reasoning_details": [reasoning_detail(opaque, index, self._seals)]}
+        return self._entry("reasoning_details", reasoning_detail(opaque, self._seals), choice)
+
+    def _entry(self, key: str, entry: dict[str, Any], choice: int) -> dict[str, Any]:
+        """The next entry of a list of the message."""
+        index = self._counts.get((choice, key), 0)
+        self._counts[choice, key] = index + 1
+        return {key: [{"type": entry["type"], "index": index, **entry}]}
 
 
-def reasoning_detail(opaque: Opaque, index: int, seals: Seals) -> dict[str, Any]:
+def reasoning_detail(opaque: Opaque, seals: Seals) -> dict[str, Any]:
     """A token of reasoning for a client: Anthropic's as its own clients know it, others' sealed."""
     own = opaque.origin == ANTHROPIC and opaque.kind != "encrypted"
     payload = opaque.payload if own else seals.seal(opaque)
     format = CLAUDE_FORMAT if own else SEALED_FORMAT
     if opaque.kind == "signature":
-        return {"type": "reasoning.text", "index": index, "format": format, "signature": payload}
-    return {"type": "reasoning.encrypted", "index": index, "format": format, "data": payload}
+        return {"type": "reasoning.text", "format": format, "signature": payload}
+    return {"type": "reasoning.encrypted", "format": format, "data": payload}
 
 
 def _google(opaque: Opaque, seals: Seals) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class Answer:
         self._counter = CallCounter()
         self._last = 0
         self._calls = 0
+        self._call_ids: set[str] = set()
         self._said = 0
         self._needs_gap = False
         """Reasoning without a signature came last; another item of it stands apart."""
@@ -90,13 +91,26 @@ class Answer:
                 )
             )
             return
-        has_items = bool(self._items)
-        for index, raw in enumerate(response.output or ()):
-            opened = self._items.get(index)
-            # An item that is known and whole is not said again, whatever places a server numbers by.
-            if not has_items or (opened and not opened.is_done and opened.kind == read_item(raw).type):
-                self._finish_item(index, raw)
+        self._take_output(response.output or [])
         self._finish(response, status)
+
+    def _take_output(self, output: list[Raw]) -> None:
+        """The items of the whole response: what the events before did not say of them."""
+        has_items = bool(self._items)
+        kinds = {item.kind for item in self._items.values()}
+        for index, raw in enumerate(output):
+            opened = self._items.get(index)
+            item = read_item(raw)
+            # An item that is known and whole is not said again, whatever places a server numbers by.
+            if not has_items or (opened and not opened.is_done and opened.kind == item.type):
+                self._finish_item(index, raw)
+            elif self._is_unsaid(item, kinds):
+                self._finish_item(len(output) + index, raw)
+
+    def _is_unsaid(self, item: Item, kinds: set[str]) -> bool:
+        if item.type in _CALLS and item.call_id:
+            return item.call_id not in self._call_ids
+        return item.type == "message" and item.type not in kinds
 
     def fail(self, fault: Fault) -> None:
         self.is_over = True
@@ -136,6 +150,37 @@ class Answer:
         if event.delta:
             kind = "custom_tool_call" if "custom" in event.type else "function_call"
             self._argue(self._item_of(event, kind), event.delta)
+
+    def _take_text_done(self, event: StreamEvent) -> None:
+        item = self._unfinished(event, "message")
+        at = event.content_index
+        if item is None:
+            return
+        seen = item.seen.get(at, 0)
+        if event.text and (rest := event.text[seen:]):
+            self._say(item, at, rest, NULL if seen else event.logprobs)
+        elif event.refusal and (rest := event.refusal[seen:]):
+            item.seen[at] = len(event.refusal)
+            self.events.append(RefusalDelta(rest))
+
+    def _take_reasoning_done(self, event: StreamEvent) -> None:
+        is_summary = "summary" in event.type
+        at = event.summary_index if is_summary else event.content_index
+        item = self._unfinished(event, "reasoning")
+        if item is not None and event.text and (rest := event.text[item.seen.get(at, 0) :]):
+            self._think(item, "summary" if is_summary else "content", at, rest)
+
+    def _take_arguments_done(self, event: StreamEvent) -> None:
+        kind = "custom_tool_call" if "custom" in event.type else "function_call"
+        item = self._unfinished(event, kind)
+        if item is not None and (rest := (event.arguments or event.input or "")[item.seen.get(0, 0) :]):
+            self._argue(item, rest)
+
+    def _unfinished(self, event: StreamEvent, kind: str) -> OpenItem | None:
+        """The item that a ``done`` of one of its parts is about; None when it is over already."""
+        index = self._last if event.output_index is None else event.output_index
+        known = self._items.get(index)
+        return None if known is not None and known.is_done else self._item_of(event, kind)
 
     def _take_annotation(self, event: StreamEvent) -> None:
         self._cite(self._item_of(event, "message"), event.content_index, event.annotation)
@@ -192,6 +237,7 @@ class Answer:
             return
         opened.key = self._calls
         self._calls += 1
+        self._call_ids.add(item.call_id or "")
         self._needs_gap = False
         self.events.append(
             ToolStart(
@@ -206,15 +252,19 @@ class Answer:
         opened.pending = []
 
     def _argue(self, item: OpenItem, text: str) -> None:
+        if text == "null" and not item.seen and item.kind == "function_call":
+            return
         item.seen[0] = item.seen.get(0, 0) + len(text)
         if item.key < 0:
             item.pending.append(text)
         else:
             self.events.append(ToolDelta(item.key, text))
 
-    def _end_call(self, item: OpenItem) -> None:
+    def _end_call(self, item: OpenItem, whole: bool = True) -> None:
         item.is_done = True
         if item.key >= 0:
+            if whole and not item.seen and item.kind == "function_call":
+                self.events.append(ToolDelta(item.key, "{}"))
             self.events.append(ToolEnd(item.key))
 
     def _cite(self, item: OpenItem, at: int, raw: Raw) -> None:
@@ -276,7 +326,7 @@ class Answer:
     def _finish(self, response: Response, status: str) -> None:
         for item in self._items.values():
             if not item.is_done:
-                self._end_call(item)
+                self._end_call(item, whole=status != "incomplete")
         usage = usage_in(response, self._counter)
         if usage is not None:
             self.events.append(UsageSeen(usage))
@@ -294,6 +344,12 @@ _TAKERS: dict[str, Callable[[Answer, StreamEvent], None]] = {
     "response.reasoning_text.delta": Answer._take_reasoning,
     "response.function_call_arguments.delta": Answer._take_arguments,
     "response.custom_tool_call_input.delta": Answer._take_arguments,
+    "response.output_text.done": Answer._take_text_done,
+    "response.refusal.done": Answer._take_text_done,
+    "response.reasoning_summary_text.done": Answer._take_reasoning_done,
+    "response.reasoning_text.done": Answer._take_reasoning_done,
+    "response.function_call_arguments.done": Answer._take_arguments_done,
+    "response.custom_tool_call_input.done": Answer._take_arguments_done,
     "response.output_item.added": Answer._take_added,
     "response.output_item.done": Answer._take_done,
     "response.refusal.delta": Answer._take_refusal,

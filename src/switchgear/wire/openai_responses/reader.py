@@ -11,6 +11,8 @@ from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
 
 _encode = msgspec.json.Encoder().encode
 _DONE = b"[DONE]"
+_SAY_WHY = ("incomplete", "failed", "cancelled")
+"""States in which a whole response may have no output."""
 _TRUNCATED = "the stream ended before its end"
 
 
@@ -91,6 +93,8 @@ def read_events(body: bytes) -> list[Event]:
     if response is None or (found is not None and has_error(found)):
         fault = broken("the answer is not JSON") if found is None else upstream_error_of(200, found)
         answer.fail(Fault(fault))
+    elif not response.output and response.status not in _SAY_WHY:
+        answer.fail(Fault(broken("the response holds no answer")))
     else:
         answer.take_whole(response)
     return answer.events

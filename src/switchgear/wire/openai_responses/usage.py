@@ -10,10 +10,9 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.usage import Usage, with_calls
-from switchgear.wire.counts import count_of
 from switchgear.wire.openai_responses.frames import Response
 from switchgear.wire.openai_responses.hosted_calls import CallCounter, calls_told
-from switchgear.wire.openai_usage import Count, InputDetails, OutputDetails, details_of, split
+from switchgear.wire.openai_usage import Count, InputDetails, OutputDetails, split, usage_of_any
 
 _decode_any = msgspec.json.Decoder().decode
 
@@ -55,7 +54,7 @@ def read_usage(raw: Raw | bytes) -> Usage | None:
     return split(
         plain.input_tokens,
         plain.output_tokens,
-        (i.cached_tokens, i.cache_write_tokens, i.audio_tokens, i.image_tokens),
+        (i.cached_tokens, i.written, i.audio_tokens, i.image_tokens),
         (o.reasoning_tokens, o.audio_tokens, o.image_tokens),
     )
 
@@ -70,27 +69,7 @@ def _read_any(raw: Raw | bytes) -> Usage | None:
 
 def usage_of(found: Any) -> Usage | None:
     """The same for a decoded value; the names of Chat Completions are understood, too."""
-    if not isinstance(found, dict):
-        return None
-    read = count_of(found, "input_tokens") or count_of(found, "prompt_tokens")
-    written = count_of(found, "output_tokens") or count_of(found, "completion_tokens")
-    if not read and not written:
-        read = count_of(found, "total_tokens")
-    if not read and not written:
-        return None
-    i = details_of(found, "input_tokens_details") or details_of(found, "prompt_tokens_details")
-    o = details_of(found, "output_tokens_details") or details_of(found, "completion_tokens_details")
-    return split(
-        read,
-        written,
-        (
-            max(count_of(i, "cached_tokens"), count_of(found, "cached_tokens")),
-            count_of(i, "cache_write_tokens"),
-            count_of(i, "audio_tokens"),
-            count_of(i, "image_tokens"),
-        ),
-        (count_of(o, "reasoning_tokens"), count_of(o, "audio_tokens"), count_of(o, "image_tokens")),
-    )
+    return usage_of_any(found) if isinstance(found, dict) else None
 
 
 def write_usage(usage: Usage | None) -> Raw:

@@ -167,7 +167,7 @@ class Writer:
             self._sequence,
             index,
             self._id("ctc" if is_custom else "fc", index),
-            event.id,
+            event.id or f"call_{self._head.id}_{event.key}",
             (namespace, own),
             is_custom,
             is_custom and event.kind == "function",
