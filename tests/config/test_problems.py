@@ -216,6 +216,24 @@ def test_what_only_looks_wrong_is_a_warning() -> None:
     assert not has_errors(found)
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "key"),
+    [
+        ('keys = ["sk-upstream"]', 'keys = [""]', "channels[0].keys[0]"),
+        ('keys = ["sk-upstream"]', 'keys = "sk-upstream"', "channels[0].keys"),
+        (
+            'input_usd_per_mtok = "1.75"',
+            "input_usd_per_mtok = 1.75",
+            "prices[0].input_usd_per_mtok",
+        ),
+    ],
+)
+def test_what_can_not_be_read_is_not_told_to_be_missing_as_well(right: str, wrong: str, key: str) -> None:
+    assert right in GOOD
+    (problem,) = problems_of(GOOD.replace(right, wrong))
+    assert (problem.key, problem.severity) == (key, "error")
+
+
 def test_an_operation_that_is_not_spoken_beside_one_that_is_only_looks_wrong() -> None:
     text = GOOD.replace("priority = 0", 'operations = ["openai_chat", "anthropic_messages"]')
     assert [(p.key, p.severity) for p in problems_of(text)] == [("channels[0].operations[1]", "warning")]

@@ -75,7 +75,15 @@ def check(parsed: Parsed, file: str, environ: Mapping[str, str], known: Known) -
         elif not {"input_uncached", "calls"} & set(price.rates):
             message = "has no input_usd_per_mtok, so input is free"
             sheet.note(("prices", index), message, severity="warning")
-    return Checked(config, by_line((*parsed.problems, *sheet.problems)), parsed.lines)
+    found = [problem for problem in sheet.problems if not _misled(problem, parsed.problems)]
+    return Checked(config, by_line((*parsed.problems, *found)), parsed.lines)
+
+
+def _misled(problem: ConfigProblem, unread: tuple[ConfigProblem, ...]) -> bool:
+    """A warning that an element lacks something, while a key of it could not be read: it may be that one."""
+    return problem.severity == "warning" and any(
+        other.severity == "error" and other.key.startswith(f"{problem.key}.") for other in unread
+    )
 
 
 def _with_default_group(config: Config) -> Config:
