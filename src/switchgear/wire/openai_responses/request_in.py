@@ -25,6 +25,7 @@ from switchgear.wire.splice import NULL
 
 ENCRYPTED = "reasoning.encrypted_content"
 LOGPROBS = "message.output_text.logprobs"
+SOURCES = "web_search_call.action.sources"
 _EFFORTS: dict[str, Effort] = {effort: effort for effort in get_args(Effort)}
 _SUMMARIES = ("auto", "concise", "detailed")
 # Bound to an account, so that they mean nothing to another upstream; the relay's own store has taken out
