@@ -145,7 +145,9 @@ def output_of(call: Json, answer: Answer, reply_id: str) -> list[Json]:
     if answer.reasoning:
         items.append(_reasoning_item(call, answer, reply_id))
     if answer.usage.searches:
-        action = {"type": "search", "query": SEARCH_QUERY, "queries": [SEARCH_QUERY]}
+        action: Json = {"type": "search", "query": SEARCH_QUERY, "queries": [SEARCH_QUERY]}
+        if "web_search_call.action.sources" in (call.get("include") or ()):
+            action["sources"] = [{"type": "url", "url": "https://example.com/france"}]
         items.append(
             {"id": f"ws_{reply_id}", "type": "web_search_call", "status": "completed", "action": action}
         )

@@ -88,5 +88,8 @@ class ModelFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     """Takes one system message, as the first."""
     stream_only: bool = False
     """Answers only as a stream; whole replies are made of it."""
+    box_tags: bool = False
+    """Marks the heart of its answer by ``<|begin_of_box|>`` and ``<|end_of_box|>``, which another dialect's
+    clients do not get."""
     responses_only: bool = False
     """Of OpenAI's dialects it speaks only Responses."""

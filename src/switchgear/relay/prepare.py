@@ -140,7 +140,7 @@ class Preparation:
             calls = self._client.calls_offered(call.fields, candidate.upstream_model)
             if gathered is None:
                 return Prepared(operation, body, foreign=edits.foreign, calls=calls)
-            passage = Passage(_origin(candidate, operation))
+            passage = Passage(_origin(candidate, operation), box_tags=_facts(candidate).box_tags)
             return Prepared(
                 operation, body, passage=passage, foreign=edits.foreign, calls=calls, gathered=gathered
             )
@@ -172,6 +172,7 @@ class Preparation:
                 written.names,
                 written.unwrap_tool,
                 request.stop if dialect.carries.get("stop") == "emulate" else written.stops,
+                upstream.facts.box_tags,
             ),
             written.headers,
             self._named((*dropped, *written.dropped)),

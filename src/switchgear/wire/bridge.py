@@ -12,6 +12,7 @@ import msgspec
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import REPLY_BYTES_MAX
 from switchgear.kernel.usage import Usage
+from switchgear.wire.box_tags import BoxTags
 from switchgear.wire.dialect import Dialect, Head, Reader, Writer
 from switchgear.wire.events import (
     AudioOut,
@@ -53,19 +54,24 @@ class Passage(msgspec.Struct, frozen=True):
     """A tool whose call is the answer itself; see ``wire.unwrap``."""
     stops: tuple[str, ...] = ()
     """Stop sequences that the upstream knows nothing of; see ``wire.stop_cut``."""
+    box_tags: bool = False
+    """The model marks its answer; see ``wire.box_tags``."""
 
 
 class _Settler:
     """Events as the upstream's reader gave them → as the client's writer wants them."""
 
-    __slots__ = ("_cut", "_passage", "_unwrapper")
+    __slots__ = ("_boxes", "_cut", "_passage", "_unwrapper")
 
     def __init__(self, passage: Passage) -> None:
         self._passage = passage
         self._unwrapper = Unwrapper(passage.unwrap_tool) if passage.unwrap_tool else None
         self._cut = StopCut(passage.stops) if passage.stops else None
+        self._boxes = BoxTags() if passage.box_tags else None
 
     def settle(self, events: list[Event]) -> list[Event]:
+        if self._boxes is not None:
+            events = self._boxes.take(events)
         if self._unwrapper is not None:
             events = self._unwrapper.take(events)
         if self._cut is not None:

@@ -147,6 +147,29 @@ def test_reasoning_that_was_sealed_here_goes_to_nobody_as_it_is() -> None:
     assert only["type"] == "text"
 
 
+def test_searches_that_another_upstream_ran_go_to_nobody() -> None:
+    """Anthropic refuses results and citations without its own sealed text; a user may change models."""
+
+    def search(id: str, sealed: str) -> list[dict[str, Any]]:
+        source = {"type": "web_search_result", "url": "u", "title": "t", "encrypted_content": sealed}
+        location = {"type": "web_search_result_location", "url": "u", "title": "t", "encrypted_index": sealed}
+        return [
+            {"type": "server_tool_use", "id": id, "name": "web_search", "input": {"query": "q"}},
+            {"type": "web_search_tool_result", "tool_use_id": id, "content": [source]},
+            {"type": "text", "text": "said", "citations": [{**location, "cited_text": ""}]},
+        ]
+
+    def after(*blocks: dict[str, Any]) -> Any:
+        messages = [USER, {"role": "assistant", "content": list(blocks)}, USER]
+        return passed({"messages": messages})["messages"][1]["content"]
+
+    own, foreign = search("srvtoolu_1", "Eo8"), search("srvtoolu_2", "")
+    assert after(*own) == own
+    assert after(*foreign) == [{"type": "text", "text": "said"}]
+    assert after(*own, *foreign) == [*own, {"type": "text", "text": "said"}]
+    assert after(*foreign[:2])[0]["type"] == "text"
+
+
 @pytest.mark.parametrize(
     ("found", "message"),
     [

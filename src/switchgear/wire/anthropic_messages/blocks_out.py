@@ -59,7 +59,7 @@ def hosted_blocks(event: Hosted, shown: Shown) -> list[Block]:
         {
             "type": "web_search_result",
             "url": source.url,
-            "title": source.title,
+            "title": source.title or source.url,
             "encrypted_content": "",
             "page_age": None,
         }

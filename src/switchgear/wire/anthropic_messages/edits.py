@@ -5,7 +5,7 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.wire.anthropic_messages.system import is_billing_header, reminder
-from switchgear.wire.splice import BadJson, read_objects, write_array
+from switchgear.wire.splice import NULL, BadJson, read_objects, write_array
 
 Fields = dict[str, Raw]
 Block = dict[str, Raw]
@@ -19,6 +19,9 @@ _ASSISTANT = Raw(b'"assistant"')
 _TEXT = Raw(b'"text"')
 _RESULT = Raw(b'"tool_result"')
 _USE = Raw(b'"tool_use"')
+_SEARCH_RESULT = Raw(b'"web_search_tool_result"')
+_ENCRYPTED = b'"encrypted_'
+_EMPTY = Raw(b'""')
 _EPHEMERAL = Raw(b'{"type":"ephemeral"}')
 _REASONING = frozenset({b'"thinking"', b'"redacted_thinking"'})
 _SERVER_TOOLS = ("web_search_", "web_fetch_", "code_execution_", "tool_search_tool_")
@@ -71,6 +74,28 @@ def drop_sealed(fields: Fields) -> None:
         ):
             del fields["thinking"]
     fields["messages"] = Raw(write_array(messages))
+
+
+def drop_searches(fields: Fields) -> None:
+    """Takes out searches that an upstream of another dialect ran: they lack the sealed text by which
+    Anthropic knows its own again, and without which it refuses them. What the answer says of them stays."""
+    if _ENCRYPTED not in bytes(fields["messages"]):
+        return
+    messages = _objects(fields["messages"])
+    changed = False
+    for message in messages:
+        blocks = _listed(message.get("content"))
+        gone = [block.get("tool_use_id") for block in blocks if _is_foreign_search(block)]
+        kept = [
+            _without_foreign_citations(block)
+            for block in blocks
+            if not _is_foreign_search(block) and block.get("id", NULL) not in gone
+        ]
+        if kept != blocks:
+            changed = True
+            message["content"] = Raw(write_array(kept or [_text_block(".")]))
+    if changed:
+        fields["messages"] = Raw(write_array(messages))
 
 
 def fit_foreign(fields: Fields) -> None:
@@ -166,6 +191,21 @@ def _is_sealed(block: Block) -> bool:
     if bytes(block.get("type", b"")) not in _REASONING:
         return False
     return any(bytes(block.get(key, b"")).startswith(SEALED) for key in ("signature", "data"))
+
+
+def _is_foreign_search(block: Block) -> bool:
+    if block.get("type") != _SEARCH_RESULT:
+        return False
+    return any(source.get("encrypted_content") == _EMPTY for source in _listed(block.get("content")))
+
+
+def _without_foreign_citations(block: Block) -> Block:
+    citations = _listed(block.get("citations"))
+    kept = [citation for citation in citations if citation.get("encrypted_index") != _EMPTY]
+    if len(kept) == len(citations):
+        return block
+    rest = {key: value for key, value in block.items() if key != "citations"}
+    return {**rest, "citations": Raw(write_array(kept))} if kept else rest
 
 
 def _text_block(text: str) -> Block:

@@ -30,7 +30,7 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
     """The body for an upstream that knows the model as ``upstream_model``.
 
     System messages before the first turn stand at the top level, as some models take them only there, and
-    reasoning that another maker's upstream gave is taken out, as none but that one reads it.
+    reasoning and searches of another maker's upstream are taken out, as none but that one reads them.
     """
     fitted = _fit_thinking(call, edits.facts)
     fields = {key: value for key, value in fitted.fields.items() if value != NULL}
@@ -40,6 +40,7 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
             fields.pop(key, None)
     messages_edits.lift_system(fields)
     messages_edits.drop_sealed(fields)
+    messages_edits.drop_searches(fields)
     if edits.foreign:
         messages_edits.fit_foreign(fields)
         for key in _MAKERS_ONLY:

@@ -25,6 +25,7 @@ from switchgear.wire.splice import NULL
 
 ENCRYPTED = "reasoning.encrypted_content"
 LOGPROBS = "message.output_text.logprobs"
+SOURCES = "web_search_call.action.sources"
 _EFFORTS: dict[str, Effort] = {effort: effort for effort in get_args(Effort)}
 _REASONING = frozenset({"effort", "summary", "generate_summary"})
 _SUMMARIES = ("auto", "concise", "detailed")

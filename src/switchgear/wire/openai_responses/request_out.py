@@ -17,7 +17,7 @@ from switchgear.wire.history import paired
 from switchgear.wire.ir import HostedTool, Request, Thinking, Tool, Turn, Upstream, Written
 from switchgear.wire.openai_responses.items_out import ItemWriter
 from switchgear.wire.openai_responses.reasoning_out import write_reasoning
-from switchgear.wire.openai_responses.request_in import ENCRYPTED, LOGPROBS
+from switchgear.wire.openai_responses.request_in import ENCRYPTED, LOGPROBS, SOURCES
 from switchgear.wire.openai_responses.tools_out import write_choice, write_tools
 from switchgear.wire.origin import OPENAI
 from switchgear.wire.thinking import is_lost
@@ -55,6 +55,8 @@ def write_request(request: Request, upstream: Upstream) -> Written:
     if request.logprobs or request.top_logprobs:
         include.append(LOGPROBS)
         body["top_logprobs"] = request.top_logprobs or 0
+    if maker == OPENAI and any(tool["type"] == "web_search" for tool in body.get("tools", ())):
+        include.append(SOURCES)
     if include:
         body["include"] = include
     _write_text(request, upstream.facts, role, body)
