@@ -568,7 +568,10 @@ def test_whatever_is_written_is_as_strict_servers_want_it(turns: tuple[Turn, ...
 def test_writing_and_reading_again_keeps_the_meaning(
     turns: tuple[Turn, ...], choice: Any, form: Any, verbosity: str, most: int | None
 ) -> None:
-    tools = (FunctionTool("f", "does f", Raw(b'{"type":"object","properties":{}}'), True), CustomTool("c", "free"))
+    tools = (
+        FunctionTool("f", "does f", Raw(b'{"type":"object","properties":{}}'), True),
+        CustomTool("c", "free"),
+    )
     turns = (Turn("user", (Text("In JSON."),)), *turns)
     asked = Request(
         turns, tools, choice, True, output_tokens_max=most, format=form, verbosity=verbosity, user="u"

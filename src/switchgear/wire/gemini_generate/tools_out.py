@@ -45,7 +45,7 @@ def write_tools(request: Request, upstream: Upstream, names: ToolNames) -> tuple
     if functions:
         return [{"functionDeclarations": list(functions.values())}], [kind for kind, _ in hosted]
     tools = [written for _, written in hosted if written is not None]
-    dropped = [kind for kind, written in hosted if written is None]
+    dropped: list[str] = [kind for kind, written in hosted if written is None]
     if any(tool.location is not None or tool.context_size for tool in hosted_offered(request)):
         dropped.append("web_search_domains")
     return tools, dropped
