@@ -51,9 +51,18 @@ def _has_tools(turns: tuple[Turn, ...]) -> bool:
     return False
 
 
-def shown_by_user(turns: Iterable[Turn]) -> Iterator[Turn]:
+def shown_by_user(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
     """The same, with pictures and files of instructions in a turn of the user right after those: where
     instructions are nothing but text."""
+    for turn in turns:
+        if turn.role in ("system", "developer"):
+            for part in turn.parts:
+                if type(part) is not Text:
+                    return tuple(_shown_by_user(turns))
+    return turns
+
+
+def _shown_by_user(turns: tuple[Turn, ...]) -> Iterator[Turn]:
     media: list[Part] = []
     for turn in turns:
         if turn.role not in ("system", "developer"):

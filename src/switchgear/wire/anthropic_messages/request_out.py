@@ -46,7 +46,7 @@ def write_request(request: Request, upstream: Upstream) -> Written:
         [tool.name for tool in request.tools if not isinstance(tool, HostedTool)], MESSAGES_NAME, 128
     )
     writer = ContentWriter(upstream, names)
-    leading, turns = split_system(tuple(shown_by_user(request.turns)))
+    leading, turns = split_system(shown_by_user(request.turns))
     system = [block for turn in leading for block in writer.texts(turn)]
     messages = write_messages(turns, writer)
     tools, dropped = write_tools(request, upstream, names)

@@ -44,7 +44,9 @@ def takes_custom(upstream: Upstream) -> bool:
     return upstream.vendor == _CUSTOM_VENDOR
 
 
-def write_messages(turns: Iterable[Turn], request: Request, upstream: Upstream, names: ToolNames) -> Messages:
+def write_messages(
+    turns: tuple[Turn, ...], request: Request, upstream: Upstream, names: ToolNames
+) -> Messages:
     """Results of tools come directly after their calls, one message each, and what those can't hold (images)
     after all of them. Pictures that the assistant made are shown to it by the user."""
     wants_reasoning = upstream.facts.needs_reasoning_back and bool(request.tools)
@@ -133,6 +135,9 @@ def _content(parts: list[Part]) -> str | list[dict[str, Any]]:
 
 def _spelt_out(parts: Iterable[Part]) -> list[Part]:
     """Documents in plain text are texts: most upstreams of this dialect take no other file than PDF."""
+    parts = tuple(parts)
+    if not any(isinstance(part, File) for part in parts):
+        return list(parts)
     return list(spelt_out(map(as_text, parts)))
 
 
