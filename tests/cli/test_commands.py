@@ -179,6 +179,8 @@ def test_a_key_is_made_with_every_limit_that_a_file_can_name(sg, file: Path) -> 
         ("channels", "test", "none"),
         ("usage", "--end-state", "nonsense"),
         ("usage", "--by", "nonsense"),
+        ("usage", "--key", "nobody"),
+        ("usage", "--by", "model", "--user", "nobody"),
         ("check", "/nonexistent/file.toml"),
     ],
 )
@@ -196,6 +198,8 @@ def test_what_cannot_be_done_is_one_line_and_1(sg, file: Path, arguments: tuple[
         ("keys", "create"),
         ("usage", "--limit", "0"),
         ("usage", "--since", "3x"),
+        ("usage", "--since", "99999999999999999d"),
+        ("usage", "--before", "nonsense"),
         ("keys", "create", "k", "--rpm", "100000000000"),
         ("check",),
     ],
@@ -308,6 +312,9 @@ def test_usage_lists_records_newest_first_with_names_and_every_figure(sg, file: 
     assert [record["request_id"] for record in told] == [f"{n:032x}" for n in (2, 1)]
     page = sg("usage", "--json", "--limit", "2", "--before", told[-1]["request_id"]).out.splitlines()
     assert [json.loads(line)["request_id"] for line in page] == [f"{0:032x}"]
+    for prefix in ("", "req_", "chatcmpl-", "resp_"):  # as clients know it
+        (one,) = sg("usage", "--json", "--request-id", f"{prefix}{1:032x}").out.splitlines()
+        assert json.loads(one)["request_id"] == f"{1:032x}"
     shown = {"key": "ci", "user": "acme", "channel": "main", "charge_nanos": 2_000_000}
     assert shown.items() <= told[0].items()
     assert (told[0]["usage"]["output_text"], told[0]["usage"]["reasoning"]) == (2, 0)

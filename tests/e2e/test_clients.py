@@ -306,6 +306,27 @@ async def test_a_websocket_is_turned_away_at_once(rig: Rig) -> None:
     assert time.monotonic() - began < 1
 
 
+@pytest.mark.parametrize("split", [False, True])
+async def test_an_offer_of_http_2_in_the_clear_is_declined_in_silence(rig: Rig, split: bool) -> None:
+    """The HTTP client of Java makes it with every first request, and ``curl --http2`` too."""
+    offer = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n"
+    host = f"host: relay\r\nauthorization: Bearer {rig.key}\r\n".encode() + offer
+    call = f"POST {CHAT} HTTP/1.1\r\n".encode() + host + b"content-length: %d\r\n\r\n" % len(BODY)
+    listing = b"GET /v1/models HTTP/1.1\r\n" + host + b"\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", rig.server.port)
+    async with asyncio.timeout(5):
+        for request in (listing, call + BODY, call + BODY, listing):  # the connection stays
+            parts = [request[at : at + 7] for at in range(0, len(request), 7)] if split else [request]
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 OK\r\n"), head
+            body = await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split()[0]))
+            assert body == WHOLE if request is not listing else b'"whole"' in body
+    writer.close()
+
+
 async def test_a_key_that_is_not_known_is_not_to_be_tried_again(rig: Rig) -> None:
     """Some agents try a 401 again for minutes unless they are told not to."""
     body = CALL | {"model": "whole"}

@@ -140,6 +140,25 @@ async def test_an_unknown_model_is_told_in_the_callers_dialect(
     assert reply.error[place] == expected[place]
 
 
+@pytest.mark.parametrize(
+    ("path", "headers", "expected"),
+    [
+        ("/v1/messages/batches", {}, {"type": "not_found_error"}),
+        ("/v1/files", {"anthropic_version": "2023-06-01"}, {"type": "not_found_error"}),
+        ("/v1/files", {"x_goog_api_key": "k"}, {"status": "NOT_FOUND"}),
+        ("/v1beta/models/m-chat:predict", {}, {"status": "NOT_FOUND"}),
+        ("/v1/models/m-chat:predict", {"x_goog_api_key": "k"}, {"status": "NOT_FOUND"}),
+        ("/v1/files", {}, {"code": "unknown_url"}),
+    ],
+)
+async def test_an_unknown_path_is_told_in_the_callers_dialect(
+    rig: Rig, path: str, headers: dict[str, str], expected: dict[str, str]
+) -> None:
+    reply = await rig.post(path, {}, **headers)
+    assert reply.status == 404
+    assert reply.error.items() >= expected.items()
+
+
 async def test_a_responses_body_on_the_chat_path_is_answered_likewise(rig: Rig) -> None:
     reply = await rig.post("/v1/chat/completions", {"model": "m-messages", "input": "hi"})
     assert reply.json()["object"] == "response"
@@ -196,6 +215,21 @@ async def test_a_knob_that_a_model_lacks_is_left_out_and_told(rig: Rig) -> None:
     assert reply.headers["x-switchgear-dropped"] == "seed"
     record = rig.server.usage_with({reply.request_id})[reply.request_id]
     assert list(record["dropped"]) == ["seed"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("names", "chars"), [(20_000, 12), (1, 70_000), (300, 1_000)])
+async def test_fields_without_end_do_not_make_an_answer_free(
+    rig: Rig, names: int, chars: int, stream: bool
+) -> None:
+    """Those that are left out stand in the record, which must not grow too large to be written."""
+    odd = {f"x{number:x<{chars}}": 1 for number in range(names)}
+    body = {"model": "m-messages", "messages": [{"role": "user", "content": "x"}], "stream": stream, **odd}
+    reply = await rig.post("/v1/chat/completions", body)
+    assert (reply.status, reply.has_ended) == (200, True), reply.body[-300:]
+    record = rig.server.usage_with({reply.request_id})[reply.request_id]
+    assert record["charge_nanos"] > 0
+    assert record["dropped"][0].startswith("x0xx")
 
 
 @pytest.mark.parametrize("stream", [False, True])

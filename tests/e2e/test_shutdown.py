@@ -102,3 +102,25 @@ async def test_workers_are_replaced_without_a_cut_stream_or_a_refused_connection
     assert {row["charge_nanos"] for row in rows.values()} == {due(QUICK), due(LONG)}
     await asyncio.to_thread(server.stop)
     await asyncio.to_thread(server.assert_audit_clean)
+
+
+async def test_a_stop_in_the_middle_of_a_restart_waits_for_the_worker_that_retires(
+    served: tuple[Server, str],
+) -> None:
+    """Else its answers are not in the books, and what it still runs is cut before its time."""
+    server, key = served
+    before = set(server.pids("worker"))
+    long = [asyncio.create_task(client.call(server.port, key, LONG)) for _ in range(STREAMS)]
+    (supervisor,) = server.pids("supervisor")
+    await asyncio.wait(long, timeout=0.3)
+    os.kill(supervisor, signal.SIGHUP)
+    deadline = time.monotonic() + ROLL_TIMEOUT_S
+    while set(server.pids("worker")) == before:  # until a successor has been started
+        assert time.monotonic() < deadline
+        await asyncio.wait(long, timeout=0.01)
+    code = await asyncio.to_thread(server.stop)
+    assert code == 0
+    ended = await asyncio.gather(*long)
+    assert all(reply.status == 200 and reply.has_ended for reply in ended)
+    rows = {row["request_id"]: row for row in server.usage()}
+    assert [rows[reply.request_id]["charge_nanos"] for reply in ended] == [due(LONG)] * STREAMS

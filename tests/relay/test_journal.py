@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,7 @@ def test_a_short_write_leaves_no_half_record_and_the_next_one_is_whole(
     journal.append(record(1))
     whole_write = os.write
     monkeypatch.setattr(os, "write", lambda file, data: whole_write(file, data[: len(data) // 2]))
+    monkeypatch.setattr(os, "pwrite", lambda file, data, at: 0)
     with pytest.raises(JournalBroken):
         journal.append(record(2))
     assert journal.broken
@@ -94,14 +97,63 @@ def test_a_full_disk_is_an_error_of_its_own(tmp_path: Path, monkeypatch: pytest.
     journal.close()
 
 
+def test_after_a_full_disk_no_call_is_taken_until_there_is_room_for_its_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each would be paid for at its upstream, and answered with an error."""
+    looked = threading.Event()
+
+    def no_space(file: int, data: bytes, at: int = 0) -> int:
+        if len(data) == limits.JOURNAL_ROOM_BYTES:
+            looked.set()
+        raise OSError(28, "No space left on device")
+
+    journal = Journal(tmp_path / "epoch")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", no_space)
+        patch.setattr(os, "pwrite", no_space)
+        with pytest.raises(JournalBroken):
+            journal.append(record(1))
+        assert looked.wait(10)
+        assert journal.refuses()
+    deadline = time.monotonic() + 10
+    while journal.refuses():  # nobody appends anything
+        assert time.monotonic() < deadline
+        looked.clear()
+        looked.wait(0.01)
+    assert (journal.folder / "lock").stat().st_size == 0
+    journal.close()
+
+
+def test_a_segment_that_can_not_be_begun_leaves_the_old_one_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "JOURNAL_SEGMENT_BYTES", 400)
+    journal = Journal(tmp_path / "epoch")
+
+    def too_many(*_: object) -> int:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", too_many)
+        for number in range(10):
+            journal.append(record(number))
+        journal.sync()
+    for number in range(10, 20):
+        journal.append(record(number))
+    assert read_all(journal.folder) == [record(number) for number in range(20)]
+    assert len(list(journal.folder.glob("*.seg"))) > 1
+    journal.close()
+
+
 def test_a_journal_that_nobody_ingests_says_when_it_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal_module, "JOURNAL_BYTES_MAX", 1000)
     journal = Journal(tmp_path / "epoch")
-    assert not journal.is_full()
+    assert not journal.refuses()
     while journal.end_offset <= 1000:
         journal.append(record(0))
-    assert journal.is_full()
+    assert journal.refuses()
     journal.close()
     assert limits.JOURNAL_BYTES_MAX > limits.JOURNAL_SEGMENT_BYTES

@@ -2,6 +2,7 @@
 or events could depend on where a stream was torn."""
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -14,6 +15,7 @@ from switchgear.wire.anthropic_messages.reader import Reader as MessagesReader
 from switchgear.wire.dialect import Reader
 from switchgear.wire.events import Event, Fault
 from switchgear.wire.openai_chat.reader import ChatReader
+from switchgear.wire.openai_chat.stream import StreamTap
 
 TEXTS = st.sampled_from(
     [
@@ -125,3 +127,30 @@ def test_it_gives_up_on_frames_that_are_never_alike() -> None:
     for number in range(100):
         alike.learn(chat_frame("x", obfuscation=f"{number}"), "x")
     assert alike.known is None
+
+
+BLOCK = b'data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}\n\n'
+
+
+@pytest.mark.parametrize("piece", ["x", "\n"])
+@pytest.mark.parametrize(
+    ("make", "opening", "frame"),
+    [
+        (ChatReader, b"", chat_frame),
+        (MessagesReader, BLOCK, messages_frame),
+        (lambda: StreamTap("openai_chat", show_usage=False), b"", chat_frame),
+    ],
+    ids=["chat", "messages", "tap"],
+)
+def test_a_huge_text_costs_a_few_times_its_size(
+    make: Callable[[], Reader | StreamTap], opening: bytes, frame: Callable[[str], bytes], piece: str
+) -> None:
+    """A megabyte in one frame once took more than a hundred to look at."""
+    reader, data = make(), opening + frame(piece * 1_000_000)
+    tracemalloc.start()
+    try:
+        reader.feed(data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 * len(data)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from itertools import compress
 
 import msgspec
 
@@ -55,13 +56,12 @@ def charge(price: Price, usage: Usage, ratio_ppm: int) -> Charge:
     rates = rates_for(price, sum(counts[:_INPUT_UNITS])) if price.tiers else price.rates
     total = 0
     lines = []
-    for unit, count in zip(UNITS, counts, strict=True):
-        if count:
-            rate = rates.get(unit)
-            if rate is None:
-                rate = rate_of(rates, unit) or 0
-            total += count * rate
-            lines.append(ChargeLine(unit, count, rate))
+    for unit, count in compress(zip(UNITS, counts, strict=True), counts):
+        rate = rates.get(unit)
+        if rate is None:
+            rate = rate_of(rates, unit) or 0
+        total += count * rate
+        lines.append(ChargeLine(unit, count, rate))
     return Charge(nanos_of(total, ratio_ppm), price.id, ratio_ppm, tuple(lines))
 
 

@@ -424,3 +424,15 @@ ALIKE_TEXT_BYTES_MAX = 64
 are no more than ``ESTIMATE_TEXT_BYTES_MAX``."""
 SIZE_LINES_KEPT = 1024
 """Chunks shorter than this have their size line remembered, in each direction."""
+HEADER_NAMES_KEPT = 512
+"""Names of headers, as they were spelt, that a process remembers."""
+HEADER_NAME_KEPT_BYTES_MAX = 64
+"""A longer name is read anew each time."""
+ORIGINS_KEPT = 1024
+"""Makers of models that are remembered by dialect, vendor, model and channel."""
+JOURNAL_ROOM_BYTES = 1 * MIB
+"""Free on the disk before a worker whose journal could not be written takes calls again."""
+DROPPED_NAMES_MAX = 64
+"""Of fields that an upstream did not get, in a record; a name has DROPPED_NAME_CHARS_MAX at most, so that a
+record stays under RECORD_BYTES_MAX whatever a client sends."""
+DROPPED_NAME_CHARS_MAX = 128

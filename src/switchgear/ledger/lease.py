@@ -178,7 +178,7 @@ class LeaseBook:
         lease = self._leases.get(account)
         if lease is None or lease.peak < LEASE_NANOS_MIN:
             return 0
-        free = lease.free
+        free = lease.granted - lease.returned - lease.spent - lease.held
         return lease.peak - free if free < lease.peak // LEASE_LOW_WATER_FRACTION else 0
 
     def give_back_all(self) -> tuple[str, ...]:
@@ -197,16 +197,17 @@ class LeaseBook:
         lease.returned = max(lease.returned, returned_total)
 
     def _hold(self, legs: Legs) -> Shortfall | None:
+        leases = self._leases
         needs: Legs = ()
         for account, nanos in legs:
-            lease = self._lease(account)
+            lease = leases.get(account) or self._lease(account)
             free = lease.granted - lease.returned - lease.spent - lease.held
             if nanos > free and nanos:
                 needs += ((account, nanos - free),)
         if needs:
             return Shortfall(needs)
         for account, nanos in legs:
-            self._leases[account].held += nanos
+            leases[account].held += nanos
         return None
 
     def _lease(self, account: str) -> _Lease:

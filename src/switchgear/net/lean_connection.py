@@ -13,6 +13,7 @@ from typing import cast
 import httptools
 
 from switchgear.kernel.limits import STREAM_BUFFER_BYTES_MAX, UPSTREAM_HEADER_BYTES_MAX, UPSTREAM_READ_BYTES
+from switchgear.net.header_names import kept_name, read_name
 from switchgear.net.lean_chunk import ReadBuffer, ends_between_chunks
 from switchgear.net.lean_response import LeanResponse
 from switchgear.net.transport import FaultKind, Timeouts, TransportFault
@@ -202,7 +203,7 @@ class Connection(asyncio.BufferedProtocol):
             self._refuse("header_too_large", f"more than {UPSTREAM_HEADER_BYTES_MAX} bytes of headers")
         if exchange is None or exchange.answered:
             return  # trailers
-        key = name.lower().decode("latin-1")
+        key = kept_name(name) or read_name(name)
         text = value.decode("latin-1")
         headers = exchange.headers
         headers[key] = f"{headers[key]}, {text}" if key in headers else text

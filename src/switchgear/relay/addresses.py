@@ -8,6 +8,8 @@ from switchgear.kernel.limits import ADDRESSES_CACHED_MAX
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+UNKNOWN = "unknown"
+"""In place of an address that nobody can tell."""
 
 
 def parse_networks(texts: Sequence[str]) -> tuple[Network, ...]:
@@ -31,19 +33,27 @@ def is_within(address: Address | None, networks: Sequence[Network]) -> bool:
     return address is not None and any(address in network for network in networks)
 
 
+def _without_port(entry: str) -> str:
+    """Some proxies write the client's port, too: ``203.0.113.7:4711``, ``[2001:db8::1]:4711``."""
+    host, colon, port = entry.rpartition(":")
+    has_port = colon and port.isdigit() and (host.endswith("]") or ":" not in host)
+    return host if has_port else entry
+
+
 def client_address(peer: str, forwarded_for: str | None, trusted: Sequence[Network]) -> str:
     """The client's address: the peer, or, when the peer is a trusted proxy, the right-most entry of
     ``x-forwarded-for`` that is not a trusted proxy itself. What stands further left is the client's own
-    claim. IPv4 inside IPv6, as a listener on ``::`` sees it, comes unwrapped."""
+    claim. ``unknown`` where a trusted proxy wrote what is no address: it must not pass for the proxy's own.
+    IPv4 inside IPv6, as a listener on ``::`` sees it, comes unwrapped."""
     if peer.startswith("::ffff:"):
         peer = str(parse_address(peer) or peer)
     if not forwarded_for or not trusted or not is_within(parse_address(peer), trusted):
         return peer
     nearest = peer
     for entry in reversed(forwarded_for.split(",")[-32:]):
-        address = parse_address(entry)
+        address = parse_address(_without_port(entry.strip()))
         if address is None:
-            return nearest
+            return UNKNOWN
         nearest = str(address)
         if not is_within(address, trusted):
             return nearest

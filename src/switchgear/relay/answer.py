@@ -29,10 +29,11 @@ from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
 from switchgear.relay.keeping import Keeping
 from switchgear.relay.meter import (
     BYTES_PER_TOKEN,
+    TOKEN_BYTES_MAX,
     TokenTally,
     count_or_guess,
     is_plausible,
-    with_output_seen,
+    with_seen_output,
 )
 from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Prepared, dropped_header
@@ -42,7 +43,7 @@ from switchgear.relay.responses import Ground
 from switchgear.relay.stream import StreamEnd, pass_on
 from switchgear.relay.tools import Tools
 from switchgear.wire.call import Call
-from switchgear.wire.dialect import Reply as WholeReply
+from switchgear.wire.dialect import Reply as WireReply
 from switchgear.wire.dialect import Tap
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.openai_responses.kept import answered_stream
@@ -55,6 +56,29 @@ NS = 1_000_000_000
 class Answerer:
     """The client's side of one call. Whatever happens, the call's outcome is booked before its end is
     shown."""
+
+    __slots__ = (
+        "_began_ns",
+        "_body_until_ns",
+        "_books",
+        "_call",
+        "_candidate",
+        "_count",
+        "_detached",
+        "_exchange",
+        "_handover",
+        "_headers",
+        "_pulse",
+        "_reply",
+        "_running",
+        "_tally",
+        "_tap",
+        "_task",
+        "_tools",
+        "body_late",
+        "dialect",
+        "keeping",
+    )
 
     def __init__(self, tools: Tools, running: RunningCall, reply: Reply, headers: Headers) -> None:
         self.dialect = DIALECT_OF_OPERATION[running.operation]
@@ -200,7 +224,7 @@ class Answerer:
         usage: Usage = Usage()
         source: UsageSource = "none"
         if self._delivered_bytes and self._tap is not None:
-            usage, source = await self._usage_of_stream(self._tap)
+            usage, source = await self._usage_of_stream(self._tap, self._tap.ended)
         self._end(state, status, error_name, usage, source, self._delivered_bytes)
 
     async def _answer_whole(self, exchange: Exchange, call: Call, health: Health) -> None:
@@ -223,13 +247,23 @@ class Answerer:
             await self._handover.take(exchange, call, answered, self._so_far(call, len(result.body)))
             self._reply.send_whole(200, self._whole_headers(exchange), result.body)
             return
-        usage, source = await self._usage_of_whole(call, result)
+        usage, source = await self._usage_of_whole(result, call)
         body = result.body
         await rendering.keep_thoughts()
         self._end("complete", 200, "", usage, source, len(body), replied_ns=replied_ns)
         if self.keeping is not None:
             await self.keeping.keep(exchange, answered)
         self._reply.send_whole(200, self._whole_headers(exchange), body)
+
+    async def _usage_of_whole(self, result: WireReply, call: Call) -> tuple[Usage, UsageSource]:
+        """What a whole reply is charged by; a report of no output, though there is some, is none of it."""
+        usage = result.usage
+        if usage is None or not self._believable(usage):
+            return with_calls(await self._estimate(call, result.text), result.calls()), "estimated"
+        if usage.output_total or call.operation in EMBEDDING_OPERATIONS:
+            return usage, "reported"
+        raised = with_seen_output(usage, await count_or_guess(self._count, result.text(), call.model))
+        return raised, "reported" if raised == usage else "estimated"
 
     def _whole_headers(self, exchange: Exchange) -> Headers:
         return [
@@ -261,7 +295,7 @@ class Answerer:
                 raise judge(tap.fault, candidate, health, self._books.clock)
             health.faulted(channel, model, self._books.clock.monotonic_ns())
             raise uncommitted(end, exchange.response.status)
-        usage, source = await self._usage_of_stream(tap, whole=end.state == "complete")
+        usage, source = await self._usage_of_stream(tap, end.state == "complete")
         if end.state == "complete":
             health.succeeded(channel, model)
             closing = tap.closing()
@@ -306,30 +340,22 @@ class Answerer:
                 while await exchange.response.next_chunk():
                     pass
 
-    async def _usage_of_whole(self, call: Call, result: WholeReply) -> tuple[Usage, UsageSource]:
-        usage = result.usage
-        if usage is None or not self._believable(usage):
-            return with_calls(await self._estimate(call, result.text), result.calls()), "estimated"
-        if usage.output_total or call.operation in EMBEDDING_OPERATIONS:
-            return usage, "reported"
-        seen = with_output_seen(usage, await count_or_guess(self._count, result.text(), call.model))
-        return seen, "reported" if seen is usage else "estimated"
-
-    async def _usage_of_stream(self, tap: Tap, whole: bool = False) -> tuple[Usage, UsageSource]:
-        """``whole``: the stream came to its end, and so did the upstream's count of it."""
-        usage = tap.usage
-        believed = usage is not None and self._believable(usage)
-        if usage is not None and believed and whole and usage.output_total:
-            return usage, "reported"
+    async def _usage_of_stream(self, tap: Tap, complete: bool) -> tuple[Usage, UsageSource]:
+        """What a stream is charged by. The output is counted where no report holds it: none came, or one
+        before the end, or one of far less than was written."""
+        reported = tap.usage
+        if reported is not None and not self._believable(reported):
+            reported = None
+        if reported and complete and tap.text_bytes <= TOKEN_BYTES_MAX * reported.output_total:
+            return reported, "reported"
         if self._call is None or self._tally is None:
             raise RuntimeError("a stream was read for no call")
-        tally = self._tally
-        tally.add(tap.take_text())
-        counted = await tally.total()
-        if usage is not None and believed:
-            seen = with_output_seen(usage, counted)
-            return seen, "reported" if seen is usage else "estimated"
-        return with_calls(await self._estimate_input(self._call, counted), tap.calls()), "estimated"
+        self._tally.add(tap.take_text())
+        seen = await self._tally.total()
+        if reported is None:
+            return with_calls(await self._estimate_input(self._call, seen), tap.calls()), "estimated"
+        usage = with_calls(with_seen_output(reported, seen), tap.calls())
+        return usage, "reported" if usage == reported else "estimated"
 
     def _believable(self, usage: Usage) -> bool:
         if is_plausible(usage):

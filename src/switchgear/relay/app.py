@@ -85,7 +85,7 @@ class App:
     async def _own_answer(
         self, request: Inbound, route: Route | None, dialect: Dialect
     ) -> tuple[int, Headers, bytes]:
-        if request.header("upgrade"):
+        if "websocket" in (request.header("upgrade") or "").lower():
             # Clients that try a WebSocket first go on with plain HTTP after this status, and at once; after a
             # 404 some try again and again before they do.
             raise ApiError(
@@ -93,7 +93,7 @@ class App:
                 f"There is no WebSocket at {request.path[:256]}.",
                 headers=(("upgrade", "HTTP/1.1"),),
             )
-        if route is None:
+        if route is None or (route.page == "model" and request.method == "POST"):  # an unknown verb behind it
             raise ApiError(PATH_UNKNOWN, f"Unknown request URL: {request.method} {request.path[:256]}.")
         if request.method not in route.methods:
             raise ApiError(
@@ -176,12 +176,11 @@ def _card(model: ModelView) -> ModelCard:
 
 
 def _dialect_for(request: Inbound, route: Route | None) -> Dialect:
-    """The dialect of an answer of our own. The model lists of three dialects share one path, so there the
-    headers tell whose is wanted."""
-    if route is None:
-        return DIALECT_OF[dialect_of_path(request.path)]
-    if route.page not in ("models", "model") or route.dialect != "openai_chat":
-        return DIALECT_OF[route.dialect]
+    """The dialect of an answer of our own. The model lists of three dialects share one path, and so do the
+    paths that nobody serves, so there the headers tell whose is wanted."""
+    named = dialect_of_path(request.path) if route is None else route.dialect
+    if named != "openai_chat" or (route is not None and route.page not in ("models", "model")):
+        return DIALECT_OF[named]
     agent = request.header("user-agent") or ""
     if request.header("x-goog-api-key") or "key=" in request.query or agent.startswith("google-genai-sdk"):
         return DIALECT_OF["gemini_generate"]

@@ -268,15 +268,16 @@ def timeouts_of(channel: ChannelView, *, stream: bool) -> Timeouts:
 
 def passed_on_headers(header: Callable[[str], str | None], hops: int, operation: Operation) -> PassedOn:
     """What of a request's headers goes on."""
-    always = [(HOPS_HEADER, str(hops + 1))]
-    for name in _PASSED_ON:
-        if value := header(name):
-            always.append((name, value))
-    with_body = []
-    for name in _PASSED_ON_WITH.get(operation, ()):
-        if value := header(name):
-            with_body.append((name, value))
-    return PassedOn(tuple(always), tuple(with_body))
+    trace, beside_body = _given(header, _PASSED_ON), _given(header, _PASSED_ON_WITH.get(operation, ()))
+    return PassedOn(((HOPS_HEADER, str(hops + 1)), *trace), beside_body)
+
+
+def _given(header: Callable[[str], str | None], names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Those of the headers that the request has."""
+    values = tuple(map(header, names))
+    if not any(values):
+        return ()
+    return tuple((name, value) for name, value in zip(names, values, strict=True) if value)
 
 
 def _request(

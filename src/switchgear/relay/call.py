@@ -9,6 +9,7 @@ import msgspec
 from switchgear.catalog.price import charge
 from switchgear.kernel.charge import FREE, Charge
 from switchgear.kernel.clock import Clock
+from switchgear.kernel.limits import DROPPED_NAME_CHARS_MAX, DROPPED_NAMES_MAX
 from switchgear.kernel.usage import Usage
 from switchgear.ledger.policy import charge_basis
 from switchgear.ledger.record import Attempt, EndState, Timings, UsageRecord, UsageSource
@@ -117,8 +118,9 @@ class RunningCall:
         record = self._record(outcome, cost, now_ns)
         try:
             self._books.journal.append(record)
-        except JournalBroken:
-            self._books.meters.add("switchgear_journal_failures_total")
+        except Exception as fault:
+            if isinstance(fault, JournalBroken):
+                self._books.meters.add("switchgear_journal_failures_total")
             self._let_go(FREE, outcome.usage, now_ns)
             raise
         self._let_go(cost, outcome.usage, now_ns)
@@ -174,20 +176,23 @@ class RunningCall:
             timings=_timings(outcome, self.arrived_ns, now_ns),
             client_ip=self._caller.client_ip,
             upstream_request_id=outcome.upstream_request_id,
-            dropped=outcome.dropped,
+            dropped=_some_of(outcome.dropped),
         )
 
 
-def _timings(outcome: Outcome, arrived_ns: int, now_ns: int) -> Timings:
-    def since(ns: int) -> int:
-        return (ns - arrived_ns) // 1000 if ns else 0
+def _some_of(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of a client's fields, as far as a record has room for them: it may have sent any."""
+    shown = tuple(name[:DROPPED_NAME_CHARS_MAX] for name in names[:DROPPED_NAMES_MAX])
+    return (*shown, f"… {more} more") if (more := len(names) - len(shown)) else shown
 
+
+def _timings(outcome: Outcome, arrived_ns: int, now_ns: int) -> Timings:
     # Ours is the way in, up to sending, and the way out, from the upstream's answer to ours.
     answered_ns = outcome.first_byte_ns or now_ns
     own_ns = outcome.upstream_sent_ns - arrived_ns + answered_ns - outcome.replied_ns
     return Timings(
-        upstream_sent_us=since(outcome.upstream_sent_ns),
-        first_byte_us=since(outcome.first_byte_ns),
-        total_us=since(now_ns),
-        own_us=own_ns // 1000 if outcome.replied_ns else 0,
+        (outcome.upstream_sent_ns - arrived_ns) // 1000 if outcome.upstream_sent_ns else 0,
+        (outcome.first_byte_ns - arrived_ns) // 1000 if outcome.first_byte_ns else 0,
+        (now_ns - arrived_ns) // 1000,
+        own_ns // 1000 if outcome.replied_ns else 0,
     )

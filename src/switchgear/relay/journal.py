@@ -11,7 +11,12 @@ import os
 import threading
 from pathlib import Path
 
-from switchgear.kernel.limits import JOURNAL_BYTES_MAX, JOURNAL_SEGMENT_BYTES, JOURNAL_SYNC_INTERVAL_S
+from switchgear.kernel.limits import (
+    JOURNAL_BYTES_MAX,
+    JOURNAL_ROOM_BYTES,
+    JOURNAL_SEGMENT_BYTES,
+    JOURNAL_SYNC_INTERVAL_S,
+)
 from switchgear.ledger.journal import frame, segment_name, segment_offset
 from switchgear.ledger.record import UsageRecord, encode_record
 
@@ -58,9 +63,10 @@ class Journal:
         if self.end_offset - self._segment_start >= JOURNAL_SEGMENT_BYTES:
             self._next_segment()
 
-    def is_full(self) -> bool:
-        """Whether so much waits to be ingested that no new call should be taken."""
-        return self.end_offset - self._oldest_offset > JOURNAL_BYTES_MAX
+    def refuses(self) -> bool:
+        """Whether no new call should be taken: the last record could not be written, and there is no room for
+        others yet; or so much waits to be ingested."""
+        return self.broken or self.end_offset - self._oldest_offset > JOURNAL_BYTES_MAX
 
     def sync(self) -> None:
         """Everything appended so far is on the disk when this returns."""
@@ -85,17 +91,34 @@ class Journal:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def _next_segment(self) -> None:
+        before, self._segment_start = self._segment_start, self.end_offset
+        try:
+            file = self._open_segment()
+        except OSError:
+            self._segment_start = before  # it goes on in the old one; the next record tries again
+            return
         self._unsynced.append(self._file)
-        self._segment_start = self.end_offset
-        self._file = self._open_segment()
+        self._file = file
 
     def _sync_often(self) -> None:
         while not self._stopping.wait(JOURNAL_SYNC_INTERVAL_S):
             # A failing sync leaves what the page cache holds; the next append or sync will say so.
             with contextlib.suppress(OSError):
                 self.sync()
+            if self.broken:
+                self._look_for_room()
             if self.end_offset - self._oldest_offset > JOURNAL_SEGMENT_BYTES:
                 self._see_what_is_ingested()
+
+    def _look_for_room(self) -> None:
+        """A disk that was full may have room again. No call is taken to find out, as its upstream would be
+        paid whether or not its record can be written."""
+        with contextlib.suppress(OSError):
+            try:
+                written = os.pwrite(self._lock_file, bytes(JOURNAL_ROOM_BYTES), 0)
+            finally:
+                os.ftruncate(self._lock_file, 0)
+            self.broken = written < JOURNAL_ROOM_BYTES
 
     def _see_what_is_ingested(self) -> None:
         with contextlib.suppress(OSError, ValueError):

@@ -31,6 +31,8 @@ _COLUMN = struct.Struct("<H")
 """The calls that run in one worker. Only that worker writes it, so that needs no lock."""
 _ALL_COLUMNS = struct.Struct(f"<{COLUMNS}H")
 _COLUMNS_AT = _BUCKETS.size
+_read_buckets = _BUCKETS.unpack_from
+_read_columns = _ALL_COLUMNS.unpack_from
 _GROWTH_ROWS = 4096
 _CALLS_MAX = 65_535
 _LOCK_NOW = fcntl.LOCK_EX | fcntl.LOCK_NB
@@ -87,7 +89,7 @@ class RateTable:
 
     def __init__(self, path: Path, worker_index: int) -> None:
         """Opens or makes the file and clears this worker's column. Raises OSError."""
-        self._column = worker_index % COLUMNS
+        self._column_at = _COLUMNS_AT + 2 * (worker_index % COLUMNS)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.ftruncate(self._file, max(os.fstat(self._file).st_size, ROW_BYTES))
         self._table = mmap.mmap(self._file, ROW_BYTES)
@@ -107,22 +109,29 @@ class RateTable:
             return _UNLIMITED
         if who.slot >= self._rows:
             self._grow(who.slot)
-        at = who.slot * ROW_BYTES
-        taken = min(tokens, tpm)
+        table, at = self._table, who.slot * ROW_BYTES
+        taken = tokens if tokens < tpm else tpm
+        request_ns = MINUTE_NS // rpm if rpm else 0
+        taken_ns = taken * (MINUTE_NS // tpm) if tpm else 0
         locked = self._lock(at)
         try:
-            requests_ns, tokens_ns = _BUCKETS.unpack_from(self._table, at)
+            requests_ns, tokens_ns = _read_buckets(table, at)
             requests_ns, tokens_ns = _sane(requests_ns, now_ns), _sane(tokens_ns, now_ns)
-            running = sum(_ALL_COLUMNS.unpack_from(self._table, at + _COLUMNS_AT)) if concurrency else 0
-            refused = _refusal(who, running, requests_ns, tokens_ns, taken, now_ns)
-            if refused is None:
-                if rpm:
-                    requests_ns += MINUTE_NS // rpm
-                if tpm:
-                    tokens_ns += taken * (MINUTE_NS // tpm)
-                _BUCKETS.pack_into(self._table, at, requests_ns, tokens_ns)
+            running = sum(_read_columns(table, at + _COLUMNS_AT)) if concurrency else 0
+            full_ns = now_ns + MINUTE_NS
+            if (
+                (not concurrency or running < concurrency)
+                and (not rpm or requests_ns + request_ns <= full_ns)
+                and (not tpm or tokens_ns + taken_ns <= full_ns)
+            ):
+                refused = None
+                requests_ns += request_ns
+                tokens_ns += taken_ns
+                _BUCKETS.pack_into(table, at, requests_ns, tokens_ns)
                 if concurrency:
                     self._count(at, 1)
+            else:
+                refused = _refusal(who, running, requests_ns + request_ns, tokens_ns + taken_ns, full_ns)
         finally:
             if locked:
                 self._unlock(at)
@@ -142,7 +151,7 @@ class RateTable:
             step = MINUTE_NS // permit.tokens_per_minute
             locked = self._lock(at)
             try:
-                requests_ns, tokens_ns = _BUCKETS.unpack_from(self._table, at)
+                requests_ns, tokens_ns = _read_buckets(self._table, at)
                 ahead_ns = _sane(tokens_ns, now_ns) + (tokens - permit.tokens) * step - now_ns
                 _BUCKETS.pack_into(self._table, at, requests_ns, now_ns + min(ahead_ns, _AHEAD_NS_MAX))
             finally:
@@ -151,9 +160,11 @@ class RateTable:
 
     def _count(self, at: int, step: int) -> None:
         """Counts this worker's running calls of a row up or down, within what a column can say."""
-        at += _COLUMNS_AT + 2 * self._column
+        at += self._column_at
         (calls,) = _COLUMN.unpack_from(self._table, at)
-        _COLUMN.pack_into(self._table, at, min(max(calls + step, 0), _CALLS_MAX))
+        calls += step
+        if 0 <= calls <= _CALLS_MAX:
+            _COLUMN.pack_into(self._table, at, calls)
 
     def _grow(self, slot: int) -> None:
         rows = (slot // _GROWTH_ROWS + 1) * _GROWTH_ROWS
@@ -166,7 +177,7 @@ class RateTable:
 
     def _clear_column(self) -> None:
         """Forgets what this column still counts, left by a worker that was killed."""
-        for at in range(_COLUMNS_AT + 2 * self._column, self._rows * ROW_BYTES, ROW_BYTES):
+        for at in range(self._column_at, self._rows * ROW_BYTES, ROW_BYTES):
             if self._table[at] or self._table[at + 1]:
                 _COLUMN.pack_into(self._table, at, 0)
 
@@ -197,20 +208,13 @@ class RateTable:
 def _sane(full_ns: int, now_ns: int) -> int:
     """When a bucket is full again: not in the past, and not later than a row can say. The clock restarts with
     the machine, so a figure far ahead is from before that."""
-    return now_ns if full_ns > now_ns + _AHEAD_NS_MAX else max(full_ns, now_ns)
+    return full_ns if now_ns < full_ns <= now_ns + _AHEAD_NS_MAX else now_ns
 
 
-def _refusal(
-    who: Principal, running: int, requests_ns: int, tokens_ns: int, tokens: int, now_ns: int
-) -> Refused | None:
+def _refusal(who: Principal, running: int, requests_ns: int, tokens_ns: int, full_ns: int) -> Refused:
+    """Which limit is reached. The figures are with the call; beyond ``full_ns`` a bucket is overdrawn."""
     if who.concurrency and running >= who.concurrency:
         return Refused("calls", who.concurrency, 1_000_000_000)
-    if who.rpm:
-        over_ns = requests_ns + MINUTE_NS // who.rpm - now_ns - MINUTE_NS
-        if over_ns > 0:
-            return Refused("requests", who.rpm, over_ns)
-    if who.tpm:
-        over_ns = tokens_ns + tokens * (MINUTE_NS // who.tpm) - now_ns - MINUTE_NS
-        if over_ns > 0:
-            return Refused("tokens", who.tpm, over_ns)
-    return None
+    if who.rpm and requests_ns > full_ns:
+        return Refused("requests", who.rpm, requests_ns - full_ns)
+    return Refused("tokens", who.tpm, tokens_ns - full_ns)

@@ -3,17 +3,21 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import msgspec
+from msgspec.structs import replace
 
 from switchgear.kernel.limits import PLAUSIBLE_TOKENS_MAX
-from switchgear.kernel.usage import Usage
+from switchgear.kernel.usage import TOKENS_MAX, Usage
 
 Count = Callable[[str, str], Awaitable[int]]
 """(text, model) → tokens, by the controller. Raises ConnectionError when it can't be asked."""
 
 BYTES_PER_TOKEN = 4
 """Of ordinary text, where nobody can be asked."""
+TOKEN_BYTES_MAX = 16
+"""Text of more bytes for each reported token is counted: few tokens are longer."""
 PENDING_MAX = 4
+SEEN_OVER_REPORTED_MAX = 2
+"""How much more output may be counted here than a running report told; tokenizers differ so much."""
 
 
 class TokenTally:
@@ -65,9 +69,14 @@ def is_plausible(usage: Usage) -> bool:
     return usage.tokens_total <= PLAUSIBLE_TOKENS_MAX
 
 
-def with_output_seen(usage: Usage, counted: int) -> Usage:
-    """A report that may be of an answer's beginning alone, as Anthropic tells the input first and the output
-    last: with the output that was ``counted``, where that is so much more that no guess is so wrong."""
-    if counted <= 2 * usage.output_total:
+def with_seen_output(usage: Usage, seen_tokens: int) -> Usage:
+    """A report that came before the end of its stream, raised to the output that was seen.
+
+    Some upstreams tell the input at the start, with an output of 0 or 1, and the output only at the end: a
+    stream that breaks off between would be almost free. The usage itself where it counts its output as it
+    goes.
+    """
+    if seen_tokens <= SEEN_OVER_REPORTED_MAX * usage.output_total:
         return usage
-    return msgspec.structs.replace(usage, output_text=usage.output_text + counted - usage.output_total)
+    more = min(seen_tokens, TOKENS_MAX) - usage.output_total
+    return replace(usage, output_text=usage.output_text + more)

@@ -4,6 +4,7 @@ A series is named ``metric|label=value|label=value``; ``METRICS`` lists every me
 """
 
 from bisect import bisect_left
+from collections import Counter
 
 from switchgear.ledger.record import UsageRecord
 from switchgear.link.protocol import HISTOGRAM_BOUNDS_US, Stats
@@ -46,9 +47,9 @@ class Meters:
     def __init__(self) -> None:
         self.in_flight = 0
         self._counters: dict[str, int] = {}
-        self._requests: dict[tuple[str, str, int], int] = {}
-        self._attempts: dict[tuple[str, str], int] = {}
-        self._tokens: dict[str, int] = {}
+        self._requests: Counter[tuple[str, str, int]] = Counter()
+        self._attempts: Counter[tuple[str, str]] = Counter()
+        self._tokens: Counter[str] = Counter()
         self._charged_nanos = 0
         self._own = Histogram()
         self._duration = Histogram()
@@ -62,13 +63,11 @@ class Meters:
 
     def record(self, record: UsageRecord) -> None:
         """Counts a call that ended."""
-        request = (record.operation, record.end_state, record.status)
-        self._requests[request] = self._requests.get(request, 0) + 1
+        self._requests[record.operation, record.end_state, record.status] += 1
         for attempt in record.attempts:
-            tried = (attempt.channel, attempt.fault)
-            self._attempts[tried] = self._attempts.get(tried, 0) + 1
+            self._attempts[attempt.channel, attempt.fault] += 1
         for line in record.charge.lines:
-            self._tokens[line.unit] = self._tokens.get(line.unit, 0) + line.count
+            self._tokens[line.unit] += line.count
         self._charged_nanos += record.charge.nanos
         if record.usage_source == "estimated":
             self.add("switchgear_usage_estimated_total")

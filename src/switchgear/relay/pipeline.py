@@ -172,7 +172,7 @@ class Pipeline:
             raise ApiError(
                 OVERLOADED, "This server is at its limit. Please try again shortly.", retry_after_s=1
             )
-        if self._tools.books.journal.is_full():
+        if self._tools.books.journal.refuses():
             raise ApiError(
                 STORE_AWAY, "Calls can't be recorded right now. Please try again.", retry_after_s=5
             )

@@ -17,6 +17,8 @@ from switchgear.wire.thoughts import ThoughtsReader
 class Rendering:
     """The answer of one candidate to one call."""
 
+    __slots__ = ("_call", "_dialect", "_prepared", "_running", "_thoughts", "_tools")
+
     def __init__(
         self, tools: Tools, running: RunningCall, dialect: Dialect, call: Call, prepared: Prepared
     ) -> None:

@@ -31,6 +31,11 @@ _ALLOWED = (
     "x-stainless-runtime-version, x-stainless-timeout, x-stainless-helper-method, x-stainless-poll-helper, "
     "x-request-id, traceparent, idempotency-key"
 )
+_Limited = Literal["requests", "tokens"]
+_OPENAI_NAMES: dict[_Limited, tuple[str, str, str]] = {
+    name: (f"x-ratelimit-limit-{name}", f"x-ratelimit-remaining-{name}", f"x-ratelimit-reset-{name}")
+    for name in ("requests", "tokens")
+}
 _PASSED_BACK = ("openai-processing-ms", "openai-version")
 
 
@@ -66,18 +71,11 @@ def limit_headers(state: State, dialect: DialectName, now_ms: int) -> Headers:
     headers: Headers = []
     if dialect == "gemini_generate":
         return headers
-    limits: tuple[tuple[Literal["requests", "tokens"], Window | None], ...] = (
-        ("requests", state.requests),
-        ("tokens", state.tokens),
-    )
-    for name, window in limits:
-        if window is None:
-            continue
-        if dialect == "anthropic_messages":
-            reset_at_s = -(-(now_ms * 1_000_000 + window.ahead_ns) // 1_000_000_000)
-            headers += ratelimit_headers(name, window.limit, window.remaining, reset_at_s)
-        else:
-            headers += _window_headers(name, window)
+    write = _anthropic_window if dialect == "anthropic_messages" else _openai_window
+    if state.requests is not None:
+        headers += write("requests", state.requests, now_ms)
+    if state.tokens is not None:
+        headers += write("tokens", state.tokens, now_ms)
     return headers
 
 
@@ -100,9 +98,15 @@ def go_duration(ns: int) -> str:
     return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
 
 
-def _window_headers(name: str, window: Window) -> Headers:
+def _openai_window(name: _Limited, window: Window, now_ms: int) -> Headers:
+    limit, remaining, reset = _OPENAI_NAMES[name]
     return [
-        (f"x-ratelimit-limit-{name}", str(window.limit)),
-        (f"x-ratelimit-remaining-{name}", str(window.remaining)),
-        (f"x-ratelimit-reset-{name}", go_duration(window.ahead_ns)),
+        (limit, str(window.limit)),
+        (remaining, str(window.remaining)),
+        (reset, go_duration(window.ahead_ns)),
     ]
+
+
+def _anthropic_window(name: _Limited, window: Window, now_ms: int) -> Headers:
+    reset_at_s = -(-(now_ms * 1_000_000 + window.ahead_ns) // 1_000_000_000)
+    return ratelimit_headers(name, window.limit, window.remaining, reset_at_s)

@@ -75,9 +75,11 @@ def find_route(path: str, query: str = "") -> Route | None:
 
 
 def dialect_of_path(path: str) -> DialectName:
-    """In which dialect an error is told when the path is unknown."""
-    first = path.lstrip("/").partition("/")[0]
-    return "gemini_generate" if first in ("v1beta", "v1alpha") else "openai_chat"
+    """In which dialect an error is told when the path is unknown, as far as the path shows it."""
+    parts = [part for part in path.split("/") if part]
+    if parts and parts[0] in ("v1beta", "v1alpha"):
+        return "gemini_generate"
+    return "anthropic_messages" if "messages" in parts[:_VERSIONS_MAX] else "openai_chat"
 
 
 def _tolerant(path: str, query: str) -> Route | None:

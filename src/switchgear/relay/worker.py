@@ -219,7 +219,7 @@ class Worker:
             return "waiting for the controller"
         if self._draining:
             return "draining"
-        if self._journal.broken or self._journal.is_full():
+        if self._journal.refuses():
             return "the journal can't be written"
         return ""
 

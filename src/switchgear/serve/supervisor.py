@@ -104,6 +104,8 @@ class _Supervisor:
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._rolling = asyncio.Lock()
+        self._retiring: asyncio.subprocess.Process | None = None
+        """A worker whose successor starts, or serves already."""
         self._announced = False
         self._failed = False
 
@@ -213,7 +215,7 @@ class _Supervisor:
             for child in self._workers:
                 if self._stopping.is_set():
                     return
-                predecessor = child.process
+                predecessor = self._retiring = child.process
                 child.generation += 1
                 child.ready.clear()
                 self._spawn_task(self._keep(child))
@@ -236,7 +238,7 @@ class _Supervisor:
     async def _stop(self) -> None:
         self._stopping.set()
         self._spawn_task(self._turn_away())
-        await _end([child.process for child in self._workers], self._drain_s + 3.0)
+        await _end([*(child.process for child in self._workers), self._retiring], self._drain_s + 3.0)
         await _end([self._controller.process], CONTROLLER_STOP_S)
         for task in list(self._tasks):
             task.cancel()

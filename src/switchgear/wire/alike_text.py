@@ -11,7 +11,7 @@ import msgspec
 
 from switchgear.kernel.limits import ALIKE_TRIES_MAX, FRAME_BYTES_MAX
 
-_STRING = re.compile(rb'\s*:\s*("(?:[^"\\]|\\.)*")')
+_STRING = re.compile(rb'\s*:\s*("(?:[^"\\]++|\\.)*+")')
 _decode_text = msgspec.json.Decoder(str).decode
 _decode_texts = msgspec.json.Decoder(list[str]).decode
 

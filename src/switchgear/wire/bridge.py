@@ -36,6 +36,7 @@ from switchgear.wire.stop_cut import StopCut
 from switchgear.wire.unwrap import Unwrapper
 
 _SAYS = (TextDelta, ReasoningDelta, ToolStart, RefusalDelta, Redacted, ImageOut, AudioOut, Hosted, Finish)
+_SIGNED = frozenset((Signature, Redacted, ToolStart))
 
 Notice = Callable[[Event], None]
 """Called with each event as the client's writer gets it."""
@@ -70,11 +71,15 @@ class _Settler:
         if self._cut is not None:
             events = self._cut.feed(events)
         for event in events:
-            if type(event) is not TextDelta and isinstance(event, (Signature, Redacted, ToolStart)):
-                sign(event, self._passage.origin)
-                if isinstance(event, ToolStart) and event.name in self._passage.names:
-                    event.name = self._passage.names[event.name]
+            if type(event) in _SIGNED:
+                self._settle_one(event)
         return events
+
+    def _settle_one(self, event: Event) -> None:
+        if isinstance(event, (Signature, Redacted, ToolStart)):
+            sign(event, self._passage.origin)
+        if isinstance(event, ToolStart) and event.name in self._passage.names:
+            event.name = self._passage.names[event.name]
 
 
 def sign(event: Signature | Redacted | ToolStart, origin: str) -> None:
@@ -238,7 +243,13 @@ def convert_reply(
     last = events[-1] if events else None
     if isinstance(last, Fault):
         return BridgedReply(body, error=last.error, events=events)
-    usage = next((event.usage for event in reversed(events) if isinstance(event, UsageSeen)), None)
-    if not any(isinstance(event, _SAYS) for event in events):
+    usage: Usage | None = None
+    says = False
+    for event in events:
+        if isinstance(event, UsageSeen):
+            usage = event.usage
+        elif not says:
+            says = isinstance(event, _SAYS)
+    if not says:
         return BridgedReply(body, usage, empty=True, events=events)
     return BridgedReply(client.write_reply(events, head), usage, events=events)

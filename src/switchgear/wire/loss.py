@@ -9,7 +9,8 @@ oversight. The published table of docs/reference is written from these.
 """
 
 from collections.abc import Mapping
-from operator import attrgetter
+from itertools import compress, repeat
+from operator import attrgetter, is_not
 from typing import Literal
 
 from switchgear.kernel.errors import UNSUPPORTED_PARAMETER, ApiError
@@ -87,6 +88,7 @@ CONCEPTS: tuple[str, ...] = (
     "extras",
 )
 
+_place_of = {concept: place for place, concept in enumerate(CONCEPTS)}.__getitem__
 _HOSTED = frozenset(
     {"web_search", "web_fetch", "code_execution", "file_search", "image_generation", "computer", "mcp"}
 )
@@ -120,7 +122,7 @@ def concepts(request: Request) -> dict[str, str]:
                 _content(part, found)
     _tools(request, found)
     _knobs(request, found)
-    return {concept: found[concept] for concept in CONCEPTS if concept in found} if len(found) > 1 else found
+    return {concept: found[concept] for concept in sorted(found, key=_place_of)}
 
 
 def weigh(
@@ -201,12 +203,9 @@ def _tools(request: Request, found: dict[str, str]) -> None:
 
 
 def _knobs(request: Request, found: dict[str, str]) -> None:
-    for name, value in zip(_KNOBS, _knobs_of(request), strict=True):
-        if value is not None:
-            found[name] = ""
-    for name, value in zip(_WORDS, _words_of(request), strict=True):
-        if value:
-            found[name] = ""
+    # Most are not said, so they are sifted without a step of ours for each.
+    found.update(dict.fromkeys(compress(_KNOBS, map(is_not, _knobs_of(request), repeat(None))), ""))
+    found.update(dict.fromkeys(compress(_WORDS, _words_of(request)), ""))
     if request.n > 1:
         found["n"] = str(request.n)
     if request.logprobs or request.top_logprobs:

@@ -5,7 +5,10 @@ by the model's family first: the same models are served by many hosts, and hosts
 name.
 """
 
+from functools import lru_cache
+
 from switchgear.kernel.dialects import DialectName
+from switchgear.kernel.limits import ORIGINS_KEPT
 
 ANTHROPIC = "anthropic"
 GOOGLE = "google"
@@ -34,6 +37,7 @@ _MAKER_OF_DIALECT: dict[DialectName, str] = {
 _ANYBODYS = frozenset({"compatible", "local", "openrouter", "openai", "anthropic", "gemini"})
 
 
+@lru_cache(maxsize=ORIGINS_KEPT)
 def origin_of(dialect: DialectName, vendor: str, model: str, channel: str) -> str:
     """The maker whose tokens an upstream reads. Encrypted reasoning of the Responses dialect is bound to one
     account, so there the channel is part of it."""

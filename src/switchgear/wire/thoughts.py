@@ -33,6 +33,8 @@ class Thoughts(msgspec.Struct, frozen=True, array_like=True):
     """Call id → the token on the call itself."""
 
 
+_KEPT = frozenset((ReasoningDelta, Signature, Redacted, ToolStart))
+"""Events that bring some of it."""
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Thoughts)
 
@@ -68,6 +70,8 @@ class ThoughtsReader:
         if type(event) is TextDelta:  # nearly all are
             if self._pieces:
                 self._close(None)
+            return
+        if type(event) not in _KEPT:
             return
         match event:
             case ReasoningDelta() if self._size <= self._size_max:

@@ -118,6 +118,13 @@ def test_pages_show_every_item_once(count: int, limit: int, order: str) -> None:
     assert seen == (expected if order == "asc" else expected[::-1])
 
 
+def test_a_message_given_as_a_plain_string_is_listed_as_parts() -> None:
+    """What SDKs read the list into has no other form."""
+    kept = stored_items(fields(input=[{"role": "user", "content": "a"}]))
+    (item,) = json.loads(render_input_items(kept))["data"]
+    assert item["content"] == [{"type": "input_text", "text": "a"}]
+
+
 @pytest.mark.parametrize(
     ("arguments", "param"),
     [((0,), "limit"), ((101,), "limit"), ((20, "up"), "order"), ((20, "asc", "msg_none"), "after")],

@@ -1,5 +1,7 @@
 """``switchgear usage``: the records of requests, newest first."""
 
+import re
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -9,7 +11,7 @@ from sqlalchemy import Connection
 from switchgear.cli.commands.keys import checked
 from switchgear.cli.opened import now_ms, store_of, vault_of
 from switchgear.cli.options import DATA_DEFAULT, Data, Json, new_app
-from switchgear.cli.output import moment_text, print_json, print_table
+from switchgear.cli.output import Failure, moment_text, print_json, print_table
 from switchgear.config import read
 from switchgear.kernel.limits import USAGE_PAGE_MAX
 from switchgear.kernel.money import usd_from_nanos
@@ -18,9 +20,13 @@ from switchgear.store.channels import list_channels
 from switchgear.store.keys import list_keys
 from switchgear.store.usage import By, UsageFilter, UsageTotal, list_usage, totals
 from switchgear.store.users import list_users
+from switchgear.store.vault import Vault
 
 app = new_app()
 
+_REQUEST_ID = re.compile(r"(?:[a-z]+[_-])?([0-9a-f]{32})")
+"""Bare, or with what stands before it in an answer: ``req_``, ``chatcmpl-``, ``resp_`` …"""
+_SPAN = re.compile(r"([0-9]{1,6})([mhd])")
 _SPAN_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _SUMS: dict[str, By] = {
     "user": "user_id",
@@ -66,8 +72,9 @@ def usage(
         user=user,
         model=model,
         channel=channel,
-        request_id=request_id,
+        request_id=_request_id("--request-id", request_id),
     )
+    before = _request_id("--before", before)
     if end_state is not None:
         word = str(checked("--end-state", end_state, read.one_of(*END_STATES)))
         wanted = msgspec.structs.replace(wanted, end_state=word)
@@ -78,8 +85,8 @@ def usage(
         vault = vault_of(data)
 
         def look(connection: Connection) -> tuple[list[UsageRecord], Names]:
-            channels = {row.id: row.config.name for row in list_channels(connection, vault)}
-            return list_usage(connection, wanted, limit, before), _names(connection, channels)
+            names = _names(connection, vault, wanted)
+            return list_usage(connection, wanted, limit, before), names
 
         records, names = database.read(look)
     if json:
@@ -95,8 +102,8 @@ def _print_sums(wanted: UsageFilter, by: str, data: Data, json: bool) -> None:
         vault = vault_of(data)
 
         def look(connection: Connection) -> tuple[list[UsageTotal], Names]:
-            channels = {row.id: row.config.name for row in list_channels(connection, vault)}
-            return totals(connection, wanted, column), _names(connection, channels)
+            names = _names(connection, vault, wanted)
+            return totals(connection, wanted, column), names
 
         sums, names = database.read(look)
     shown = {"user_id": names.users, "key_id": names.keys, "channel": names.channels}.get(column, {})
@@ -159,17 +166,30 @@ def _object(record: UsageRecord, names: Names) -> dict[str, object]:
     }
 
 
-def _names(connection: Connection, channels: dict[str, str]) -> Names:
-    keys = list_keys(connection)
-    return Names(
-        {key.key_id: key.key_name for key in keys},
-        {user.id: user.name for user in list_users(connection)},
-        channels,
-    )
+def _names(connection: Connection, vault: Vault, wanted: UsageFilter) -> Names:
+    """Raises Failure when a key or a user is wanted that there never was."""
+    keys = {key.key_id: key.key_name for key in list_keys(connection)}
+    users = {user.id: user.name for user in list_users(connection)}
+    _check_known("key", wanted.key, keys)
+    _check_known("user", wanted.user, users)
+    return Names(keys, users, {row.id: row.config.name for row in list_channels(connection, vault)})
+
+
+def _check_known(what: str, wanted: str, names: Mapping[str, str]) -> None:
+    if wanted and wanted not in names and wanted not in names.values():
+        raise Failure(f"there is no {what} '{wanted}'")
+
+
+def _request_id(option: str, text: str) -> str:
+    """The id as records have it; empty for an option that is not given."""
+    if not text:
+        return ""
+    if (found := _REQUEST_ID.fullmatch(text)) is None:
+        raise typer.BadParameter(f'"{text}" is not a request id, 32 hex digits', param_hint=option)
+    return found[1]
 
 
 def _span_ms(text: str) -> int:
-    number, unit = text[:-1], text[-1:]
-    if not (number.isascii() and number.isdigit()) or unit not in _SPAN_MS:
+    if (found := _SPAN.fullmatch(text)) is None:
         raise typer.BadParameter(f'"{text}" is not a span such as 15m, 24h or 7d', param_hint="--since")
-    return int(number) * _SPAN_MS[unit]
+    return int(found[1]) * _SPAN_MS[found[2]]

@@ -23,8 +23,18 @@ from switchgear.kernel.limits import (
     PIPELINED_REQUESTS_MAX,
     UNREAD_BODY_BYTES_MAX,
 )
+from switchgear.net.header_names import kept_name, read_name
 from switchgear.relay.http1.exchange import Exchange
-from switchgear.relay.http1.heads import SINGLE, Dates, fault_in, header_block, split_target, status_line
+from switchgear.relay.http1.heads import (
+    SINGLE,
+    Dates,
+    fault_in,
+    head_without_offer,
+    header_block,
+    offers_another,
+    split_target,
+    status_line,
+)
 
 log = logging.getLogger("switchgear.http")
 
@@ -60,7 +70,9 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport
         self._room: asyncio.Future[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
+        """Of the request that began last. One whose answer is out, but which goes on, is its handler's to
+        hold."""
         self._running: Exchange | None = None
         self._coming: Exchange | None = None
         """Whose body the parser is in."""
@@ -142,11 +154,14 @@ class Connection(asyncio.Protocol):
             if b"  " in data[: data.find(b"\n")]:
                 self._refuse(400, "the request line can't be read")  # the parser would take it
                 return
+        self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
         self._overhead_bytes += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.closing = self._deaf = True  # answered as the plain request that it is too
+        except httptools.HttpParserUpgrade as stopped:
+            self._decline(data[stopped.args[0] :])
         except httptools.HttpParserError:
             self._refuse(400, "the request can't be read")
         else:
@@ -189,7 +204,7 @@ class Connection(asyncio.Protocol):
         if self._head_bytes > HEADER_BYTES_MAX:
             self._refuse(431, "the request's head is too large")
             raise Refused
-        key = name.decode("latin-1").lower()
+        key = kept_name(name) or read_name(name)
         text = value.decode("latin-1")
         headers = self._headers
         if key in headers:
@@ -205,6 +220,8 @@ class Connection(asyncio.Protocol):
         if fault:
             self._refuse(400, fault)
             raise Refused
+        if "upgrade" in headers and offers_another(headers) and self._parser.should_upgrade():
+            return  # the parser stops behind this head: see _decline
         self._overhead_bytes = 0
         self.can_chunk = version == "1.1"
         path, query = split_target(self._target.decode("latin-1"))
@@ -239,20 +256,28 @@ class Connection(asyncio.Protocol):
 
     # Helpers.
 
+    def _decline(self, rest: bytes) -> None:
+        """The parser stopped behind a head that offers to go on in another protocol. A WebSocket is answered
+        as the plain request that it is too, and then closed; with HTTP/2 in the clear, which some clients
+        offer with every first request, the request and those behind it are read as if it had not been."""
+        headers = self._headers
+        if not offers_another(headers):
+            self.closing = self._deaf = True
+            return
+        parser, self._parser = self._parser, httptools.HttpRequestParser(self)
+        head = head_without_offer(parser.get_method(), self._target, parser.get_http_version(), headers)
+        self._feed(head + rest)
+
     def _start(self, exchange: Exchange) -> None:
         self._running = exchange
-        task = self.loop.create_task(self._serve(exchange))
-        self._tasks.add(task)
-        task.add_done_callback(self._served)
-
-    def _served(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (fault := task.exception()) is not None:
-            log.error("a request failed in the relay itself", exc_info=fault)
+        # With a name of its own, as the loop would make one up for each.
+        self._task = asyncio.Task(self._serve(exchange), loop=self.loop, name="request")
 
     async def _serve(self, exchange: Exchange) -> None:
         try:
             await self._handler(exchange)
+        except Exception:
+            log.exception("a request failed in the relay itself")
         finally:
             if not exchange.finished:
                 # The handler broke off: the client must not take what it has for the whole.

@@ -5,6 +5,7 @@ finished. ``gone`` ends both.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from switchgear.kernel.errors import BODY_TOO_LARGE, ApiError
@@ -32,6 +33,7 @@ class Exchange:
         "chunked",
         "finished",
         "gone",
+        "header",
         "keep_alive",
         "method",
         "path",
@@ -51,6 +53,8 @@ class Exchange:
     ) -> None:
         self._connection = connection
         self._headers = headers
+        self.header: Callable[[str], str | None] = headers.get
+        """See Inbound.header. A header that came twice has its values joined."""
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._bytes_max = 0
@@ -70,10 +74,6 @@ class Exchange:
         self.gone = False
 
     # The request.
-
-    def header(self, name: str) -> str | None:
-        """See Inbound.header. A header that came twice has its values joined."""
-        return self._headers.get(name)
 
     async def read_body(self, bytes_max: int) -> bytes:
         """See Inbound.read_body."""

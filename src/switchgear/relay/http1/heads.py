@@ -17,6 +17,8 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 SINGLE = frozenset(("authorization", "content-length", "host", "transfer-encoding", "x-api-key"))
 """Headers that must not come twice: two readers could take different ones."""
 
+_OFFER = frozenset(("connection", "http2-settings", "upgrade"))
+
 
 class Dates:
     """The date header, made once a second."""
@@ -47,9 +49,11 @@ def size_line(size: int) -> bytes:
 
 def header_block(headers: Headers) -> bytes:
     """Header lines, without the empty one. A value can't start a line of its own: control characters go."""
-    block = "".join([f"{name}: {value}\r\n" for name, value in headers])
-    if block.count("\n") != len(headers) or block.count("\r") != len(headers):
-        block = "".join([f"{name}: {_one_line(value)}\r\n" for name, value in headers])
+    lines = list(map(": ".join, headers))
+    told = "".join(lines)
+    if "\n" in told or "\r" in told:
+        lines = [f"{name}: {_one_line(value)}" for name, value in headers]
+    block = "\r\n".join((*lines, ""))
     return block.encode("latin-1", "replace")
 
 
@@ -65,6 +69,20 @@ def fault_in(headers: dict[str, str], http_version: str) -> str:
     if length is not None and not (length.isascii() and length.isdigit()):
         return "content-length must be one number"
     return ""
+
+
+def offers_another(headers: dict[str, str]) -> bool:
+    """Whether a head offers to go on in another protocol that may be declined in silence: all do, but a
+    WebSocket's, which has no meaning without."""
+    return "websocket" not in headers.get("upgrade", "websocket").lower()
+
+
+def head_without_offer(method: bytes, target: bytes, version: str, headers: dict[str, str]) -> bytes:
+    """The same head as a client without the offer of another protocol would have sent it."""
+    kept = [(name, value) for name, value in headers.items() if name not in _OFFER]
+    if "close" in headers.get("connection", "").lower():
+        kept.append(("connection", "close"))
+    return b"%b %b HTTP/%b\r\n%b\r\n" % (method, target, version.encode(), header_block(kept))
 
 
 def split_target(target: str) -> tuple[str, str]:

@@ -59,7 +59,7 @@ class Chunk(msgspec.Struct, gc=False):
 
 decode_chunk = msgspec.json.Decoder(Chunk).decode
 decode_text = msgspec.json.Decoder(str).decode
-_JSON_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_JSON_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
 _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 

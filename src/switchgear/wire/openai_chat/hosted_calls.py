@@ -19,7 +19,6 @@ _SEARCH_MODEL = re.compile(rb'"model"\s*:\s*"[^"]*-search-(?:preview|api)')
 _CITATION = b'"url_citation"'
 _MOONSHOT_TOOL = b'"$web_search"'
 _TRUE = Raw(b"true")
-_SWITCHES = ("web_search_options", "search_parameters")
 # Within the usage, where some hosts count it.
 _TOLD = (
     ("server_tool_use", "web_search_requests"),
@@ -27,15 +26,15 @@ _TOLD = (
     ("num_search_queries",),
     ("plugins", "search", "count"),
 )
-_TOLD_MARKS = (b'"server_', b'"num_search_queries"', b'"plugins"')
 
 
 def calls_offered(fields: Mapping[str, Raw], model: str) -> dict[str, int]:
     """Unit → calls to set money aside for. One answer has one search here."""
     asked = (
-        any(fields.get(key, NULL) != NULL for key in _SWITCHES)
+        fields.get("web_search_options", NULL) != NULL
+        or fields.get("search_parameters", NULL) != NULL
         or fields.get("enable_search") == _TRUE
-        or any(mark in model for mark in _ALWAYS_SEARCH)
+        or ("-search-" in model and any(mark in model for mark in _ALWAYS_SEARCH))
         or ("tools" in fields and _MOONSHOT_TOOL in bytes(fields["tools"]))
     )
     return {"search_calls": 1} if asked else {}
@@ -68,7 +67,7 @@ class SearchCounter:
 
 def may_tell_searches(raw: bytes) -> bool:
     """Whether a usage object has one of the counts."""
-    return any(mark in raw for mark in _TOLD_MARKS)
+    return b'"server_' in raw or b'"num_search_queries"' in raw or b'"plugins"' in raw
 
 
 def searches_told(usage: dict[str, Any]) -> int:

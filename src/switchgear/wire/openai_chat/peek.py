@@ -14,15 +14,8 @@ from switchgear.wire.splice import NULL, BadJson, read_object
 
 _TRUE = Raw(b"true")
 _FALSE = Raw(b"false")
-_INPUT_KEYS = (
-    "messages",
-    "prompt",
-    "suffix",
-    "input",
-    "tools",
-    "functions",
-    "response_format",
-    "prediction",
+_INPUT_KEYS = frozenset(
+    ("messages", "prompt", "suffix", "input", "tools", "functions", "response_format", "prediction")
 )
 
 _decode_str = msgspec.json.Decoder(str).decode
@@ -184,9 +177,8 @@ def _read_count(fields: dict[str, Raw], key: str, default: int, least: int) -> i
 
 def _input_bytes(fields: dict[str, Raw]) -> int:
     size = 0
-    for key in _INPUT_KEYS:
-        if key in fields:
-            size += len(memoryview(fields[key]))
+    for key in _INPUT_KEYS & fields.keys():
+        size += len(memoryview(fields[key]))
     return size
 
 

@@ -18,7 +18,9 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
     ``edits.drop`` and ``edits.rename`` name top-level keys as clients write them; where a client sent the new
     name too, that one stays.
     """
-    fields = {key: value for key, value in call.fields.items() if value != NULL}
+    fields = call.fields.copy()
+    if NULL in fields.values():
+        fields = {key: value for key, value in fields.items() if value != NULL}
     fields["model"] = Raw(_encode(upstream_model))
     if call.stream and call.operation != "openai_embeddings":
         _set_include_usage(fields, edits.asks_usage)

@@ -110,12 +110,21 @@ def render_input_items(items: Sequence[Raw], limit: int = 20, order: str = "desc
     return _encode(
         {
             "object": "list",
-            "data": page,
+            "data": [_with_parts(item) for item in page],
             "first_id": shown[0] if shown else None,
             "last_id": shown[-1] if shown else None,
             "has_more": start + limit < len(listed),
         }
     )
+
+
+def _with_parts(item: Raw) -> Raw:
+    """A message whose content is a plain string, as the list of parts that it is shown as."""
+    found = _object(item, "input")
+    text = found.get("content", NULL)
+    if memoryview(text)[0] != 0x22 or found.get("role") == Raw(b'"assistant"'):
+        return item
+    return Raw(write_object({**found, "content": Raw(b'[{"type":"input_text","text":%b}]' % bytes(text))}))
 
 
 def render_deleted(id: str) -> bytes:
