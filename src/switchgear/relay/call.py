@@ -176,7 +176,7 @@ class RunningCall:
             timings=_timings(outcome, self.arrived_ns, now_ns),
             client_ip=self._caller.client_ip,
             upstream_request_id=outcome.upstream_request_id,
-            dropped=_some_of(outcome.dropped),
+            dropped=_some_of(outcome.dropped) if outcome.dropped else (),
         )
 
 

@@ -10,11 +10,16 @@ _DIGITS_MAX = 20
 
 def count_of(found: dict[str, Any], key: str) -> int:
     """A count as some upstream may write it; whatever is none counts as 0."""
-    value = found.get(key)
-    if isinstance(value, str):
-        value = int(value) if len(value) <= _DIGITS_MAX and value.isascii() and value.isdigit() else 0
+    return count(found.get(key))
+
+
+def count(value: Any) -> int:
+    """The same of the value itself."""
+    told = 0
+    if isinstance(value, int):
+        told = 0 if isinstance(value, bool) else value
     elif isinstance(value, float):
-        value = int(value) if math.isfinite(value) else 0
-    elif isinstance(value, bool) or not isinstance(value, int):
-        return 0
-    return min(max(value, 0), TOKENS_MAX)
+        told = int(value) if math.isfinite(value) else 0
+    elif isinstance(value, str):
+        told = int(value) if len(value) <= _DIGITS_MAX and value.isascii() and value.isdigit() else 0
+    return told if 0 <= told <= TOKENS_MAX else min(max(told, 0), TOKENS_MAX)

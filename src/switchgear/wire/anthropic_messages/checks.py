@@ -33,10 +33,11 @@ def wrong_value(param: str, why: str) -> ApiError:
 
 def decoded(fields: Fields, key: str) -> Any:
     """The value; None where it is absent, null, or what a strict parser refuses."""
-    if not is_there(fields, key):
+    raw = fields.get(key)
+    if raw is None or raw == NULL:
         return None
     try:
-        return _decode_any(fields[key])
+        return _decode_any(raw)
     except (ValueError, RecursionError):
         return None
 
@@ -53,6 +54,8 @@ def read_str(fields: Fields, key: str) -> str:
 
 def read_bool(fields: Fields, key: str) -> bool:
     """False where absent. Raises ApiError INVALID_TYPE."""
+    if key not in fields:
+        return False
     value = decoded(fields, key)
     if value is None and not is_there(fields, key):
         return False
@@ -63,6 +66,8 @@ def read_bool(fields: Fields, key: str) -> bool:
 
 def read_number(fields: Fields, key: str) -> float | None:
     """None where absent. Raises ApiError INVALID_TYPE."""
+    if key not in fields:
+        return None
     value = decoded(fields, key)
     if value is None and not is_there(fields, key):
         return None

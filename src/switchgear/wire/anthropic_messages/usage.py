@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.usage import Usage
-from switchgear.wire.counts import count_of
+from switchgear.wire.counts import count
 
 _decode_any = msgspec.json.Decoder().decode
 
@@ -56,18 +56,18 @@ class UsageReader:
         counts = self._counts
         counts.setdefault("output", self._begun)
         for key, unit in _PLAIN:
-            if (count := _count(found.get(key))) is not None:
-                counts[unit] = count or counts.get(unit, 0)
+            if (told := _count(found.get(key))) is not None:
+                counts[unit] = told or counts.get(unit, 0)
         if _count(found.get("input_tokens")) == 0 and any(_count(found.get(key)) for key in _CACHED):
             counts["input_uncached"] = 0
         writes = found.get("cache_creation")
         if isinstance(writes, dict):
             for key, unit in (("ephemeral_5m_input_tokens", "5m"), ("ephemeral_1h_input_tokens", "1h")):
-                if (count := _count(writes.get(key))) is not None:
-                    counts[unit] = count or counts.get(unit, 0)
+                if (told := _count(writes.get(key))) is not None:
+                    counts[unit] = told or counts.get(unit, 0)
         details = found.get("output_tokens_details")
-        if isinstance(details, dict) and (count := _count(details.get("thinking_tokens"))):
-            counts["thinking"] = count
+        if isinstance(details, dict) and (told := _count(details.get("thinking_tokens"))):
+            counts["thinking"] = told
         tools = found.get("server_tool_use")
         if isinstance(tools, dict):
             for key in ("web_search_requests", "web_fetch_requests"):
@@ -148,6 +148,6 @@ def usage_object(usage: Usage) -> dict[str, Any]:
 
 def _count(value: Any) -> int | None:
     """None for what is no count."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if value is None or isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    return count_of({"": value}, "")
+    return count(value)

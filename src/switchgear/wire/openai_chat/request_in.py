@@ -1,5 +1,8 @@
 """A request of this dialect in the neutral form."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import msgspec
 from msgspec import Raw
 
@@ -61,6 +64,8 @@ _KNOWN = frozenset(
         *SWITCHES,
     }
 )
+_KNOWN_PLAIN = _KNOWN - {"extra_body", "google"}
+"""Nothing inside them is looked at by its name."""
 _GOOGLE = frozenset({"thinking_config", "thinkingConfig", "safety_settings", "safetySettings"})
 _ONLY_COMPLETIONS = ("suffix", "echo", "best_of")
 STOPS_MAX = 16
@@ -75,45 +80,30 @@ def read_request(call: Call, seals: Seals) -> Request:
         turns = _prompt(fields)
     else:
         turns = read_turns(value_of(fields, "messages"), seals)
-    top = integer_of(fields, "top_logprobs") if call.operation != "openai_completions" else None
+    values = {_VALUES[key][0]: _VALUES[key][1](fields, key) for key in fields if key in _VALUES}
+    if call.operation == "openai_completions":
+        values.pop("top_logprobs", None)
     return Request(
         turns=turns,
         tools=read_tools(fields),
         tool_choice=read_choice(fields),
-        parallel=flag_of(fields, "parallel_tool_calls"),
         thinking=read_thinking(fields),
         output_tokens_max=_most(fields),
-        temperature=number_of(fields, "temperature"),
-        top_p=number_of(fields, "top_p"),
-        top_k=integer_of(fields, "top_k"),
-        stop=_stop(fields),
-        n=integer_of(fields, "n") or 1,
-        seed=integer_of(fields, "seed"),
-        presence_penalty=number_of(fields, "presence_penalty"),
-        frequency_penalty=number_of(fields, "frequency_penalty"),
-        logit_bias=_said(fields, "logit_bias"),
-        logprobs=value_of(fields, "logprobs") not in (None, False),
-        top_logprobs=top,
         format=read_format(fields),
-        verbosity=text_of(fields, "verbosity"),
         user=text_of(fields, "safety_identifier") or text_of(fields, "user"),
-        prompt_cache_key=text_of(fields, "prompt_cache_key"),
-        service_tier=text_of(fields, "service_tier"),
-        store=flag_of(fields, "store"),
-        metadata=_said(fields, "metadata"),
-        modalities=_modalities(fields),
-        audio=raw_of(fields, "audio"),
-        prediction=raw_of(fields, "prediction"),
         safety=_safety(fields),
         stream=call.stream,
         extras=_extras(fields),
+        **values,
     )
 
 
 def _extras(fields: dict[str, Raw]) -> dict[str, Raw]:
     """What has no place in the neutral form, by its full name."""
+    if fields.keys() <= _KNOWN_PLAIN:
+        return {}
     extras = {key: value for key, value in fields.items() if key not in _KNOWN and value != NULL}
-    for key, value in google_of(fields).items() if "extra_body" in fields or "google" in fields else ():
+    for key, value in google_of(fields).items():
         if key not in _GOOGLE and value is not None:
             extras[f"google.{key}"] = Raw(_encode(value))
     return extras
@@ -153,24 +143,33 @@ def _said(fields: dict[str, Raw], key: str) -> Raw | None:
     return None if found is None or not bytes(found)[1:-1].strip() else found
 
 
-def _stop(fields: dict[str, Raw]) -> tuple[str, ...]:
-    stop = value_of(fields, "stop")
+def _copies(fields: dict[str, Raw], key: str) -> int:
+    return integer_of(fields, key) or 1
+
+
+def _wanted(fields: dict[str, Raw], key: str) -> bool:
+    """A flag, or a number as plain completions have it."""
+    return value_of(fields, key) not in (None, False)
+
+
+def _stop(fields: dict[str, Raw], key: str) -> tuple[str, ...]:
+    stop = value_of(fields, key)
     if stop is None:
         return ()
     stops = [stop] if isinstance(stop, str) else stop
     if not isinstance(stops, list) or not all(isinstance(item, str) for item in stops):
-        raise wrong_type("stop", "a string or an array of strings")
+        raise wrong_type(key, "a string or an array of strings")
     if len(stops) > STOPS_MAX:
-        raise ApiError(INVALID_VALUE, f"Invalid value for 'stop': at most {STOPS_MAX}.", param="stop")
+        raise ApiError(INVALID_VALUE, f"Invalid value for '{key}': at most {STOPS_MAX}.", param=key)
     return tuple(item for item in stops if item)
 
 
-def _modalities(fields: dict[str, Raw]) -> tuple[str, ...]:
-    found = value_of(fields, "modalities")
+def _modalities(fields: dict[str, Raw], key: str) -> tuple[str, ...]:
+    found = value_of(fields, key)
     if found is None:
         return ()
     if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
-        raise wrong_type("modalities", "an array of strings")
+        raise wrong_type(key, "an array of strings")
     return tuple(found)
 
 
@@ -180,3 +179,28 @@ def _safety(fields: dict[str, Raw]) -> Raw | None:
     google = google_of(fields)
     settings = google.get("safety_settings", google.get("safetySettings"))
     return None if settings is None else Raw(_encode(settings))
+
+
+_VALUES: Mapping[str, tuple[str, Callable[[dict[str, Raw], str], Any]]] = {
+    "parallel_tool_calls": ("parallel", flag_of),
+    "temperature": ("temperature", number_of),
+    "top_p": ("top_p", number_of),
+    "top_k": ("top_k", integer_of),
+    "stop": ("stop", _stop),
+    "n": ("n", _copies),
+    "seed": ("seed", integer_of),
+    "presence_penalty": ("presence_penalty", number_of),
+    "frequency_penalty": ("frequency_penalty", number_of),
+    "logit_bias": ("logit_bias", _said),
+    "logprobs": ("logprobs", _wanted),
+    "top_logprobs": ("top_logprobs", integer_of),
+    "verbosity": ("verbosity", text_of),
+    "prompt_cache_key": ("prompt_cache_key", text_of),
+    "service_tier": ("service_tier", text_of),
+    "store": ("store", flag_of),
+    "metadata": ("metadata", _said),
+    "modalities": ("modalities", _modalities),
+    "audio": ("audio", raw_of),
+    "prediction": ("prediction", raw_of),
+}
+"""Key → the field of ``Request`` that it becomes, and how it is read. A request has few of them."""

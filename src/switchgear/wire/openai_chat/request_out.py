@@ -146,21 +146,24 @@ def _sampling(body: dict[str, Any], request: Request, upstream: Upstream, droppe
     facts = upstream.facts
     if request.output_tokens_max is not None:
         body["max_completion_tokens" if facts.no_max_tokens else "max_tokens"] = request.output_tokens_max
-    refused = {
-        "temperature": facts.no_sampling,
-        "top_p": facts.no_sampling or (facts.one_sampling and request.temperature is not None),
-        "presence_penalty": facts.no_penalties,
-        "frequency_penalty": facts.no_penalties,
-        "seed": False,
-    }
-    for name, is_refused in refused.items():
-        value = getattr(request, name)
-        if value is None:
-            continue
+
+    def write(name: str, value: float, is_refused: bool) -> None:
         if is_refused:
             dropped.append(name)
         else:
             body[name] = value
+
+    if request.temperature is not None:
+        write("temperature", request.temperature, facts.no_sampling)
+    if request.top_p is not None:
+        is_second = facts.one_sampling and request.temperature is not None
+        write("top_p", request.top_p, facts.no_sampling or is_second)
+    if request.presence_penalty is not None:
+        write("presence_penalty", request.presence_penalty, facts.no_penalties)
+    if request.frequency_penalty is not None:
+        write("frequency_penalty", request.frequency_penalty, facts.no_penalties)
+    if request.seed is not None:
+        body["seed"] = request.seed
     if request.stop and not facts.no_stop:
         body["stop"] = list(request.stop)
     if request.n > 1:

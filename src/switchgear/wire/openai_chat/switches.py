@@ -23,6 +23,7 @@ SWITCHES = (
     "google",
 )
 """Keys that hold one."""
+_SWITCHES = frozenset(SWITCHES)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -32,7 +33,7 @@ def read_thinking(fields: dict[str, Raw]) -> Thinking | None:
 
     Forms may stand together: the more exact one wins, and Google's own over ``reasoning_effort``.
     """
-    if not any(key in fields for key in SWITCHES):
+    if _SWITCHES.isdisjoint(fields):
         return None
     return _google(fields) or _openrouter(fields) or _type(fields) or _enable(fields) or _effort(fields)
 
@@ -97,6 +98,8 @@ def _enable(fields: dict[str, Raw]) -> Thinking | None:
 
 def google_of(fields: dict[str, Raw]) -> dict[str, Any]:
     """The part for Google's models, wherever the client put it."""
+    if "extra_body" not in fields and "google" not in fields:
+        return {}
     for holder in (value_of(fields, "extra_body"), {"google": value_of(fields, "google")}):
         google = holder.get("google") if isinstance(holder, dict) else None
         if isinstance(google, dict):

@@ -17,12 +17,15 @@ _WORDS: dict[str, Literal["auto", "none", "required"]] = {
     "any": "required",
 }
 """``any`` is the word of Messages and of Mistral."""
+_DECLARING = frozenset({"tools", "functions", "web_search_options"})
 _BUILT_IN = {"googleSearch": "web_search", "codeExecution": "code_execution", "urlContext": "web_fetch"}
 """Functions without parameters that are, by a habit of relays, switches for tools that Gemini runs itself."""
 
 
 def read_tools(fields: dict[str, Raw]) -> tuple[Tool, ...]:
     """``tools``, the older ``functions``, and ``web_search_options``. Raises ApiError."""
+    if _DECLARING.isdisjoint(fields):
+        return ()
     tools: list[Tool] = []
     declared = value_of(fields, "tools")
     if declared is not None:

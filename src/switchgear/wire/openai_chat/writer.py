@@ -12,6 +12,7 @@ from switchgear.wire.events import (
     AudioOut,
     Choice,
     Cite,
+    End,
     Event,
     Finish,
     FinishReason,
@@ -46,6 +47,7 @@ REASONS: dict[FinishReason, str] = {
     "pause": "stop",
 }
 
+_SILENT = frozenset((Start, End))
 _encode = msgspec.json.Encoder().encode
 
 
@@ -152,6 +154,8 @@ class Deltas:
 
     def of(self, event: Event, choice: int) -> dict[str, Any] | None:
         """None: nothing that this dialect shows."""
+        if type(event) in _SILENT:
+            return None
         match event:
             case TextDelta():
                 return {"content": event.text}

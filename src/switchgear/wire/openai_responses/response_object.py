@@ -95,14 +95,11 @@ def _said(raw: Raw | None, default: Raw) -> bytes:
 
 def _settings(unset: Mapping[str, bytes], fields: Mapping[str, Raw]) -> bytes:
     """Members of the object, as the client set them or not."""
-    return b"".join(
-        [
-            member
-            if (raw := fields.get(key)) is None or raw == NULL
-            else b',"%b":%b' % (key.encode(), one_line(raw))
-            for key, member in unset.items()
-        ]
-    )
+    members = {**unset}
+    for key in unset.keys() & fields.keys():
+        if fields[key] != NULL:
+            members[key] = b',"%b":%b' % (key.encode(), one_line(fields[key]))
+    return b"".join(members.values())
 
 
 def _members(pairs: Iterable[tuple[str, bytes]]) -> bytes:
