@@ -82,6 +82,15 @@ def rig() -> Iterator[Rig]:
         loop.close()
 
 
+def test_a_picture_is_refused_and_does_not_take_the_model_from_others(rig: Rig) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    asked: Any = [{"role": "user", "content": [{"type": "text", "text": "What is it?"}, picture]}]
+    for _ in range(4):
+        with pytest.raises(openai.BadRequestError, match="reads text only"):
+            rig.ask(messages=asked)
+    assert rig.ask().choices[0].message.content
+
+
 def test_the_capital_of_france_as_json_is_charged_exactly(rig: Rig) -> None:
     reply = rig.ask(tokens=32)
     assert "Paris" in reply.choices[0].message.content

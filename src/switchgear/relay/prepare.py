@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.dialects import EMBEDDING_OPERATIONS
-from switchgear.kernel.errors import INVALID_VALUE, ApiError
+from switchgear.kernel.errors import INVALID_VALUE, UNSUPPORTED_PARAMETER, ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.limits import FANOUT_MAX
 from switchgear.relay.plan import Candidate
@@ -128,6 +128,8 @@ class Preparation:
         """The request for a candidate. Raises ApiError for what it can't carry."""
         operation = candidate.operations[0]
         call = self._call
+        if call.images and candidate.channel.local_model:
+            raise _blind(candidate.upstream_model)
         gathered = self._read() if self._gathers(candidate) else None
         # A response that its upstream keeps is known by the upstream's id, which one made here has not.
         if operation == call.operation and (gathered is None or operation != "openai_responses"):
@@ -267,6 +269,11 @@ def _origin(candidate: Candidate, operation: Operation) -> str:
     """Whose opaque tokens its answers bring."""
     channel, dialect = candidate.channel, DIALECT_OF_OPERATION[operation]
     return origin_of(dialect.name, channel.vendor, candidate.upstream_model, channel.id)
+
+
+def _blind(model: str) -> ApiError:
+    """The embedded server calls a picture a failure of its own, and would be taken out for it."""
+    return ApiError(UNSUPPORTED_PARAMETER, f"The embedded model '{model}' reads text only.", param="messages")
 
 
 def _facts(candidate: Candidate) -> ModelFacts:
