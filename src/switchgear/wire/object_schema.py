@@ -46,15 +46,23 @@ def object_schema(schema: Raw | None) -> dict[str, Any]:
         found.setdefault("properties", {})
         return found
     joined = {key: value for key, value in found.items() if key not in _BRANCHES}
-    properties = dict(joined.get("properties") or {})
-    required = list(joined.get("required") or [])
+    properties = {**_mapping(joined.get("properties"))}
+    required = [*_listed(joined.get("required"))]
     for key in _BRANCHES:
-        for branch in found.get(key) or ():
+        for branch in _listed(found.get(key)):
             if isinstance(branch, dict) and isinstance(branch.get("properties"), dict):
                 properties.update(branch["properties"])
-                if key == "allOf" and isinstance(branch.get("required"), list):
-                    required += [name for name in branch["required"] if name not in required]
+                if key == "allOf":
+                    required += [name for name in _listed(branch.get("required")) if name not in required]
     joined |= {"type": "object", "properties": properties}
     if required:
         joined["required"] = required
     return joined
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

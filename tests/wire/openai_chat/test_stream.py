@@ -202,6 +202,14 @@ def test_an_error_before_content_leaves_the_way_free_for_another_candidate() -> 
     assert not tap.has_content
 
 
+@pytest.mark.parametrize("lines", [b"data: [DONE]\n", b"data: 1\ndata: [DONE]\n"])
+def test_an_end_marker_in_an_event_with_a_name_is_held_back_too(lines: bytes) -> None:
+    """Passed on, it would show the end of a reply whose record is not written yet."""
+    tap = StreamTap("openai_chat", show_usage=False)
+    assert tap.feed(b"event: done\n" + lines + b"\n") == b""
+    assert tap.ended
+
+
 def test_an_error_event_is_a_fault_and_other_events_pass() -> None:
     tap = StreamTap("openai_chat", True)
     ping = b"event: ping\ndata: whatever\n\n"

@@ -140,16 +140,28 @@ def read_call(path: str, body: bytes) -> tuple[Dialect, Call]:
     return dialect, dialect.read_call(route.relayed, fields, model, route.in_path)
 
 
-async def _run(path: str, body: bytes, target: Target, wire: Wire, headers: Mapping[str, str]) -> Outcome:
-    dialect, call = read_call(path, body)
+def candidate_of(target: Target, call: Call) -> Candidate:
     channel = channel_of(target)
     ways: tuple[OperationName, ...] = WAYS[call.operation]
-    operations = tuple(way for way in ways if way in channel.endpoints)
-    candidate = Candidate(channel, 0, target.model, operations)
+    return Candidate(channel, 0, target.model, tuple(way for way in ways if way in channel.endpoints))
+
+
+def prepare_for(target: Target, dialect: Dialect, call: Call) -> Prepared:
+    """The request as the target gets it. Raises ApiError."""
+    return asyncio.run(_prepare(candidate_of(target, call), dialect, call))
+
+
+async def _prepare(candidate: Candidate, dialect: Dialect, call: Call) -> Prepared:
+    preparation = Preparation(call, dialect, "owner", SEALS, _fetch, _find)
+    return (await preparation.first_fit((candidate,)))[1]
+
+
+async def _run(path: str, body: bytes, target: Target, wire: Wire, headers: Mapping[str, str]) -> Outcome:
+    dialect, call = read_call(path, body)
+    candidate = candidate_of(target, call)
     prepared: Prepared | None = None
     try:
-        preparation = Preparation(call, dialect, "owner", SEALS, _fetch, _find)
-        _, prepared = await preparation.first_fit((candidate,))
+        prepared = await _prepare(candidate, dialect, call)
         locator = Locator(_no_controller)
         passed_on = PassedOn((), tuple(headers.items()))
         health = Health()

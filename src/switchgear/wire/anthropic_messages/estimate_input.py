@@ -47,7 +47,7 @@ def _gather(value: Any, texts: list[str]) -> None:
             if key in value:
                 _gather(value[key], texts)
         source = value.get("source")
-        if isinstance(source, dict) and source.get("type") not in _BINARY_SOURCES:
+        if isinstance(source, dict) and str(source.get("type")) not in _BINARY_SOURCES:
             _gather([source.get("data"), source.get("content")], texts)
 
 

@@ -40,7 +40,7 @@ def _turn(content: Any, place: str, seals: Seals) -> Turn:
         return Turn("user", (Text(content),) if content else ())
     if not isinstance(content, dict):
         raise wrong_type(place, "a content")
-    role = _ROLES.get(content.get("role") or "user")
+    role = _ROLES.get(str(content.get("role") or "user"))
     if role is None:
         raise ApiError(INVALID_VALUE, "Please use a valid role: user, model.", param=f"{place}.role")
     reader = _PartReader(seals)

@@ -229,7 +229,9 @@ class StreamTap:
             if frame.event == "error":
                 self.fault = upstream_error_of(200, _any_of(frame.data))
                 return b""
-            return frame.raw
+            # The end marker is one whatever its event is called.
+            self.ended = _DONE in frame.data and _DONE in map(bytes.strip, frame.data.split(b"\n"))
+            return b"" if self.ended else frame.raw
         if not frame.data:
             if is_silent(frame.raw):
                 return frame.raw

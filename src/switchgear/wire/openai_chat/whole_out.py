@@ -11,6 +11,7 @@ from switchgear.wire.events import Choice, Event, Finish, TextDelta, UsageSeen
 from switchgear.wire.openai_chat.writer import Deltas, usage_object
 
 _encode = msgspec.json.Encoder().encode
+_decode_tokens = msgspec.json.Decoder(list[Raw]).decode
 _TEXTS = ("content", "reasoning_content", "refusal")
 
 
@@ -88,7 +89,7 @@ class _Answer:
         message.setdefault("annotations", [])
         if self._calls:
             message["tool_calls"] = self._calls
-        tokens = [token for piece in self.logprobs for token in msgspec.json.decode(piece, type=list[Raw])]
+        tokens = [token for piece in self.logprobs for token in _tokens(piece)]
         logprobs = {"content": tokens, "refusal": None} if tokens else None
         return {"index": index, "message": message, "logprobs": logprobs, "finish_reason": self.reason}
 
@@ -117,3 +118,10 @@ class _Answer:
         audio = self._message.setdefault("audio", {})
         for key, value in piece.items():
             audio[key] = audio.get(key, "") + value if key in ("data", "transcript") else value
+
+
+def _tokens(logprobs: Raw) -> list[Raw]:
+    try:
+        return _decode_tokens(logprobs)
+    except msgspec.ValidationError:
+        return []  # no upstream's form of them

@@ -64,6 +64,8 @@ def _part(found: Any, param: str) -> Part | None:
     if not isinstance(found, dict):
         raise invalid_type(param, "an object")
     kind = found.get("type")
+    if not isinstance(kind, str | None):
+        raise invalid_type(f"{param}.type", "a string")
     if kind in _TEXTS or (kind is None and "text" in found):
         return _text(found, param)
     if kind == "refusal":

@@ -109,7 +109,7 @@ def _read_thinking(fields: Fields) -> Thinking | None:
     if not found:
         return None
     effort = found.get("effort")
-    if effort is not None and effort not in _EFFORTS:
+    if effort is not None and not (isinstance(effort, str) and effort in _EFFORTS):
         raise invalid_value("reasoning.effort", f"one of {', '.join(_EFFORTS)} is expected")
     summary = found.get("summary") or found.get("generate_summary")
     if summary is not None and summary not in _SUMMARIES:
