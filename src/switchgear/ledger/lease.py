@@ -178,7 +178,7 @@ class LeaseBook:
         lease = self._leases.get(account)
         if lease is None or lease.peak < LEASE_NANOS_MIN:
             return 0
-        free = lease.granted - lease.returned - lease.spent - lease.held
+        free = lease.free
         return lease.peak - free if free < lease.peak // LEASE_LOW_WATER_FRACTION else 0
 
     def give_back_all(self) -> tuple[str, ...]:
@@ -200,7 +200,7 @@ class LeaseBook:
         leases = self._leases
         needs: Legs = ()
         for account, nanos in legs:
-            lease = leases.get(account) or self._lease(account)
+            lease = self._lease(account)
             free = lease.granted - lease.returned - lease.spent - lease.held
             if nanos > free and nanos:
                 needs += ((account, nanos - free),)

@@ -39,8 +39,11 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     """A key that may call, and where from."""
 
     known: KnownKey
-    principal: Principal
     client_ip: str
+
+    @property
+    def principal(self) -> Principal:
+        return self.known.principal
 
 
 class Terms(msgspec.Struct, frozen=True, gc=False):
@@ -58,15 +61,15 @@ async def identify(
     elsewhere."""
     api_key = api_key_of(request)
     known = directory.cached(api_key) or await directory.find(api_key)
-    principal = known.principal
     check_key(known, clock.now_ms())
     address = client_address(request.peer_ip, request.header("x-forwarded-for") if trusted else None, trusted)
     if not known.allows(address):
+        principal = known.principal
         raise ApiError(
             IP_NOT_ALLOWED,
             f"API key {principal.key_masked} ('{principal.key_name}') is not allowed from address {address}.",
         )
-    return Caller(known, principal, address)
+    return Caller(known, address)
 
 
 def terms_for(snapshot: Snapshot, caller: Caller, model: str) -> Terms:

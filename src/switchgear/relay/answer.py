@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 
-from switchgear.kernel.dialects import EMBEDDING_OPERATIONS
 from switchgear.kernel.errors import DRAINING, ApiError
 from switchgear.kernel.limits import (
     BODY_BYTES_MAX,
@@ -14,7 +12,7 @@ from switchgear.kernel.limits import (
     ESTIMATE_TEXT_BYTES_MAX,
     REPLY_BYTES_MAX,
 )
-from switchgear.kernel.usage import Usage, with_calls
+from switchgear.kernel.usage import Usage
 from switchgear.ledger.record import Attempt, EndState, UsageSource
 from switchgear.link.snapshot import Principal
 from switchgear.net.transport import TransportFault
@@ -27,14 +25,8 @@ from switchgear.relay.health import Health
 from switchgear.relay.heartbeat import Pulse
 from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
 from switchgear.relay.keeping import Keeping
-from switchgear.relay.meter import (
-    BYTES_PER_TOKEN,
-    TOKEN_BYTES_MAX,
-    TokenTally,
-    count_or_guess,
-    is_plausible,
-    with_seen_output,
-)
+from switchgear.relay.measure import Measure
+from switchgear.relay.meter import BYTES_PER_TOKEN, TokenTally
 from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Prepared, dropped_header
 from switchgear.relay.rendering import Rendering
@@ -43,7 +35,6 @@ from switchgear.relay.responses import Ground
 from switchgear.relay.stream import StreamEnd, pass_on
 from switchgear.relay.tools import Tools
 from switchgear.wire.call import Call
-from switchgear.wire.dialect import Reply as WireReply
 from switchgear.wire.dialect import Tap
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.openai_responses.kept import answered_stream
@@ -247,23 +238,13 @@ class Answerer:
             await self._handover.take(exchange, call, answered, self._so_far(call, len(result.body)))
             self._reply.send_whole(200, self._whole_headers(exchange), result.body)
             return
-        usage, source = await self._usage_of_whole(result, call)
+        usage, source = await self._measure(call).of_whole(result)
         body = result.body
         await rendering.keep_thoughts()
         self._end("complete", 200, "", usage, source, len(body), replied_ns=replied_ns)
         if self.keeping is not None:
             await self.keeping.keep(exchange, answered)
         self._reply.send_whole(200, self._whole_headers(exchange), body)
-
-    async def _usage_of_whole(self, result: WireReply, call: Call) -> tuple[Usage, UsageSource]:
-        """What a whole reply is charged by; a report of no output, though there is some, is none of it."""
-        usage = result.usage
-        if usage is None or not self._believable(usage):
-            return with_calls(await self._estimate(call, result.text), result.calls()), "estimated"
-        if usage.output_total or call.operation in EMBEDDING_OPERATIONS:
-            return usage, "reported"
-        raised = with_seen_output(usage, await count_or_guess(self._count, result.text(), call.model))
-        return raised, "reported" if raised == usage else "estimated"
 
     def _whole_headers(self, exchange: Exchange) -> Headers:
         return [
@@ -341,38 +322,13 @@ class Answerer:
                     pass
 
     async def _usage_of_stream(self, tap: Tap, complete: bool) -> tuple[Usage, UsageSource]:
-        """What a stream is charged by. The output is counted where no report holds it: none came, or one
-        before the end, or one of far less than was written."""
-        reported = tap.usage
-        if reported is not None and not self._believable(reported):
-            reported = None
-        if reported and complete and tap.text_bytes <= TOKEN_BYTES_MAX * reported.output_total:
-            return reported, "reported"
         if self._call is None or self._tally is None:
             raise RuntimeError("a stream was read for no call")
-        self._tally.add(tap.take_text())
-        seen = await self._tally.total()
-        if reported is None:
-            return with_calls(await self._estimate_input(self._call, seen), tap.calls()), "estimated"
-        usage = with_calls(with_seen_output(reported, seen), tap.calls())
-        return usage, "reported" if usage == reported else "estimated"
+        return await self._measure(self._call).of_stream(tap, self._tally, complete)
 
-    def _believable(self, usage: Usage) -> bool:
-        if is_plausible(usage):
-            return True
-        self._books.meters.add("switchgear_usage_absurd_total")
-        return False
-
-    async def _estimate(self, call: Call, text: Callable[[], str]) -> Usage:
-        embeds = call.operation in EMBEDDING_OPERATIONS
-        output = 0 if embeds else await count_or_guess(self._count, text(), call.model)
-        return await self._estimate_input(call, output)
-
-    async def _estimate_input(self, call: Call, output_tokens: int) -> Usage:
-        text, overhead = self.dialect.input_text(call), self.dialect.overhead_tokens(call)
-        tokens = await count_or_guess(self._count, text, call.model) + overhead
+    def _measure(self, call: Call) -> Measure:
         copies = self._exchange.prepared.copies if self._exchange is not None else 1
-        return Usage(input_uncached=tokens * copies, output_text=output_tokens)
+        return Measure(self._count, self._books.meters, self.dialect, call, copies)
 
     async def _read_on(self, tap: Tap) -> None:
         """Where the channel is set so: reads to the upstream's end, for a bounded time, to learn the exact

@@ -154,7 +154,7 @@ class Follower:
         it is charged all the same."""
         clock = self._books.clock
         now_ns = clock.monotonic_ns()
-        caller = Caller(KnownKey(bill.principal, 0, now_ns), bill.principal, bill.client_ip)
+        caller = Caller(KnownKey(bill.principal, 0, now_ns), bill.client_ip)
         arrived_ns = now_ns - (clock.now_ms() - bill.at_ms) * 1_000_000
         running = RunningCall(self._books, bill.request_id, OPERATION, caller, arrived_ns)
         running.model = bill.model
