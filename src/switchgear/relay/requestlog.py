@@ -38,6 +38,7 @@ class RequestLog:
         self._encoder = msgspec.json.Encoder()
         self._lines: deque[UsageRecord | Refusal] = deque(maxlen=REQUEST_LOG_LINES_MAX)
         self._stopping = threading.Event()
+        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._write_often, name="request-log", daemon=True)
         self._thread.start()
 
@@ -45,15 +46,19 @@ class RequestLog:
         """Takes a line; the oldest that waits is dropped when there are too many."""
         if self._wanted:
             self._lines.append(line)
+            if not self._wake.is_set():
+                self._wake.set()
 
     def close(self) -> None:
         """Writes what waits."""
         self._stopping.set()
+        self._wake.set()
         self._thread.join()
         self._write()
 
     def _write_often(self) -> None:
-        while not self._stopping.wait(FLUSH_INTERVAL_S):
+        while self._wake.wait() and not self._stopping.wait(FLUSH_INTERVAL_S):
+            self._wake.clear()
             self._write()
 
     def _write(self) -> None:

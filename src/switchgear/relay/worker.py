@@ -28,6 +28,7 @@ from switchgear.link.protocol import (
     Ok,
     Recall,
     Result,
+    Stats,
     StopResponse,
     TokenCount,
     Welcome,
@@ -75,7 +76,7 @@ class Worker:
         self._index = index
         self._clock = clock or SystemClock()
         self.epoch = new_id()
-        self._journal = Journal(home.journals / self.epoch)
+        self._journal = Journal(home.journals / self.epoch, self._journal_grew)
         self._limiter = RateTable(home.rates, index)
         self._link = LinkClient()
         self._view: View | None = None
@@ -86,7 +87,8 @@ class Worker:
         self._log = RequestLog(2, wanted=log.isEnabledFor(logging.INFO))
         self._transport = transport
         self._files = Files(Fetcher())
-        self._hinted = 0
+        self._hint_timer: asyncio.TimerHandle | None = None
+        self._reported: Stats | None = None
         self._draining = False
         self._is_announced = False
         self._refused = asyncio.Event()
@@ -136,7 +138,6 @@ class Worker:
             asyncio.create_task(endless)
             for endless in (
                 self._report(),
-                self._hint(),
                 self._pipeline.look_after(),
                 self._follower.claim_forever(),
             )
@@ -184,6 +185,7 @@ class Worker:
 
     def _welcomed(self, welcome: Welcome) -> None:
         self._directory.pepper = welcome.pepper
+        self._reported = None  # it may be another controller, which knows of nothing
         self._funds.adopt(welcome.leases)
         self._swap(welcome)
 
@@ -247,15 +249,19 @@ class Worker:
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(STATS_INTERVAL_S)
-            self._link.notify(self._meters.stats())
+            stats = self._meters.stats()
+            if stats != self._reported:
+                self._reported = stats
+                self._link.notify(stats)
 
-    async def _hint(self) -> None:
-        """Tells the controller that there is something to ingest; many records share one hint."""
-        while True:
-            await asyncio.sleep(HINT_INTERVAL_S)
-            if self._journal.end_offset != self._hinted:
-                self._hinted = self._journal.end_offset
-                self._link.notify(JournalGrew(self._hinted))
+    def _journal_grew(self) -> None:
+        """Soon tells the controller that there is something to ingest; many records share one hint."""
+        if self._hint_timer is None:
+            self._hint_timer = asyncio.get_running_loop().call_later(HINT_INTERVAL_S, self._hint)
+
+    def _hint(self) -> None:
+        self._hint_timer = None
+        self._link.notify(JournalGrew(self._journal.end_offset))
 
 
 async def _first(*waits: Coroutine[Any, Any, object]) -> None:
