@@ -143,7 +143,7 @@ class Controller:
         await self.server.close()
         await self._book_the_rest()
         await self._local_model.close()
-        self._counter.close()
+        await self._counter.close()
         self._store.close()
         log.info("the controller has stopped")
 

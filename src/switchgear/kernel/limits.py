@@ -238,8 +238,12 @@ LOCAL_CRASH_WINDOW_S = 60.0
 
 # Token counts in the controller.
 COUNT_TEXT_CHARS_MAX = 256 * KIB
-"""Counted in about 5 ms, during which no other Python thread runs."""
+"""Counted in about 5 ms."""
 COUNT_WAITING_MAX = 256
+COUNT_ANSWER_TIMEOUT_S = 5.0
+"""For the process that counts, its start and the loading of a vocabulary included."""
+COUNT_PROCESS_IDLE_S = 60.0
+"""After so long without a question it ends, and its 90 MiB are free again."""
 
 # The controller.
 METRIC_SERIES_MAX = 4096

@@ -60,7 +60,8 @@ from switchgear.relay.view import View
 
 STATS_INTERVAL_S = 1.0
 HINT_INTERVAL_S = 0.05
-COUNT_TIMEOUT_S = 0.5
+COUNT_TIMEOUT_S = 2.0
+"""The first count after a while waits for a vocabulary to be loaded, some 0.4 s."""
 LAST_WORDS_S = 1.0
 """For calls that were cut off at the end of a drain to tell their clients."""
 
