@@ -14,6 +14,7 @@ from typing import Any
 from switchgear.kernel.clock import Clock, SystemClock
 from switchgear.kernel.home import Home
 from switchgear.kernel.ids import new_id
+from switchgear.kernel.log import LogFormat
 from switchgear.link.bulk import BulkLink
 from switchgear.link.protocol import (
     ControllerCall,
@@ -50,7 +51,7 @@ from switchgear.relay.limiter import RateTable
 from switchgear.relay.locate import Locator
 from switchgear.relay.metrics import Meters
 from switchgear.relay.pipeline import Pipeline
-from switchgear.relay.requestlog import RequestLog
+from switchgear.relay.requestlog import RequestLog, line_writer
 from switchgear.relay.responses import Responses
 from switchgear.relay.seals import EnvelopeSeals
 from switchgear.relay.thoughts import KeptThoughts
@@ -71,7 +72,14 @@ log = logging.getLogger("switchgear.worker")
 class Worker:
     """Owns the journal, the leases and the upstream pool of one process."""
 
-    def __init__(self, home: Home, index: int, transport: Transport, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        index: int,
+        transport: Transport,
+        clock: Clock | None = None,
+        log_format: LogFormat = "json",
+    ) -> None:
         """Takes the journal's lock. Raises OSError when the data folder can't be used."""
         self._home = home
         self._index = index
@@ -85,7 +93,7 @@ class Worker:
         self._funds = Funds(self._link.call, self._link.notify, self._clock)
         self._directory = Directory(self._look_up, self._clock)
         self._meters = Meters()
-        self._log = RequestLog(2, wanted=log.isEnabledFor(logging.INFO))
+        self._log = RequestLog(2, line_writer(log_format), wanted=log.isEnabledFor(logging.INFO))
         self._transport = transport
         self._files = Files(Fetcher())
         self._hint_timer: asyncio.TimerHandle | None = None

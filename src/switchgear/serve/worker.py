@@ -26,7 +26,7 @@ GC_THRESHOLD = 20_000
 def main() -> int:
     options = _options()
     boot = Boot.read(options.boot_fd)
-    set_up_logging("worker")
+    set_up_logging("worker", boot.server.log_level, boot.server.log_format)
     _pin(options.index)
     _calm_collector()
     uvloop.run(_run(options, boot))
@@ -38,7 +38,7 @@ async def _run(options: argparse.Namespace, boot: Boot) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     watch_pipe(options.parent_fd, stop.set)
     transport = RoutedTransport(LeanTransport(), _other_transport)
-    worker = Worker(Home(Path(boot.data)), options.index, transport)
+    worker = Worker(Home(Path(boot.data)), options.index, transport, log_format=boot.server.log_format)
     watch_pipe(options.announced_fd, worker.announced)
     await worker.run(options.listener_fd, stop, boot.server.drain_s, _say_ready)
 

@@ -21,7 +21,6 @@ from switchgear.config.defaults import FIRST_NAME, first_config
 from switchgear.config.server import resolve_server
 from switchgear.kernel.config import Config, ServerConfig
 from switchgear.kernel.home import Home
-from switchgear.kernel.log import LEVEL_VARIABLE
 from switchgear.kernel.principal import Principal
 from switchgear.serve.boot import Boot
 from switchgear.serve.run import become_supervisor
@@ -100,11 +99,10 @@ def prepare(data: Path, wanted: Config | None) -> Prepared:
 
 
 def settings(checked: Checked, flags: Mapping[str, object]) -> ServerConfig:
-    """The server's settings in force. Child processes find the log level in their environment."""
+    """The server's settings in force."""
     server, _, problems = resolve_server(checked.config.server, os.environ, flags, lines=checked.lines)
     if problems:
         raise Failure(problems[0].text())
-    os.environ[LEVEL_VARIABLE] = server.log_level
     return server
 
 
