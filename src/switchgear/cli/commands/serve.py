@@ -14,7 +14,7 @@ from switchgear.cli.banner import Started, banner
 from switchgear.cli.commands.apply import read_config
 from switchgear.cli.offers import Offer, credentials_of, offers
 from switchgear.cli.opened import folder_problem, now_ms, secrets_of, store_of, vault_of
-from switchgear.cli.options import DATA_DEFAULT, Data, new_app
+from switchgear.cli.options import DATA_DEFAULT, Data, example, new_app
 from switchgear.cli.output import Failure
 from switchgear.config.check import Checked
 from switchgear.config.defaults import FIRST_NAME, first_config
@@ -47,7 +47,7 @@ class Prepared(msgspec.Struct, frozen=True):
     admin: str
 
 
-@app.command()
+@app.command(epilog=example("switchgear serve --config config.toml --data data --port 8080"))
 def serve(
     config: Annotated[
         Path | None, typer.Option("--config", help="Configuration file.", metavar="FILE", readable=False)
