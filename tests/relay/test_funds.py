@@ -18,7 +18,7 @@ from switchgear.link.protocol import (
 )
 from switchgear.link.snapshot import Principal
 from switchgear.relay import funds as funds_module
-from switchgear.relay.funds import Funds, legs_of
+from switchgear.relay.funds import Funds, Span, legs_of
 
 WHO = Principal("k", "ci", "sk-…abcd", "u", "acme", "default", "wallet:u", budget="budget:key:k")
 WALLET_ONLY = Principal("k", "ci", "sk-…abcd", "u", "acme", "default", "wallet:u")
@@ -60,48 +60,52 @@ def funds_of(controller: Controller) -> Funds:
     return Funds(controller.ask, controller.tell, SystemClock())
 
 
-async def cheaper(nanos: int) -> int:
-    return nanos
+async def cheaper(nanos: int) -> Span:
+    return exactly(nanos)
+
+
+def exactly(nanos: int) -> Span:
+    return Span(nanos, nanos)
 
 
 async def test_a_call_is_held_on_wallet_and_budget_or_not_at_all() -> None:
     controller = Controller(wallet=100, budget=10)
     funds = funds_of(controller)
     with pytest.raises(ApiError) as refusal:
-        await funds.hold_with_help("r1", WHO, 50, lambda: cheaper(50))
+        await funds.hold_with_help("r1", WHO, exactly(50), lambda: cheaper(50))
     assert refusal.value.row.name == "quota"
     assert "quota of API key 'ci'" in refusal.value.message
     assert "$0.00000005" in refusal.value.message
     assert funds.book.held("wallet:u") == funds.book.held("budget:key:k") == 0
-    assert await funds.hold_with_help("r2", WHO, 10, lambda: cheaper(10)) == 10
+    assert await funds.hold_with_help("r2", WHO, exactly(10), lambda: cheaper(10)) == 10
     assert funds.book.held("wallet:u") == funds.book.held("budget:key:k") == 10
 
 
 async def test_the_closer_estimate_is_asked_for_only_when_the_bound_does_not_fit() -> None:
     refined: list[int] = []
 
-    async def refine() -> int:
+    async def refine() -> Span:
         refined.append(1)
-        return 30
+        return exactly(30)
 
     funds = funds_of(Controller(wallet=40))
-    assert await funds.hold_with_help("r1", WALLET_ONLY, 40, refine) == 40
+    assert await funds.hold_with_help("r1", WALLET_ONLY, exactly(40), refine) == 40
     assert refined == []
     funds.settle("r1", 0)
-    assert await funds.hold_with_help("r2", WALLET_ONLY, 1_000, refine) == 30
+    assert await funds.hold_with_help("r2", WALLET_ONLY, exactly(1_000), refine) == 30
     assert refined == [1]
 
 
 async def test_a_call_waits_for_running_ones_to_give_back_what_they_do_not_use() -> None:
     funds = funds_of(Controller(wallet=100))
-    assert await funds.hold_with_help("running", WALLET_ONLY, 100, lambda: cheaper(100)) == 100
+    assert await funds.hold_with_help("running", WALLET_ONLY, exactly(100), lambda: cheaper(100)) == 100
     asked = asyncio.Event()
 
-    async def refine() -> int:
+    async def refine() -> Span:
         asked.set()
-        return 60
+        return exactly(60)
 
-    waiting = asyncio.create_task(funds.hold_with_help("waiting", WALLET_ONLY, 60, refine))
+    waiting = asyncio.create_task(funds.hold_with_help("waiting", WALLET_ONLY, exactly(60), refine))
     await asked.wait()
     funds.settle("running", 30)
     assert await waiting == 60
@@ -111,17 +115,17 @@ async def test_a_call_waits_for_running_ones_to_give_back_what_they_do_not_use()
 async def test_a_settle_between_asking_and_waiting_is_not_missed() -> None:
     controller = Controller(wallet=100)
     funds = funds_of(controller)
-    await funds.hold_with_help("running", WALLET_ONLY, 100, lambda: cheaper(100))
+    await funds.hold_with_help("running", WALLET_ONLY, exactly(100), lambda: cheaper(100))
     controller.before_answer = lambda: funds.settle("running", 0) if len(controller.asked) == 3 else None
-    assert await funds.hold_with_help("late", WALLET_ONLY, 100, lambda: cheaper(100)) == 100
+    assert await funds.hold_with_help("late", WALLET_ONLY, exactly(100), lambda: cheaper(100)) == 100
 
 
 async def test_the_wait_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(funds_module, "HOLD_WAIT_MS", 20)
     funds = funds_of(Controller(wallet=100))
-    await funds.hold_with_help("running", WALLET_ONLY, 100, lambda: cheaper(100))
+    await funds.hold_with_help("running", WALLET_ONLY, exactly(100), lambda: cheaper(100))
     with pytest.raises(ApiError) as refusal:
-        await funds.hold_with_help("waiting", WALLET_ONLY, 60, lambda: cheaper(60))
+        await funds.hold_with_help("waiting", WALLET_ONLY, exactly(60), lambda: cheaper(60))
     assert refusal.value.row.name == "quota"
 
 
@@ -134,7 +138,7 @@ async def test_without_a_controller_calls_go_on_while_the_lease_lasts_and_get_50
     assert funds.hold("r1", legs_of(WALLET_ONLY, 80))
     assert not funds.hold("r2", legs_of(WALLET_ONLY, 80))
     with pytest.raises(ApiError) as refusal:
-        await funds.hold_with_help("r2", WALLET_ONLY, 80, lambda: cheaper(80))
+        await funds.hold_with_help("r2", WALLET_ONLY, exactly(80), lambda: cheaper(80))
     assert refusal.value.row.status == 503
     assert refusal.value.retry_after_s == 1
 
@@ -166,7 +170,9 @@ async def test_what_was_given_back_while_nobody_listened_is_said_again() -> None
 async def test_a_crowd_is_refused_by_the_answers_to_one_of_it() -> None:
     controller = Controller(wallet=10)
     funds = funds_of(controller)
-    calls = (funds.hold_with_help(f"r{n}", WALLET_ONLY, 50 + n, lambda: cheaper(1000)) for n in range(20))
+    calls = (
+        funds.hold_with_help(f"r{n}", WALLET_ONLY, exactly(50 + n), lambda: cheaper(1000)) for n in range(20)
+    )
     refusals = await asyncio.gather(*calls, return_exceptions=True)
     assert {type(refusal) for refusal in refusals} == {ApiError}
     assert len(controller.asked) == 2
@@ -183,20 +189,22 @@ async def test_money_granted_to_a_call_that_was_given_up_serves_the_next() -> No
         return answer
 
     funds = Funds(slow, controller.tell, SystemClock())
-    given_up = asyncio.create_task(funds.hold_with_help("r1", WALLET_ONLY, 100, lambda: cheaper(100)))
+    given_up = asyncio.create_task(
+        funds.hold_with_help("r1", WALLET_ONLY, exactly(100), lambda: cheaper(100))
+    )
     await asked.wait()
     given_up.cancel()
     await asyncio.gather(given_up, return_exceptions=True)
     answered.set()
-    assert await funds.hold_with_help("r2", WALLET_ONLY, 100, lambda: cheaper(100)) == 100
+    assert await funds.hold_with_help("r2", WALLET_ONLY, exactly(100), lambda: cheaper(100)) == 100
 
 
 async def test_what_is_free_here_goes_back_before_the_whole_is_asked_for() -> None:
     controller = Controller(wallet=50)
     funds = funds_of(controller)
-    assert await funds.hold_with_help("r1", WALLET_ONLY, 50, lambda: cheaper(50)) == 50
+    assert await funds.hold_with_help("r1", WALLET_ONLY, exactly(50), lambda: cheaper(50)) == 50
     funds.settle("r1", 10)
     with pytest.raises(ApiError):
-        await funds.hold_with_help("r2", WALLET_ONLY, 60, lambda: cheaper(60))
+        await funds.hold_with_help("r2", WALLET_ONLY, exactly(60), lambda: cheaper(60))
     assert controller.accounts["wallet:u"] == 40  # nothing lies idle here
-    assert await funds.hold_with_help("r3", WALLET_ONLY, 40, lambda: cheaper(40)) == 40
+    assert await funds.hold_with_help("r3", WALLET_ONLY, exactly(40), lambda: cheaper(40)) == 40
