@@ -1,7 +1,7 @@
 """Without this, money that is there could be refused, or money that is not there be spent."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -45,7 +45,8 @@ class Controller:
                 self.granted[account] += nanos
         self.before_answer()
         totals = tuple(LeaseTotals(account, self.granted[account], 0) for account, _ in call.needs)
-        return Acquired(totals, not short, short, self.accounts.get(short, 0))
+        unleased = 0 if call.wait else min(self.accounts[account] for account, _ in call.needs)
+        return Acquired(totals, not short, short, self.accounts.get(short, 0), unleased)
 
     def tell(self, notice: WorkerNotice) -> None:
         assert isinstance(notice, Returned)
@@ -208,3 +209,63 @@ async def test_what_is_free_here_goes_back_before_the_whole_is_asked_for() -> No
         await funds.hold_with_help("r2", WALLET_ONLY, exactly(60), lambda: cheaper(60))
     assert controller.accounts["wallet:u"] == 40  # nothing lies idle here
     assert await funds.hold_with_help("r3", WALLET_ONLY, exactly(40), lambda: cheaper(40)) == 40
+
+
+async def test_a_call_that_can_do_with_less_holds_its_share_and_at_least_what_is_of_use() -> None:
+    funds = funds_of(Controller(wallet=8_000))
+    held = [
+        await funds.hold_with_help(f"r{n}", WALLET_ONLY, Span(5_000, 600), ranging(5_000, 600))
+        for n in range(10)
+    ]
+    assert held[0] == 1_000
+    assert sorted(held, reverse=True) == held
+    assert held[-1] == 600
+    assert sum(held) <= 8_000
+    assert funds.book.held("wallet:u") == sum(held)
+
+
+async def test_the_smaller_of_wallet_and_quota_decides_the_share() -> None:
+    funds = funds_of(Controller(wallet=80_000, budget=8_000))
+    assert await funds.hold_with_help("r1", WHO, Span(50_000, 10), ranging(50_000, 10)) == 1_000
+
+
+async def test_without_a_controller_a_share_of_what_is_at_hand_will_do() -> None:
+    async def away(call: WorkerCall) -> object:
+        raise ConnectionError
+
+    funds = Funds(away, lambda notice: None, SystemClock())
+    funds.book.apply_grant("wallet:u", 100)
+    assert await funds.hold_with_help("r1", WALLET_ONLY, Span(200, 10), ranging(200, 10)) == 12
+
+
+async def test_a_refusal_names_what_would_do_and_what_there_is() -> None:
+    funds = funds_of(Controller(wallet=1_000_000))
+
+    def advice(available: int) -> str:
+        return f"Up to {available} fits."
+
+    span = Span(9_000_000_000, 2_000_000, advice)
+    with pytest.raises(ApiError) as refusal:
+        await funds.hold_with_help("r1", WALLET_ONLY, span, ranging(9_000_000_000, 2_000_000, advice))
+    assert "needs at least $0.002, but" in refusal.value.message
+    assert refusal.value.message.endswith("has $0.001 left. Up to 1000000 fits.")
+    assert funds.book.held("wallet:u") == 0
+
+
+async def test_a_running_call_holds_more_while_there_is_more() -> None:
+    controller = Controller(wallet=100)
+    funds = funds_of(controller)
+    await funds.hold_with_help("r1", WALLET_ONLY, exactly(60), lambda: cheaper(60))
+    assert await funds.raise_hold("r1", 40)
+    assert funds.book.held("wallet:u") == 100
+    assert not await funds.raise_hold("r1", 1)
+    funds.settle("r1", 100)
+    assert not await funds.raise_hold("r1", 1)
+    assert controller.accounts["wallet:u"] == 0
+
+
+def ranging(most: int, least: int, *advice: Callable[[int], str]) -> Callable[[], Awaitable[Span]]:
+    async def refine() -> Span:
+        return Span(most, least, *advice)
+
+    return refine

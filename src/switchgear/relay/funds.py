@@ -149,15 +149,12 @@ class Funds:
             if short is None:
                 return span.most
             version, at_ns = desk.asked_in_vain
+            away = None
             if version != desk.version or at_ns < since_ns:
                 away = await self._ask_first(desk, who, short)
-                if self.book.reserve(reservation, legs_of(who, span.most)) is None:
-                    return span.most
-            else:
-                away = None
             available = desk.unleased + self._free(who)
             nanos = span.share(available)
-            if nanos < span.most and self.book.reserve(reservation, legs_of(who, nanos)) is None:
+            if self.book.reserve(reservation, legs_of(who, nanos)) is None:
                 return nanos
             if away is not None:
                 raise away

@@ -142,26 +142,28 @@ class Stretch:
         """To be called now and then with the output that was seen so far."""
         if seen_tokens + HOLD_AHEAD_TOKENS <= self._tokens or self._task is not None:
             return
-        step = max(HOLD_STEP_TOKENS, seen_tokens + HOLD_AHEAD_TOKENS - self._tokens)
-        nanos = self._price(self._tokens + step) - self._price(self._tokens)
-        if nanos:
-            self._task = asyncio.get_running_loop().create_task(self._grow(step, nanos, seen_tokens))
+        least = seen_tokens + HOLD_AHEAD_TOKENS - self._tokens
+        if self._price_of(least):
+            self._task = asyncio.get_running_loop().create_task(self._grow(least, seen_tokens))
 
     def close(self) -> None:
         """The stream is over."""
         if self._task is not None:
             self._task.cancel()
 
-    async def _grow(self, step: int, nanos: Nanos, seen_tokens: int) -> None:
-        is_held = await self._funds.raise_hold(self._reservation, nanos)
+    async def _grow(self, least: int, seen_tokens: int) -> None:
+        for step in (max(least, HOLD_STEP_TOKENS), least):
+            if await self._funds.raise_hold(self._reservation, self._price_of(step)):
+                self._tokens += step
+                break
         self._task = None
-        if is_held:
-            self._tokens += step
-        elif seen_tokens > self._tokens:
+        if seen_tokens > self._tokens:
             self._cut()
 
-    def _price(self, tokens: int) -> Nanos:
-        return self._hold.bound.nanos(-(-tokens // self._hold.choices))
+    def _price_of(self, step: int) -> Nanos:
+        """Of so many tokens more."""
+        nanos, choices = self._hold.bound.nanos, self._hold.choices
+        return nanos(-(-(self._tokens + step) // choices)) - nanos(-(-self._tokens // choices))
 
 
 def spent() -> ApiError:
