@@ -115,10 +115,21 @@ HOLD_WAIT_S = 3.0
 for quick ones on a busy machine, short of the link's own deadline."""
 HOLD_WAIT_MS = int(HOLD_WAIT_S * 1000)
 HOLD_WAITERS_MAX = 1024
+HOLD_SHARE = 8
+"""A call that names no cap of its own holds at most this part of what is available."""
 RESERVE_OUTPUT_TOKENS = 4096
-"""Held for the output of a call that names no cap of its own."""
+"""Held at least for the output of such a call: with less its answer is of no use."""
+RESERVE_OUTPUT_TOKENS_UNKNOWN = 131_072
+"""Held at most for the output of such a call, where nobody knows the model's own maximum."""
+HOLD_STEP_TOKENS = 4096
+"""Of output, by which the hold of a stream grows when it writes more than was held."""
+HOLD_AHEAD_TOKENS = 512
+"""Such a step is taken so long before it is needed."""
 RESERVE_IMAGE_TOKENS = 5_000
 """Held for a picture behind a URL; the dearest tilings of large models stay under it."""
+RESERVE_FILE_TOKENS = 258_000
+"""Held for a document, sound or film behind a URL or an id: a thousand pages, or a quarter of an hour of
+film."""
 
 # Store.
 STORE_BUSY_TIMEOUT_MS = 5_000
@@ -298,6 +309,8 @@ FETCHES_AT_ONCE = 4
 """Of one call."""
 FETCHES_RUNNING_MAX = 32
 """Of one worker; further ones wait, and the wait counts towards their time."""
+FETCHES_PER_KEY_MAX = 8
+"""Of one API key in a worker, likewise: no key takes the places of all others."""
 FETCH_TIMEOUT_S = 20.0
 """One file, redirects included."""
 FETCH_ALL_TIMEOUT_S = 40.0

@@ -31,7 +31,7 @@ from switchgear.kernel.limits import (
     RETRY_BUDGET_FLOOR,
     RETRY_BUDGET_RATIO,
 )
-from switchgear.relay.admit import Caller, Terms, check_tools, identify, reserve, take_permit, terms_for
+from switchgear.relay.admit import Caller, Terms, check_tools, identify, take_permit, terms_for
 from switchgear.relay.alias import read_alias
 from switchgear.relay.answer import Answerer
 from switchgear.relay.attempt import (
@@ -44,6 +44,7 @@ from switchgear.relay.attempt import (
 )
 from switchgear.relay.body import blame_media_type, decode_body
 from switchgear.relay.call import RunningCall
+from switchgear.relay.hold import Wanted, reserve, spent
 from switchgear.relay.http import ClientGone, Inbound, Reply
 from switchgear.relay.journal import JournalBroken
 from switchgear.relay.limiter import State
@@ -133,7 +134,11 @@ class Pipeline:
 
     async def _end_cancelled(self, answerer: Answerer) -> None:
         if self._stopping:
-            await answerer.cut_off()
+            await answerer.cut_off(
+                ApiError(DRAINING, "This server is stopping; the answer is not complete.", retry_after_s=1)
+            )
+        elif answerer.is_spent:
+            await answerer.cut_off(spent())
         elif answerer.body_late:
             late = f"The request body did not arrive within {BODY_READ_TIMEOUT_S:g} seconds."
             await answerer.refuse(ApiError(BODY_TIMEOUT, late))
@@ -240,14 +245,18 @@ class Pipeline:
             ground = await tools.responses.ground(call, candidates, view, running.owner)
             call, candidates = ground.call, ground.candidates
             answerer.stands_on(ground, caller.principal)
-        preparation = Preparation(call, dialect, running.owner, tools.seals, tools.fetch, tools.thoughts.find)
-        first, prepared = await preparation.first_fit(candidates)
-        asked = call if prepared.copies == 1 else prepared.multiplied(call)
-        check_tools(terms, prepared.calls)
-        books = tools.books
-        calls = prepared.calls_in_all()
-        await reserve(books.funds, running.request_id, caller, asked, dialect, terms, tools.count, calls)
+        who, most = caller.principal, terms.model.output_tokens_max
+        preparation = Preparation(call, dialect, who, tools.seals, tools.fetch, tools.thoughts.find, most)
+        first, fit = preparation.first_fit(candidates)
+        check_tools(terms, fit.calls)
+        wanted = Wanted(call, dialect, terms, fit)
+        hold = await reserve(tools.books.funds, running.request_id, who, wanted, tools.count)
         running.reserved = True
+        answerer.holds(hold)
+        preparation.allow(hold.output_tokens)
+        candidates = candidates[first:]
+        first, prepared = await preparation.first_prepared(candidates)
+        check_tools(terms, prepared.calls)
         if answerer.keeping is not None and answerer.keeping.runs == "here":
             await answerer.go_on_alone(call, prepared)
         passed_on = passed_on_headers(request.header, hops, call.operation)
