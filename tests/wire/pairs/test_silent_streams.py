@@ -1,7 +1,7 @@
 """Streams without a word in them, as a client of each dialect reads them with its own SDK.
 
-Without this an answer that was cut while its model still reasoned, or refused before its first word, would reach
-the client without its beginning, on which SDKs crash.
+Without this an answer that was cut while its model still reasoned, or refused before its first word, would
+reach the client without its beginning, on which SDKs crash.
 """
 
 import json

@@ -21,6 +21,7 @@ from switchgear.wire.events import (
     UsageSeen,
 )
 from switchgear.wire.faults import UpstreamError, broken, upstream_error_of
+from switchgear.wire.filler import is_filler, says_nothing
 from switchgear.wire.splice import any_of
 from switchgear.wire.sse import FrameTooLong, SseReader, parse_frame
 
@@ -81,7 +82,7 @@ class Reader:
         if self._over:
             return out
         rest = self._reader.peek_rest()
-        torn = bool(rest.strip())
+        torn = not says_nothing(rest)
         if torn:
             frame = parse_frame(rest + b"\n\n")
             event = read_event(frame.data)
@@ -103,6 +104,8 @@ class Reader:
             if data.strip() == _DONE:
                 if self._stop is not None:
                     self._end(out)
+                return
+            if is_filler(data) and name != "error":
                 return
             self._fail(broken("an event is not a JSON object"), out)
             return

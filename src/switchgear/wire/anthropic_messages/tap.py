@@ -25,6 +25,7 @@ from switchgear.wire.anthropic_messages.frames import (
 )
 from switchgear.wire.anthropic_messages.usage import UsageReader
 from switchgear.wire.faults import UpstreamError, broken, upstream_error_of
+from switchgear.wire.filler import is_blank, is_filler, says_nothing
 from switchgear.wire.splice import any_of
 from switchgear.wire.sse import Frame, FrameTooLong, SseReader, is_silent, parse_frame
 
@@ -118,7 +119,7 @@ class StreamTap:
         rest = self._reader.peek_rest()
         if not self.ended and rest.strip():
             self._take_last(rest)
-        if self.ended or (self._finished and self.fault is None and not rest.strip()):
+        if self.ended or (self._finished and self.fault is None and says_nothing(rest)):
             return "complete"
         return "cut"
 
@@ -177,8 +178,10 @@ class StreamTap:
             return False
         if not frame.data:
             if is_silent(frame.raw):
-                return True
+                return not is_blank(frame.raw)
             self.fault = _fault_of(frame.raw)
+            return False
+        if is_filler(frame.data):
             return False
         if not self._take_data(frame.raw, frame.data):
             if self.ended:

@@ -18,6 +18,7 @@ from switchgear.wire.events import (
     UsageSeen,
 )
 from switchgear.wire.faults import UpstreamError, broken, upstream_error_of
+from switchgear.wire.filler import is_filler
 from switchgear.wire.gemini_generate.answer_in import Answer
 from switchgear.wire.gemini_generate.finish import FAILED, is_finish, read_finish
 from switchgear.wire.gemini_generate.frames import (
@@ -123,7 +124,8 @@ class Reader:
         chunk = read_chunk(data)
         if chunk is None:
             # Some hosts end every dialect alike.
-            return [] if bytes(data).strip() == b"[DONE]" else self._fault(error_of(bytes(data)))
+            passed_by = bytes(data).strip() == b"[DONE]" or is_filler(bytes(data))
+            return [] if passed_by else self._fault(error_of(bytes(data)))
         if is_given(chunk.error):
             return self._fault(upstream_error_of(200, any_of(data)))
         events: list[Event] = []

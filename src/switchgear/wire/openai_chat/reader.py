@@ -17,6 +17,7 @@ from switchgear.wire.events import (
     UsageSeen,
 )
 from switchgear.wire.faults import UpstreamError, broken, has_error, upstream_error_of
+from switchgear.wire.filler import is_filler
 from switchgear.wire.ir import Citation
 from switchgear.wire.openai_chat.choice_in import ChoiceReader
 from switchgear.wire.openai_chat.hosted_calls import SearchCounter
@@ -113,7 +114,9 @@ class ChatReader:
             return
         found = any_of(data)
         if not isinstance(found, dict):
-            self._fail(broken("a frame is not a JSON object"), events)
+            if is_filler(data):
+                return
+            self._fail(_error_in(data) or broken("a frame is not a JSON object"), events)
             return
         self._answer.searches.take(data)
         if (error := self._answer.take(found, events)) is not None:
@@ -241,7 +244,8 @@ class AnswerReader:
 
 def _error_in(data: bytes) -> UpstreamError | None:
     found = any_of(data)
-    return upstream_error_of(200, found) if isinstance(found, dict) and has_error(found) else None
+    holds_error = isinstance(found, dict | list) and has_error(found)
+    return upstream_error_of(200, found) if holds_error else None
 
 
 def _text(value: Any) -> str:

@@ -15,6 +15,7 @@ from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.alike import AlikeFrames
 from switchgear.wire.call import Operation
 from switchgear.wire.faults import UpstreamError, broken, has_error, upstream_error_of
+from switchgear.wire.filler import is_blank, is_filler, says_nothing
 from switchgear.wire.openai_chat.errors import render_stream_error
 from switchgear.wire.openai_chat.frames import (
     ABSENT,
@@ -152,7 +153,7 @@ class StreamTap:
         rest = self._reader.peek_rest()
         if not self.ended and rest.strip():
             self._take_last(rest)
-        if self.ended or (self.finished and self.fault is None and not rest.strip()):
+        if self.ended or (self.finished and self.fault is None and says_nothing(rest)):
             return "complete"
         return "cut"
 
@@ -231,14 +232,16 @@ class StreamTap:
                 return b""
             # The end marker is one whatever its event is called.
             self.ended = _DONE in frame.data and _DONE in map(bytes.strip, frame.data.split(b"\n"))
-            return b"" if self.ended else frame.raw
+            return b"" if self.ended or is_filler(frame.data) else frame.raw
         if not frame.data:
             if is_silent(frame.raw):
-                return frame.raw
+                return b"" if is_blank(frame.raw) else frame.raw
             self.fault = _fault_of(frame.raw)
             return b""
         if frame.data.strip() == _DONE:
             self.ended = True
+            return b""
+        if is_filler(frame.data):
             return b""
         return self._take_data(frame.raw, frame.data)
 
