@@ -121,9 +121,10 @@ async def pass_on(
             await pulse.room()
     except TransportFault as broken:
         fault = broken
+    is_complete = tap.finish() == "complete"
     if tap.fault is not None or passage.overrun:
         state = "error"
-    elif tap.finish() == "complete":
+    elif is_complete:
         # With every choice finished only the end marker is missing: that is an end, whatever the socket did.
         state, fault = "complete", None
     elif fault is not None and is_stall(fault):

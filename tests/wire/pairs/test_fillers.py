@@ -19,7 +19,8 @@ from switchgear.kernel.dialects import DIALECTS, DialectName
 from switchgear.net.transport import Timeouts, UpstreamRequest
 from switchgear.wire.filler import is_filler
 
-FILLERS = ["null", "[]", '""', "0", "true", "-1.5", '"x"', "[[]]", "[1, null]", "[{}]", " null ", "", " ", "None"]
+FILLERS = ["null", "[]", '""', "0", "true", "-1.5", '"x"', "[[]]", "[1, null]", "[{}]", " null "]
+FILLERS += ["", " ", "None"]
 NAMES = ["", "event: x\n", "id: 1\n"]
 ASK = SCENARIOS["reasoning_with_tools_stream"]
 

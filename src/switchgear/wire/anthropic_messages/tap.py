@@ -24,6 +24,7 @@ from switchgear.wire.anthropic_messages.frames import (
     read_message,
 )
 from switchgear.wire.anthropic_messages.usage import UsageReader
+from switchgear.wire.failed_finishes import failure_of, is_failed
 from switchgear.wire.faults import UpstreamError, broken, upstream_error_of
 from switchgear.wire.filler import is_blank, is_filler, says_nothing
 from switchgear.wire.splice import any_of
@@ -223,6 +224,9 @@ class StreamTap:
                 self._finished = self._finished or bool(event.delta and event.delta.stop_reason)
                 self.has_content = self.has_content or self._finished
                 self._take_usage(event.usage)
+                if event.delta and event.delta.stop_reason and is_failed(event.delta.stop_reason):
+                    self.fault = failure_of(event.delta.stop_reason)
+                    return False
             case "ping":
                 pass
             case _ if event.type == "error" or is_given(event.error):
