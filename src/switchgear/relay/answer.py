@@ -301,7 +301,7 @@ class Answerer:
         usage, source = await self._usage_of_stream(tap, end.state == "complete")
         if end.state == "complete":
             health.succeeded(channel, model)
-            closing = tap.closing()
+            closing = end.held_back + tap.closing()
             await rendering.keep_thoughts()
             self._end("complete", 200, "", usage, source, pulse.delivered_bytes + len(closing), end=end)
             if self.keeping is not None:
