@@ -142,7 +142,9 @@ class Preparation:
             calls = self._client.calls_offered(call.fields, candidate.upstream_model)
             if gathered is None:
                 return Prepared(operation, body, foreign=edits.foreign, calls=calls)
-            passage = Passage(_origin(candidate, operation), box_tags=_facts(candidate).box_tags)
+            passage = Passage(
+                _origin(candidate, operation), _source(candidate), box_tags=_facts(candidate).box_tags
+            )
             return Prepared(
                 operation, body, passage=passage, foreign=edits.foreign, calls=calls, gathered=gathered
             )
@@ -160,7 +162,7 @@ class Preparation:
             _facts(candidate),
             channel.asks_usage,
         )
-        request = await self._with_thoughts(request, upstream.origin)
+        request = await self._with_thoughts(request, upstream.origin, _source(candidate))
         if urls := dialect.remote_files(request, upstream):
             upstream = msgspec.structs.replace(upstream, files=await self._files_of(urls))
         asked = request if gathered is None else msgspec.structs.replace(request, stream=True)
@@ -171,6 +173,7 @@ class Preparation:
             request,
             Passage(
                 upstream.origin,
+                _source(candidate),
                 written.names,
                 written.unwrap_tool,
                 request.stop if dialect.carries.get("stop") == "emulate" else written.stops,
@@ -210,13 +213,13 @@ class Preparation:
             self._concepts = concepts(self._request)
         return self._request
 
-    async def _with_thoughts(self, request: Request, origin: str) -> Request:
-        """With the reasoning that this maker wants back and the client did not send."""
-        ids = lacking(request.turns, origin)
+    async def _with_thoughts(self, request: Request, origin: str, source: str) -> Request:
+        """With the reasoning that this maker wants back and the client did not send, or not in its order."""
+        ids = lacking(request.turns, origin, self._client.is_flat)
         if not ids:
             return request
         kept = await self._find(self._owner, ids)
-        return msgspec.structs.replace(request, turns=restored(request.turns, kept, origin))
+        return msgspec.structs.replace(request, turns=restored(request.turns, kept, origin, source))
 
     def _choose(self, operations: tuple[Operation, ...]) -> tuple[Operation, tuple[str, ...]]:
         """The operation that carries the request with the least loss. Raises ApiError when none does."""
@@ -269,6 +272,11 @@ def _origin(candidate: Candidate, operation: Operation) -> str:
     """Whose opaque tokens its answers bring."""
     channel, dialect = candidate.channel, DIALECT_OF_OPERATION[operation]
     return origin_of(dialect.name, channel.vendor, candidate.upstream_model, channel.id)
+
+
+def _source(candidate: Candidate) -> str:
+    """The very upstream, for what is its own without a token."""
+    return f"{candidate.channel.id}/{candidate.upstream_model}"
 
 
 def _blind(model: str) -> ApiError:

@@ -160,6 +160,8 @@ class Dialect(Protocol):
     """Concept (``wire.loss``) → what becomes of it in a request written in this dialect."""
     fields: Mapping[str, str]
     """Concept → the field by which a client of this dialect knows it; the concept itself where absent."""
+    is_flat: bool
+    """Its messages hold reasoning, text and calls apart, so that their order is lost."""
     heartbeat: bytes
     """Sent during a long silence; empty = nothing may be sent."""
     stream_type: str

@@ -31,6 +31,7 @@ class AnthropicMessages:
     name: DialectName = "anthropic_messages"
     carries: Mapping[str, Carriage] = CARRIES
     fields: Mapping[str, str] = FIELDS
+    is_flat = False
     heartbeat = b'event: ping\ndata: {"type":"ping"}\n\n'
     stream_type = "text/event-stream; charset=utf-8"
 

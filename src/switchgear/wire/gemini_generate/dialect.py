@@ -38,6 +38,7 @@ class GeminiGenerate:
     name: DialectName = "gemini_generate"
     carries: Mapping[str, Carriage] = CARRIES
     fields: Mapping[str, str] = FIELDS
+    is_flat = False
     heartbeat = b""
     stream_type = "text/event-stream; charset=utf-8"
 

@@ -32,6 +32,7 @@ class OpenAIChat:
     name: DialectName = "openai_chat"
     carries = CARRIES
     fields = FIELDS
+    is_flat = True
     heartbeat = b": keep-alive\n\n"
     stream_type = "text/event-stream; charset=utf-8"
 

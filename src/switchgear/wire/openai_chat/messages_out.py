@@ -240,6 +240,10 @@ def _reasoning(turn: Turn, upstream: Upstream) -> dict[str, Any]:
     if own and upstream.origin == ANTHROPIC:
         return {"reasoning_content": text, "reasoning_details": [_detail(part) for part in own]}
     gives_back = upstream.facts.needs_reasoning_back or upstream.facts.thinking in ("type", "always")
+    if not gives_back and not upstream.facts.thinking:
+        # A model of which nothing is known reads what it said itself, and may refuse what another one did.
+        text = "".join(part.text for part in reasonings if part.is_own or upstream.takes_reasoning)
+        gives_back = bool(text)
     return {"reasoning_content": text} if text and gives_back else {}
 
 

@@ -27,6 +27,7 @@ class OpenAIResponses:
     name: DialectName = "openai_responses"
     carries: Mapping[str, Carriage] = CARRIES
     fields: Mapping[str, str] = FIELDS
+    is_flat = False
     heartbeat = b": keep-alive\n\n"
     stream_type = "text/event-stream; charset=utf-8"
 
