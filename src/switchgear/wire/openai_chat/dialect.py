@@ -34,6 +34,7 @@ class OpenAIChat:
     carries = CARRIES
     fields = FIELDS
     cap_field = "max_tokens"
+    is_flat = True
     heartbeat = b": keep-alive\n\n"
     stream_type = "text/event-stream; charset=utf-8"
 

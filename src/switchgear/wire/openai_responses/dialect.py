@@ -29,6 +29,7 @@ class OpenAIResponses:
     carries: Mapping[str, Carriage] = CARRIES
     fields: Mapping[str, str] = FIELDS
     cap_field = "max_output_tokens"
+    is_flat = False
     heartbeat = b": keep-alive\n\n"
     stream_type = "text/event-stream; charset=utf-8"
 
