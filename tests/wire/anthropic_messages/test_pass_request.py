@@ -175,7 +175,6 @@ def test_searches_that_another_upstream_ran_go_to_nobody() -> None:
     [
         ({"max_tokens": None}, "max_tokens"),
         ({"max_tokens": "x"}, "max_tokens"),
-        ({"max_tokens": -1}, "max_tokens"),
         ({"messages": None}, "messages"),
         ({"messages": []}, "messages"),
         ({"messages": "x"}, "messages"),

@@ -26,6 +26,10 @@ _INPUT_KEYS = (
     "requests",
     "generateContentRequest",
 )
+_NAMES = ("cachedContent", "cached_content")
+_CAPS = ("maxOutputTokens", "max_output_tokens")
+_EMPTY = Raw(b'""')
+_encode = msgspec.json.Encoder().encode
 _decode_raws = msgspec.json.Decoder(list[Raw]).decode
 
 
@@ -48,6 +52,7 @@ def read_model(fields: dict[str, Raw], in_path: InPath) -> str:
 def read_call(operation: Operation, fields: dict[str, Raw], model: str, in_path: InPath) -> Call:
     """What else a request says, once it is known that its model may be used. Raises ApiError; unknown fields
     pass."""
+    fields = _without_empty(fields)
     choices, cap = 1, 0
     if operation == "gemini_embed":
         choices = _check_embed(fields, in_path)
@@ -57,6 +62,8 @@ def read_call(operation: Operation, fields: dict[str, Raw], model: str, in_path:
         config = object_of(fields, "generationConfig")
         choices = _count(config, "candidateCount", CHOICES_MAX) or 1
         cap = _count(config, "maxOutputTokens", TOKENS_MAX)
+        if not cap and (given := [key for key in _CAPS if key in config]):
+            fields = _with_config(fields, {key: config[key] for key in config if key not in given})
     return Call(
         "gemini_generate",
         operation,
@@ -71,6 +78,19 @@ def read_call(operation: Operation, fields: dict[str, Raw], model: str, in_path:
         images=_count_images(fields),
         in_path=in_path,
     )
+
+
+def _without_empty(fields: dict[str, Raw]) -> dict[str, Raw]:
+    """Without a name of nothing."""
+    if not any(fields.get(key) == _EMPTY for key in _NAMES):
+        return fields
+    return {key: raw for key, raw in fields.items() if key not in _NAMES or raw != _EMPTY}
+
+
+def _with_config(fields: dict[str, Raw], config: dict[str, Any]) -> dict[str, Raw]:
+    """With another ``generationConfig``."""
+    kept = {key: raw for key, raw in fields.items() if key != "generation_config"}
+    return {**kept, "generationConfig": Raw(_encode(config))}
 
 
 def _check_contents(operation: Operation, fields: dict[str, Raw]) -> None:
@@ -116,11 +136,11 @@ def _count(config: dict[str, Any], name: str, most: int) -> int:
     value = integer_in(config, name, "generationConfig")
     if value is None:
         return 0
-    if value < 0:
+    if value < 0 and name != "maxOutputTokens":
         raise wrong_value(f"generationConfig.{name}", "at least 0")
     if name == "candidateCount" and value > most:
         raise wrong_value(f"generationConfig.{name}", f"at most {most}")
-    return min(value, most)
+    return max(0, min(value, most))
 
 
 def _count_images(fields: dict[str, Raw]) -> int:
