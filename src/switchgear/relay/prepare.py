@@ -173,7 +173,7 @@ class Preparation:
                 upstream.origin,
                 written.names,
                 written.unwrap_tool,
-                request.stop if dialect.carries.get("stop") == "emulate" else written.stops,
+                written.stops,
                 upstream.facts.box_tags,
             ),
             written.headers,

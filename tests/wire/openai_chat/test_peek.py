@@ -232,7 +232,7 @@ def test_any_object_is_read_or_refused(found: dict[str, Any], operation: Operati
     assert 0 <= call.output_tokens_cap <= TOKENS_MAX
 
 
-@pytest.mark.parametrize("more", [{"max_tokens": -1}, {"max_completion_tokens": 0}, {"n": 0}])
+@pytest.mark.parametrize("more", [{"max_tokens": -1}, {"max_completion_tokens": -1}, {"n": 0}])
 def test_a_limit_of_nothing_is_not_sent_on(more: dict[str, Any]) -> None:
     assert not more.keys() & peek(CHAT, **more).fields.keys()
 

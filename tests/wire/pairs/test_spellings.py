@@ -73,8 +73,8 @@ def test_what_is_no_number_is_refused_or_absent(value: Any) -> None:
 @pytest.mark.parametrize("target", OTHERS, ids=lambda target: target.dialect)
 @pytest.mark.parametrize("client", DIALECTS)
 def test_a_cap_of_nothing_is_no_limit(client: DialectName, target: Target, cap: int) -> None:
-    if client == "anthropic_messages" and cap == 0:
-        return  # which asks its maker for a filled cache and no answer
+    if client != "gemini_generate" and cap == 0:
+        return  # no token at all
     more: dict[str, Any] = (
         {CAPS[client]: cap} if client in CAPS else {"generationConfig": {"maxOutputTokens": cap}}
     )

@@ -32,7 +32,7 @@ def read_call(operation: Operation, fields: dict[str, Raw], model: str) -> Call:
     Raises ApiError: MISSING_PARAMETER, INVALID_TYPE, INVALID_VALUE; unknown fields pass.
     """
     prompts = _check_input(operation, fields)
-    fields = _without_limitless(operation, fields)
+    fields = _without_limitless(fields)
     stream = _read_bool(fields, "stream") if operation != "openai_embeddings" else False
     return Call(
         "openai_chat",
@@ -152,14 +152,12 @@ def _read_output_cap(fields: dict[str, Raw]) -> int:
     return min(cap, TOKENS_MAX)
 
 
-def _without_limitless(operation: Operation, fields: dict[str, Raw]) -> dict[str, Raw]:
-    """Without limits of nothing, by which clients say that there is none: ``max_tokens: -1``, ``n: 0``. Plain
-    completions may well be asked for no token at all."""
+def _without_limitless(fields: dict[str, Raw]) -> dict[str, Raw]:
+    """Without limits by which clients say that there is none: ``max_tokens: -1``, ``n: 0``."""
     gone = [key for key in _COUNTS if fields.get(key) == _ZERO]
-    for key in _CAPS:
-        if key in fields and bytes(fields[key])[:1] in b"-0":
-            least = 0 if operation == "openai_completions" else 1
-            gone += [key] if _read_count(fields, key, 1) < least else []
+    gone += [
+        key for key in _CAPS if bytes(fields.get(key, NULL))[:1] == b"-" and _read_count(fields, key, 1) < 0
+    ]
     return {key: raw for key, raw in fields.items() if key not in gone} if gone else fields
 
 

@@ -128,10 +128,13 @@ def _prompt(fields: dict[str, Raw]) -> tuple[Turn, ...]:
 
 
 def _most(fields: dict[str, Raw]) -> int | None:
-    """Tokens of the answer; None = as many as the model gives, which clients also write as -1 or 0."""
+    """Tokens of the answer; None = as many as the model gives. Raises ApiError for zero, which no upstream
+    can be asked for."""
     for key in ("max_completion_tokens", "max_tokens"):
         found = integer_of(fields, key)
-        if found is not None and found > 0:
+        if found is not None and found < 1:
+            raise ApiError(INVALID_VALUE, f"Invalid value for '{key}': at least 1.", param=key)
+        if found is not None:
             return found
     return None
 

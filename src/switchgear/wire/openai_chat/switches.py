@@ -10,7 +10,7 @@ from switchgear.kernel.errors import INVALID_VALUE, ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.ir import Thinking
 from switchgear.wire.openai_chat.values import value_of
-from switchgear.wire.thinking import EFFORTS, QWEN_BUDGETS, budget_of, effort_of, fit_effort
+from switchgear.wire.thinking import EFFORTS, QWEN_BUDGETS, budget_of, effort_of, fit_effort, says_effort
 
 SWITCHES = (
     "reasoning_effort",
@@ -143,7 +143,8 @@ def without_thinking(fields: dict[str, Raw]) -> dict[str, Raw]:
 
 def write_thinking(thinking: Thinking | None, facts: ModelFacts) -> dict[str, Raw]:
     """The fields by which an upstream of this dialect is told. A model of which nothing is known gets
-    ``reasoning_effort``, the field of the dialect itself; one that always reasons gets nothing."""
+    ``reasoning_effort``, the field of the dialect itself, with a word that all know; one that always reasons
+    gets nothing."""
     effort = effort_of(thinking)
     if thinking is None or effort is None or facts.thinking in ("always", "none"):
         return {}
@@ -160,4 +161,6 @@ def write_thinking(thinking: Thinking | None, facts: ModelFacts) -> dict[str, Ra
         if effort != "none" and facts.efforts:
             fields["reasoning_effort"] = Raw(_encode(fit_effort(effort, facts.efforts)))
         return fields
+    if not says_effort(effort, facts):
+        return {}
     return {"reasoning_effort": Raw(_encode(fit_effort(effort, facts.efforts)))}

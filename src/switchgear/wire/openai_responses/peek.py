@@ -79,10 +79,10 @@ def read_call(operation: Operation, fields: Fields, model: str, in_path: InPath 
 
 
 def _without_nothing(fields: Fields) -> Fields:
-    """Without names of nothing and a limit of nothing, by which clients say that there is none."""
+    """Without names of nothing and a limit below zero, by which clients say that there is none."""
     gone = [key for key in _NAMES if fields.get(key) == _EMPTY]
     cap = fields.get("max_output_tokens", NULL)
-    if bytes(cap)[:1] in b"-0" and (whole_of(fields, "max_output_tokens") or 0) < 1:
+    if bytes(cap)[:1] == b"-" and (whole_of(fields, "max_output_tokens") or 0) < 0:
         gone.append("max_output_tokens")
     return {key: raw for key, raw in fields.items() if key not in gone} if gone else fields
 

@@ -90,7 +90,7 @@ def read_request(call: Call, seals: Seals) -> Request:
         read_choice(fields),
         flag_of(fields, "parallel_tool_calls"),
         _read_thinking(fields),
-        whole_of(fields, "max_output_tokens") or None,
+        _read_cap(fields),
         number_of(fields, "temperature"),
         number_of(fields, "top_p"),
         logprobs=bool(top_logprobs) or _wants_logprobs(fields),
@@ -104,6 +104,13 @@ def read_request(call: Call, seals: Seals) -> Request:
         stream=call.stream,
         extras=_extras(fields, reader),
     )
+
+
+def _read_cap(fields: Fields) -> int | None:
+    cap = whole_of(fields, "max_output_tokens")
+    if cap is not None and cap < 1:
+        raise invalid_value("max_output_tokens", "at least 1")
+    return cap
 
 
 def _read_thinking(fields: Fields) -> Thinking | None:
