@@ -238,22 +238,27 @@ LOCAL_CRASH_WINDOW_S = 60.0
 
 # Token counts in the controller.
 COUNT_TEXT_CHARS_MAX = 256 * KIB
-"""Counted in about 5 ms, during which no other Python thread runs."""
+"""Counted in about 5 ms."""
 COUNT_WAITING_MAX = 256
+COUNT_ANSWER_TIMEOUT_S = 5.0
+"""For the process that counts, its start and the loading of a vocabulary included."""
+COUNT_PROCESS_IDLE_S = 60.0
+"""After so long without a question it ends, and its 90 MiB are free again."""
 
 # The controller.
 METRIC_SERIES_MAX = 4096
 """Of one kind, of one worker."""
 STORE_TASKS_MAX = 4096
 """Waiting for the controller's writer thread; beyond it a worker is told to come again."""
-CONFIG_POLL_INTERVAL_S = 0.25
+CONFIG_POLL_INTERVAL_S = 0.5
 SNAPSHOT_PUSH_TIMEOUT_S = 2.0
-INGEST_POLL_INTERVAL_S = 0.1
+CONTROLLER_LOOK_INTERVAL_S = 10.0
+"""Journals, and epochs of the dead, are looked at for no reason so often; else when there is one."""
+CONTROLLER_RETRY_S = 0.25
+"""After a fault, or while a worker still dies."""
 DRIFT_INTERVAL_S = 30.0
 DRIFT_REST_FACTOR = 20
 """Beyond the interval, the look at all transfers rests for so many times as long as it took."""
-GAUGE_INTERVAL_S = 1.0
-EPOCH_RETRY_S = 0.5
 QUARANTINE_FILES_MAX = 16
 STORE_READERS = 3
 INGEST_READ_BYTES = 1 * MIB

@@ -69,6 +69,8 @@ class Pipeline:
         self._by_channel: dict[str, int] = {}
         self._calls: dict[asyncio.Task[None], Answerer] = {}
         self._stopping = False
+        self._any = asyncio.Event()
+        """Some call runs, or has run since this was last looked at."""
 
     async def serve(self, request: Inbound, reply: Reply, operation: Operation, in_path: InPath) -> None:
         """Answers one request, whatever happens."""
@@ -107,6 +109,7 @@ class Pipeline:
             raise RuntimeError("a call is served in a task")
         answerer.watch(task)
         self._calls[task] = answerer
+        self._any.set()
         try:
             await self._relay(request, running, answerer, caller, view, in_path)
         except ApiError as error:
@@ -159,6 +162,9 @@ class Pipeline:
     async def look_after(self) -> None:
         """Looks at every running call a few times a second, for as long as it is not cancelled."""
         while True:
+            if not self._calls:
+                self._any.clear()
+                await self._any.wait()
             await asyncio.sleep(LOOK_INTERVAL_S)
             now_ns = self._tools.books.clock.monotonic_ns()
             for answerer in list(self._calls.values()):
