@@ -338,10 +338,6 @@ SCHEMA_BYTES_MAX = 512 * KIB
 """Of such a schema, as it came and as it goes."""
 SCHEMA_NOTE_CHARS_MAX = 200
 """Of one constraint that is told in the description, as the target has no field for it."""
-STOPS_MAX = 16
-"""Stop sequences of one call, where the relay itself looks for them."""
-STOP_CHARS_MAX = 256
-"""One of them."""
 GEMINI_MODELS_PAGE_DEFAULT = 50
 """Models of one page of a list, as Google has it."""
 GEMINI_MODELS_PAGE_MAX = 1000

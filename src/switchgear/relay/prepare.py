@@ -295,7 +295,7 @@ class Preparation:
                 _source(candidate),
                 written.names,
                 written.unwrap_tool,
-                request.stop if dialect.carries.get("stop") == "emulate" else written.stops,
+                written.stops,
                 upstream.facts.box_tags,
             ),
             written.headers,

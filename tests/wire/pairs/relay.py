@@ -105,7 +105,8 @@ class Outcome(msgspec.Struct):
 
 def channel_of(target: Target) -> ChannelView:
     """As the controller compiles it from the vendor's file."""
-    made = resolve(shipped().vendors[target.vendor], dialects=(target.dialect,))
+    vendor = shipped().vendors[target.vendor]
+    made = resolve(vendor, "" if vendor.base_url else "https://host.example", (target.dialect,))
     return ChannelView(
         id="main",
         name="main",
