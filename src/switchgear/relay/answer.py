@@ -32,6 +32,7 @@ from switchgear.relay.prepare import Prepared, dropped_header
 from switchgear.relay.rendering import Rendering
 from switchgear.relay.replies import passed_back
 from switchgear.relay.responses import Ground
+from switchgear.relay.room import Holding
 from switchgear.relay.stream import StreamEnd, pass_on
 from switchgear.relay.tools import Tools
 from switchgear.wire.call import Call
@@ -61,6 +62,7 @@ class Answerer:
         "_headers",
         "_pulse",
         "_reply",
+        "_reply_room",
         "_running",
         "_tally",
         "_tap",
@@ -91,6 +93,7 @@ class Answerer:
         self._body_until_ns = 0
         self.keeping: Keeping | None = None
         """Of a call whose answer later calls may name."""
+        self._reply_room = Holding(tools.rooms.replies, running.caller.principal.key_id)
         self._detached: Detached | None = None
         self._handover: Handover | None = None
         self.body_late = False
@@ -113,10 +116,10 @@ class Answerer:
         if self._handover is not None and not self._handover.is_secured and not self._is_over:
             self._secure_stream(self._handover)
 
-    async def read_body(self, request: Inbound) -> bytes:
+    async def read_body(self, request: Inbound, holding: Holding) -> bytes:
         """The request's body, within its bounds. Raises ApiError."""
         self._body_until_ns = self._books.clock.monotonic_ns() + int(BODY_READ_TIMEOUT_S * NS)
-        body = await request.read_body(BODY_BYTES_MAX)
+        body = await request.read_body(BODY_BYTES_MAX, holding)
         self._body_until_ns = 0
         return body
 
@@ -199,6 +202,7 @@ class Answerer:
         """The call is over; late notices of a disconnect change nothing."""
         self._task = self._exchange = self._tap = self._tally = None
         self._pulse = None
+        self._reply_room.close()
         self._reply.finish()
 
     @property
@@ -221,7 +225,7 @@ class Answerer:
     async def _answer_whole(self, exchange: Exchange, call: Call, health: Health) -> None:
         response, candidate = exchange.response, exchange.candidate
         try:
-            body = await response.read(REPLY_BYTES_MAX)
+            body = await response.read(REPLY_BYTES_MAX, self._reply_room.grow)
         except TransportFault as fault:
             health.faulted(candidate.channel.id, candidate.upstream_model, self._books.clock.monotonic_ns())
             raise transport_fault(fault) from None

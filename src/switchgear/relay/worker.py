@@ -14,6 +14,7 @@ from typing import Any
 from switchgear.kernel.clock import Clock, SystemClock
 from switchgear.kernel.home import Home
 from switchgear.kernel.ids import new_id
+from switchgear.kernel.limits import CONNECTIONS_MAX, REPLY_BODIES_BYTES_MAX, REQUEST_BODIES_BYTES_MAX
 from switchgear.link.bulk import BulkLink
 from switchgear.link.protocol import (
     ControllerCall,
@@ -36,6 +37,7 @@ from switchgear.link.snapshot import Principal
 from switchgear.link.unix import LinkClient
 from switchgear.net.fetch import Fetcher
 from switchgear.net.transport import Transport
+from switchgear.relay.addresses import is_within, parse_address
 from switchgear.relay.app import App
 from switchgear.relay.call import Books
 from switchgear.relay.directory import Directory
@@ -51,6 +53,7 @@ from switchgear.relay.metrics import Meters
 from switchgear.relay.pipeline import Pipeline
 from switchgear.relay.requestlog import RequestLog
 from switchgear.relay.responses import Responses
+from switchgear.relay.room import Rooms
 from switchgear.relay.seals import EnvelopeSeals
 from switchgear.relay.thoughts import KeptThoughts
 from switchgear.relay.tools import Tools
@@ -69,9 +72,17 @@ log = logging.getLogger("switchgear.worker")
 class Worker:
     """Owns the journal, the leases and the upstream pool of one process."""
 
-    def __init__(self, home: Home, index: int, transport: Transport, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        index: int,
+        transport: Transport,
+        clock: Clock | None = None,
+        connections_max: int = CONNECTIONS_MAX,
+    ) -> None:
         """Takes the journal's lock. Raises OSError when the data folder can't be used."""
         self._home = home
+        self._connections_max = connections_max
         self._index = index
         self._clock = clock or SystemClock()
         self.epoch = new_id()
@@ -94,7 +105,8 @@ class Worker:
         responses = Responses(
             BulkLink(home).call, lambda: self._directory.pepper, self._meters, self._clock, self.epoch
         )
-        upstream_store = UpstreamStore(transport, locator, self._clock)
+        self._rooms = Rooms(REQUEST_BODIES_BYTES_MAX, REPLY_BODIES_BYTES_MAX)
+        upstream_store = UpstreamStore(transport, locator, self._clock, self._rooms.replies)
         self._follower = Follower(books, upstream_store, responses, self._current)
         tools = Tools(
             books,
@@ -109,6 +121,7 @@ class Worker:
             responses,
             upstream_store,
             self._follower,
+            self._rooms,
             self._current,
         )
         self._pipeline = Pipeline(tools)
@@ -147,7 +160,13 @@ class Worker:
     async def _serve(
         self, descriptor: int, stop: asyncio.Event, drain_s: float, serving_now: Callable[[], None]
     ) -> None:
-        server = HttpServer(self.app.handle, socket.socket(fileno=os.dup(descriptor)))
+        server = HttpServer(
+            self.app.handle,
+            socket.socket(fileno=descriptor),
+            self._rooms.requests,
+            connections_max=self._connections_max,
+            is_trusted=self._is_trusted,
+        )
         server.start()
         serving_now()
         await _first(stop.wait(), self._refused.wait())
@@ -213,6 +232,9 @@ class Worker:
         if self._view is None:
             raise RuntimeError("a call came before the first snapshot")
         return self._view
+
+    def _is_trusted(self, peer_ip: str) -> bool:
+        return is_within(parse_address(peer_ip), self._current().trusted)
 
     def _why_not_ready(self) -> str:
         if self._view is None:

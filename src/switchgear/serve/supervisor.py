@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from switchgear.kernel.home import Home
 from switchgear.kernel.limits import RESPONSES_RETENTION_DAYS, WORKERS_MAX
+from switchgear.serve.descriptors import raise_descriptor_limit
 from switchgear.serve.start import StartError, claim, listen
 
 READY_TIMEOUT_S = 60.0
@@ -54,6 +55,7 @@ def serve(
     ``prepare`` is called once the data folder is ours, to bring the database and configuration up to date;
     ``announce(host, port)`` once calls are answered.
     """
+    raise_descriptor_limit()
     lock = claim(home)
     try:
         listener = listen(host, port)

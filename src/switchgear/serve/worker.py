@@ -16,6 +16,7 @@ from switchgear.net.choose import RoutedTransport
 from switchgear.net.transport import Transport
 from switchgear.net.transport_lean import LeanTransport
 from switchgear.relay.worker import Worker
+from switchgear.serve.descriptors import client_connections_max, raise_descriptor_limit
 from switchgear.serve.parent import watch_parent
 
 GC_THRESHOLD = 20_000
@@ -36,7 +37,10 @@ async def _run(options: argparse.Namespace) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     watch_parent(options.parent_fd, stop.set)
     worker = Worker(
-        Home(Path(options.data)), options.index, RoutedTransport(LeanTransport(), _other_transport)
+        Home(Path(options.data)),
+        options.index,
+        RoutedTransport(LeanTransport(), _other_transport),
+        connections_max=client_connections_max(raise_descriptor_limit()),
     )
     await worker.run(options.listen_fd, stop, options.drain_s, _say_ready)
 
