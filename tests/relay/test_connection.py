@@ -158,6 +158,7 @@ async def test_a_client_that_sends_no_more_still_gets_its_answers(rig: Rig, ahea
     async with asyncio.timeout(SOON_S):
         answer = await reader.read()
     assert answer.count(b"HTTP/1.1 200") == ahead.count(b"GET") + 1
+    assert answer.startswith(b"HTTP/1.1 200")
     assert answer.endswith(b"</wait:0>")
     assert not rig.left.is_set()
     writer.close()
@@ -171,17 +172,21 @@ async def test_a_half_closed_client_gets_the_rest_of_its_stream(rig: Rig) -> Non
     await asyncio.sleep(0.05)  # for the server to see it
     rig.go.set()
     async with asyncio.timeout(SOON_S):
-        assert b"ended;\r\n0\r\n\r\n" in await reader.read()
+        assert b"06\r\nended;\r\n0\r\n\r\n" in await reader.read()
     writer.close()
 
 
 @pytest.mark.parametrize(
-    "request_line", [b"GET /wait HTTP/1.1", b"GET /wait HTTP/1.0"], ids=["HTTP/1.1", "HTTP/1.0"]
+    "request_line",
+    [b"GET /wait HTTP/1.1", b"GET /stream HTTP/1.1", b"GET /wait HTTP/1.0"],
+    ids=["whole", "stream", "HTTP/1.0"],
 )
 async def test_a_client_that_leaves_is_noticed(rig: Rig, request_line: bytes) -> None:
-    _, writer = await rig.connect()
+    reader, writer = await rig.connect()
     writer.write(request_line + b"\r\nhost: a\r\n\r\n")
     await rig.waiting.wait()
+    if b"stream" in request_line:
+        await reader.readuntil(b"begun;\r\n")
     writer.close()
     async with asyncio.timeout(SOON_S):
         await rig.left.wait()

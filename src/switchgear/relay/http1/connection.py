@@ -28,7 +28,6 @@ from switchgear.kernel.limits import (
 from switchgear.net.header_names import kept_name, read_name
 from switchgear.relay.http1.exchange import Exchange
 from switchgear.relay.http1.heads import (
-    CONTINUE,
     SINGLE,
     Dates,
     fault_in,
@@ -251,8 +250,7 @@ class Connection(asyncio.Protocol):
         self._half_closed = True
         if not self._pipelined and not self._unfed:
             self.closing = True
-        if not running.started:
-            self.write(CONTINUE)  # who has left altogether answers that with a reset
+        running.send_ahead()
         self.loop.call_later(HALF_CLOSED_LOOK_S, self._look_for_client)
         return True
 

@@ -18,6 +18,10 @@ from switchgear.relay.room import Holding
 if TYPE_CHECKING:
     from switchgear.relay.http1.connection import Connection
 
+_FIRST_OF_HEAD = b"H"
+_FIRST_OF_CHUNK = b"0"
+"""Sizes of chunks may begin with zeros."""
+
 
 class Exchange:
     """Made by a connection when a request's head is complete."""
@@ -28,6 +32,7 @@ class Exchange:
         "_connection",
         "_head",
         "_headers",
+        "_is_head_begun",
         "_waiter",
         "body_is_whole",
         "chunked",
@@ -59,6 +64,7 @@ class Exchange:
         self._waiter: asyncio.Future[None] | None = None
         self._callback: DisconnectCallback | None = None
         self._head = b""
+        self._is_head_begun = False
         self.method = method
         self.path = path
         self.query = query
@@ -204,6 +210,18 @@ class Exchange:
             self._head = b""
         self._connection.answered()
 
+    def send_ahead(self) -> None:
+        """Sends the first byte of what comes next, which is known: a client that has left altogether answers
+        it with a reset."""
+        if self._head:
+            self._connection.write(self._head[:1])
+            self._head = self._head[1:]
+        elif not self.started:
+            self._connection.write(_FIRST_OF_HEAD)
+            self._is_head_begun = True
+        elif self.chunked:
+            self._connection.write(_FIRST_OF_CHUNK)
+
     def client_gone(self) -> None:
         """The connection was lost; what was sent ahead on it is not answered either."""
         self.gone = True
@@ -215,6 +233,8 @@ class Exchange:
 
     def _start_of_head(self, status: int, headers: Headers) -> bytes:
         head = status_line(status) + self._connection.date_line() + header_block(headers)
+        if self._is_head_begun:
+            head = head[len(_FIRST_OF_HEAD) :]
         stays = self.keep_alive and self.body_is_whole and not self._connection.closing
         return head if stays else head + b"connection: close\r\n"
 
