@@ -99,6 +99,7 @@ class Worker:
         self._files = Files(Fetcher())
         self._hinted = 0
         self._draining = False
+        self._is_announced = False
         self._refused = asyncio.Event()
         books = Books(self._journal, self._funds, self._limiter, self._meters, self._log, self._clock)
         locator = Locator(self._link.call)
@@ -126,6 +127,10 @@ class Worker:
         )
         self._pipeline = Pipeline(tools)
         self.app = App(tools, self._pipeline, self._link.call, self._why_not_ready)
+
+    def announced(self) -> None:
+        """Whoever started the server can read how to use it; only then is this worker ready."""
+        self._is_announced = True
 
     async def run(
         self, descriptor: int, stop: asyncio.Event, drain_s: float, serving_now: Callable[[], None]
@@ -239,6 +244,8 @@ class Worker:
     def _why_not_ready(self) -> str:
         if self._view is None:
             return "waiting for the controller"
+        if not self._is_announced:
+            return "starting"
         if self._draining:
             return "draining"
         if self._journal.refuses():

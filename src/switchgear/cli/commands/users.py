@@ -16,6 +16,8 @@ from switchgear.kernel.config import UserConfig
 from switchgear.kernel.ids import new_id
 from switchgear.kernel.money import usd_from_nanos
 from switchgear.store.accounts import balances
+from switchgear.store.admins import list_admins, reset_admin_password
+from switchgear.store.db import ApplyError
 from switchgear.store.users import create_user, list_users, set_user_status, top_up_user
 
 app = new_app("Make, list, disable and enable users, put money into their wallets.")
@@ -107,6 +109,28 @@ def disable(name: Name, data: Data = DATA_DEFAULT) -> None:
 def enable(name: Name, data: Data = DATA_DEFAULT) -> None:
     """Take a disabled user's keys again."""
     _set_status(name, data, "active")
+
+
+@app.command("reset-password")
+def reset_password(
+    name: Annotated[str, typer.Argument(help="Name of the administrator.", metavar="NAME")],
+    data: Data = DATA_DEFAULT,
+    json: Json = False,
+) -> None:
+    """Make a new password for an administrator and print it: it can't be shown again."""
+
+    def reset(connection: Connection) -> str:
+        known = list_admins(connection)
+        if name not in known:
+            raise ApplyError(f"there is no administrator {name!r}; known: {', '.join(known) or 'none'}")
+        return reset_admin_password(connection, name)
+
+    with store_of(data) as database:
+        password = database.write(reset)
+    if json:
+        print_json({"name": name, "password": password})
+    else:
+        typer.echo(password)
 
 
 def _set_status(name: str, data: Path, status: str) -> None:
