@@ -9,12 +9,13 @@ import signal
 import sys
 from pathlib import Path
 
+import msgspec
 import uvloop
 
 from switchgear.control.app import Controller
 from switchgear.control.snapshot import SnapshotError
+from switchgear.kernel.config import ControllerSettings
 from switchgear.kernel.home import Home
-from switchgear.kernel.limits import RESPONSES_RETENTION_DAYS
 from switchgear.kernel.log import set_up_logging
 from switchgear.store.db import Database, StoreError, open_database
 from switchgear.store.vault import Vault, bind_secrets, load_pepper, load_vault
@@ -23,16 +24,14 @@ log = logging.getLogger(__name__)
 
 
 def main(argv: list[str]) -> int:
-    """``DATA [--parent-fd N] [--trusted-proxy CIDR …] [--responses-retention-days N]``; the exit code is 0
-    after a clean stop, 1 otherwise.
+    """``DATA [--parent-fd N] [--settings JSON]``; the exit code is 0 after a clean stop, 1 otherwise.
 
     ``--parent-fd`` is the reading end of a pipe whose writing end only the parent holds.
     """
     parser = argparse.ArgumentParser(prog="switchgear-controller")
     parser.add_argument("data", type=Path)
     parser.add_argument("--parent-fd", type=int)
-    parser.add_argument("--trusted-proxy", action="append", default=[], metavar="CIDR")
-    parser.add_argument("--responses-retention-days", type=int, default=RESPONSES_RETENTION_DAYS)
+    parser.add_argument("--settings", type=_settings, default=ControllerSettings())
     options = parser.parse_args(argv)
     set_up_logging("controller")
     home = Home(options.data)
@@ -62,10 +61,13 @@ async def _run(
         database,
         vault,
         pepper,
-        trusted_proxies=tuple(options.trusted_proxy),
-        responses_retention_days=options.responses_retention_days,
+        settings=options.settings,
     )
     await controller.run(stop)
+
+
+def _settings(text: str) -> ControllerSettings:
+    return msgspec.json.decode(text, type=ControllerSettings)
 
 
 def _parent_spoke(descriptor: int, stop: asyncio.Event) -> None:

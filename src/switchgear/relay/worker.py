@@ -184,6 +184,7 @@ class Worker:
 
     def _swap(self, frame: Welcome | NewSnapshot) -> None:
         self._view = View(frame.snapshot)
+        self._files.allow_ports(frame.snapshot.fetch_ports)
         self._directory.renew()
         self._health.forgive()
 

@@ -3,6 +3,8 @@
 import sys
 
 from switchgear.control.main import main
+from switchgear.kernel.process import refuse_core_dumps
 
 if __name__ == "__main__":
+    refuse_core_dumps()
     sys.exit(main(sys.argv[1:]))

@@ -16,8 +16,12 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal
 
+import msgspec
+
+from switchgear.kernel.config import ControllerSettings
 from switchgear.kernel.home import Home
-from switchgear.kernel.limits import RESPONSES_RETENTION_DAYS, WORKERS_MAX
+from switchgear.kernel.limits import WORKERS_MAX
+from switchgear.serve.environment import worker_environment
 from switchgear.serve.start import StartError, claim, listen
 
 READY_TIMEOUT_S = 60.0
@@ -44,8 +48,7 @@ def serve(
     workers: int,
     drain_s: float,
     *,
-    trusted_proxies: tuple[str, ...] = (),
-    responses_retention_days: int = RESPONSES_RETENTION_DAYS,
+    settings: ControllerSettings = ControllerSettings(),
     prepare: Callable[[], None],
     announce: Callable[[str, int], None],
 ) -> int:
@@ -59,10 +62,9 @@ def serve(
         listener = listen(host, port)
         with listener:
             prepare()
-            to_controller = ["--responses-retention-days", str(responses_retention_days)]
-            for network in trusted_proxies:
-                to_controller += ["--trusted-proxy", network]
-            supervisor = _Supervisor(home, listener.fileno(), workers, drain_s, to_controller)
+            if os.geteuid() == 0:
+                log.warning("the server runs as root; a user of its own that owns the data folder is enough")
+            supervisor = _Supervisor(home, listener.fileno(), workers, drain_s, settings)
             bound_port: int = listener.getsockname()[1]
             return asyncio.run(supervisor.run(lambda: announce(host, bound_port)))
     finally:
@@ -93,10 +95,10 @@ class _Child:
 
 class _Supervisor:
     def __init__(
-        self, home: Home, listener: int, workers: int, drain_s: float, to_controller: list[str]
+        self, home: Home, listener: int, workers: int, drain_s: float, settings: ControllerSettings
     ) -> None:
         self._home = home
-        self._to_controller = to_controller
+        self._settings = msgspec.json.encode(settings).decode()
         self._listener = listener
         self._drain_s = drain_s
         self._controller = _Child("controller", 0)
@@ -182,7 +184,7 @@ class _Supervisor:
         arguments, descriptors = ["--parent-fd", str(self._parent_read)], [self._parent_read]
         if child.role == "controller":
             arguments.insert(0, str(self._home.path))
-            arguments += self._to_controller
+            arguments += ["--settings", self._settings]
         else:
             arguments += ["--data", str(self._home.path), "--index", str(child.index)]
             arguments += ["--listen-fd", str(self._listener), "--drain-s", str(self._drain_s)]
@@ -196,7 +198,7 @@ class _Supervisor:
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
-            env=_MALLOC | os.environ if child.role == "controller" else None,
+            env=_MALLOC | os.environ if child.role == "controller" else worker_environment(os.environ),
             pass_fds=descriptors,
             start_new_session=True,
         )

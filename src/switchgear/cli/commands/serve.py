@@ -19,7 +19,7 @@ from switchgear.cli.output import Failure
 from switchgear.config.check import Checked
 from switchgear.config.defaults import FIRST_NAME, first_config
 from switchgear.config.server import resolve_server
-from switchgear.kernel.config import Config, ServerConfig
+from switchgear.kernel.config import Config, ControllerSettings, ServerConfig
 from switchgear.kernel.home import Home
 from switchgear.kernel.log import LEVEL_VARIABLE, set_up_logging
 from switchgear.kernel.principal import Principal
@@ -78,8 +78,7 @@ def serve(
             server.port or 0,
             server.workers or 1,
             server.drain_s,
-            trusted_proxies=server.trusted_proxies,
-            responses_retention_days=server.responses_retention_days,
+            settings=ControllerSettings.of(server),
             prepare=bring_up_to_date,
             announce=lambda bound_host, bound_port: typer.echo(
                 banner(started(data, bound_host, bound_port, server.workers or 1, prepared[0]))
