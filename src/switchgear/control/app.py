@@ -65,6 +65,8 @@ from switchgear.link.protocol import (
     Result,
     Returned,
     Stats,
+    StopCalls,
+    Stopped,
     Text,
     Welcome,
     WorkerCall,
@@ -261,6 +263,8 @@ class Controller:
             return Ok() if known else Failed("the name or the password is wrong")
         if isinstance(body, KeepResponse | FindResponse | DropResponse | ClaimBill):
             return await self._responses.answer(body)
+        if isinstance(body, StopCalls):
+            return Stopped(await self.workers.stop_calls(body))
         return await self._refresh()
 
     def _find_thoughts(self, body: FindThoughts) -> FoundThoughts:

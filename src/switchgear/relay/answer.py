@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-from switchgear.kernel.errors import DRAINING, ApiError
+from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import (
     BODY_BYTES_MAX,
     BODY_READ_TIMEOUT_S,
@@ -67,6 +67,7 @@ class Answerer:
         "_task",
         "_tools",
         "body_late",
+        "cut_by",
         "dialect",
         "keeping",
     )
@@ -93,6 +94,8 @@ class Answerer:
         """Of a call whose answer later calls may name."""
         self._detached: Detached | None = None
         self._handover: Handover | None = None
+        self.cut_by: ApiError | None = None
+        """Why the task was cancelled, where neither its client nor the end of this worker is the reason."""
         self.body_late = False
         """The client took too long over its body; that is why the task was cancelled."""
 
@@ -183,10 +186,11 @@ class Answerer:
             await self._read_on(self._tap)
         await self._end_early("client_gone", 499, "")
 
-    async def cut_off(self) -> None:
-        """Ends a call that outlasted the drain of this worker; what was delivered is charged."""
-        error = ApiError(DRAINING, "This server is stopping; the answer is not complete.", retry_after_s=1)
-        await self._end_early("upstream_cut", 200 if self._reply.started else DRAINING.status, DRAINING.name)
+    async def cut_off(self, error: ApiError) -> None:
+        """Ends a call that must not go on: this worker ends, or its key was disabled. What was delivered is
+        charged."""
+        row = error.row
+        await self._end_early("upstream_cut", 200 if self._reply.started else row.status, row.name)
         await self._show_error(error)
 
     async def fail(self, error: ApiError) -> None:
@@ -200,6 +204,11 @@ class Answerer:
         self._task = self._exchange = self._tap = self._tally = None
         self._pulse = None
         self._reply.finish()
+
+    @property
+    def principal(self) -> Principal:
+        """Whose call it is."""
+        return self._running.caller.principal
 
     @property
     def _delivered_bytes(self) -> int:

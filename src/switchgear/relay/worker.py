@@ -28,6 +28,8 @@ from switchgear.link.protocol import (
     Ok,
     Recall,
     Result,
+    StopCalls,
+    Stopped,
     StopResponse,
     TokenCount,
     Welcome,
@@ -195,6 +197,8 @@ class Worker:
         if isinstance(call, StopResponse):
             self._pipeline.stop_one(call.id, call.owner)
             return Ok()
+        if isinstance(call, StopCalls):
+            return Stopped(self._pipeline.stop_calls(call.key_id, call.user_id))
         try:
             self._swap(call)
         except ValueError as error:
