@@ -192,6 +192,14 @@ class Refresh(msgspec.Struct, frozen=True, tag="refresh"):
     Answer: ``Refreshed`` once every connected worker has it."""
 
 
+class StopCalls(msgspec.Struct, frozen=True, tag="stop_calls"):
+    """Call: end what runs for this key, or for every key of this user, with an error that says why. From the
+    command line on its own connection, and from the controller to each worker. Answer: ``Stopped``."""
+
+    key_id: str = ""
+    user_id: str = ""
+
+
 # --- controller → worker
 # -------------------------------------------------------------------------------------------
 
@@ -282,6 +290,10 @@ class Refreshed(msgspec.Struct, frozen=True, tag="refreshed"):
     workers: int
 
 
+class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
+    calls: int
+
+
 class ResponseFound(msgspec.Struct, frozen=True, tag="response_found"):
     response: StoredResponse
     turns: tuple[tuple[bytes, bytes], ...] = ()
@@ -315,9 +327,10 @@ WorkerCall = (
     | FindResponse
     | DropResponse
     | ClaimBill
+    | StopCalls
 )
 WorkerNotice = Returned | Stats | ChannelFault | JournalGrew
-ControllerCall = NewSnapshot | Recall | StopResponse
+ControllerCall = NewSnapshot | Recall | StopResponse | StopCalls
 Result = (
     KeyFound
     | KeyUnknown
@@ -330,6 +343,7 @@ Result = (
     | Text
     | Ok
     | Refreshed
+    | Stopped
     | Failed
     | Returned
 )
