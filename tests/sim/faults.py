@@ -6,10 +6,12 @@
 without or with a proper end of the chunks) · ``fault-no-done|no-usage`` ·
 ``fault-usage-negative|string|huge|double|decreasing`` · ``fault-html|garbage|empty|gzip-bomb|big-header`` ·
 ``fault-dup-keys|json-for-stream`` · ``fault-huge-frame`` · ``fault-tiny-frames-N`` · ``fault-slow`` ·
-``fault-error-frame|error-first`` · ``fault-flaky-N`` (the first N calls fail).
+``fault-error-frame|error-first`` · ``fault-preface-cut|error|stall`` (after what comes before the first
+content) · ``fault-stream-for-json`` · ``fault-flaky-N`` (the first N calls fail).
 """
 
 import asyncio
+import itertools
 import json
 import re
 import zlib
@@ -251,6 +253,25 @@ async def _error_first(exchange: "Exchange", _: str) -> None:
     await _send_frames(exchange, exchange.dialect.scripted(exchange).broken(0))
 
 
+async def _preface(exchange: "Exchange", what: str) -> None:
+    """What comes before the first content, and then no more."""
+    await exchange.begin_stream()
+    for frame in itertools.takewhile(lambda frame: b"word0" not in frame, exchange.frames()):
+        await exchange.chunk(frame)
+    if what == "stall":
+        await asyncio.Event().wait()
+    if what == "cut":
+        exchange.cut()
+    await exchange.chunk(exchange.dialect.scripted(exchange).broken(0)[-1])
+    await exchange.end_stream()
+
+
+async def _stream_for_json(exchange: "Exchange", _: str) -> None:
+    """A stream, whatever was asked for."""
+    exchange.call["stream"] = True
+    await _send_frames(exchange, exchange.frames())
+
+
 async def _json_for_stream(exchange: "Exchange", _: str) -> None:
     await exchange.send_json(200, exchange.whole())
 
@@ -299,7 +320,9 @@ FAULTS: tuple[tuple[str, Fault], ...] = (
     (r"slow", _slow),
     (r"error-frame", _error_frame),
     (r"error-first", _error_first),
+    (r"preface-(cut|error|stall)", _preface),
     (r"json-for-stream", _json_for_stream),
+    (r"stream-for-json", _stream_for_json),
     (r"dup-keys", _dup_keys),
     (r"big-header", _big_header),
 )

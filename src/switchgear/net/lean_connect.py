@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from switchgear.kernel.limits import ADDRESSES_PER_HOST_MAX
 from switchgear.net.lean_request import Origin
-from switchgear.net.transport import TransportFault
+from switchgear.net.own_limits import has_descriptors, is_own_limit
+from switchgear.net.transport import FaultKind, TransportFault
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 Found = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
@@ -39,7 +40,7 @@ async def dial(
     """A connected protocol. ``connect_s`` covers name, TCP and TLS together.
 
     ``resolve`` is asked once, and only what it finds is connected to. Raises TransportFault ``connect``,
-    ``connect_timeout`` or ``tls``, all ``not_sent``, and what ``resolve`` raises of that kind.
+    ``connect_timeout``, ``tls`` or ``own_limit``, all ``not_sent``, and what ``resolve`` raises of that kind.
     """
     loop = asyncio.get_running_loop()
     try:
@@ -65,9 +66,11 @@ async def dial(
     except ssl.SSLError as fault:
         raise TransportFault("tls", "not_sent", f"handshake failed: {fault.reason}") from None
     except socket.gaierror as fault:
-        raise TransportFault("connect", "not_sent", f"name not resolved: {fault.strerror}") from None
+        kind: FaultKind = "connect" if has_descriptors() else "own_limit"
+        raise TransportFault(kind, "not_sent", f"name not resolved: {fault.strerror}") from None
     except OSError as fault:
-        raise TransportFault("connect", "not_sent", fault.strerror or type(fault).__name__) from None
+        kind = "own_limit" if is_own_limit(fault) else "connect"
+        raise TransportFault(kind, "not_sent", fault.strerror or type(fault).__name__) from None
 
 
 async def _connect_first(

@@ -26,7 +26,9 @@ FaultKind = Literal[
     "header_too_large",
     "body_too_large",
     "encoding",
+    "own_limit",
 ]
+"""``own_limit``: this machine, process or pool has no connection to give; the upstream was not asked."""
 
 
 class TransportFault(Exception):

@@ -132,7 +132,7 @@ class LeanTransport:
         if pool is None:
             pool = self._pools[origin] = _Pool(origin)
         if pool.open >= self._connections_max:
-            raise TransportFault("connect", "not_sent", "too many connections to this upstream")
+            raise TransportFault("own_limit", "not_sent", "too many connections to this upstream")
         context = None
         if origin.scheme == "https":
             if self._ssl_context is None:
@@ -162,7 +162,7 @@ class LeanTransport:
 
     def _refuse_closed(self) -> None:
         if self._closed:
-            raise TransportFault("connect", "not_sent", "the transport is closed")
+            raise TransportFault("own_limit", "not_sent", "the transport is closed")
 
     def _released(self, connection: Connection) -> None:
         pool = self._owner[connection]

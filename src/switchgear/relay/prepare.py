@@ -14,6 +14,7 @@ from switchgear.kernel.errors import INVALID_VALUE, UNSUPPORTED_PARAMETER, ApiEr
 from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.limits import FANOUT_MAX
 from switchgear.relay.plan import Candidate
+from switchgear.wire.answer_form import EitherReader
 from switchgear.wire.bridge import Passage
 from switchgear.wire.call import Call, Operation
 from switchgear.wire.dialect import Dialect, Edits, Headers, Reader
@@ -36,6 +37,8 @@ Find = Callable[[str, Iterable[str]], Awaitable[Mapping[str, Thoughts]]]
 _NO_FACTS = ModelFacts()
 _NO_EDITS = Edits()
 _GENERATING = ("openai_chat", "openai_responses", "anthropic_messages", "gemini_generate")
+CONVERSATIONS = (*_GENERATING, "openai_completions")
+"""Operations whose answers the model writes, and may stream."""
 _OF_MESSAGES = ("anthropic_messages", "anthropic_count_tokens")
 
 
@@ -89,8 +92,8 @@ class Prepared(msgspec.Struct, frozen=True):
     def reader(self) -> Reader:
         """For the upstream's stream, or for those of all copies as one."""
         if self.copies == 1:
-            return self.dialect.reader()
-        return FanReader([self.dialect.reader() for _ in range(self.copies)])
+            return EitherReader(self.dialect)
+        return FanReader([EitherReader(self.dialect) for _ in range(self.copies)])
 
 
 class Preparation:
@@ -142,9 +145,13 @@ class Preparation:
             calls = self._client.calls_offered(call.fields, candidate.upstream_model)
             if gathered is None:
                 return Prepared(operation, body, foreign=edits.foreign, calls=calls)
-            passage = Passage(_origin(candidate, operation), box_tags=_facts(candidate).box_tags)
             return Prepared(
-                operation, body, passage=passage, foreign=edits.foreign, calls=calls, gathered=gathered
+                operation,
+                body,
+                passage=passage_of(candidate, operation),
+                foreign=edits.foreign,
+                calls=calls,
+                gathered=gathered,
             )
         if operation in EMBEDDING_OPERATIONS:
             written = write_embeddings(call, candidate.upstream_model)
@@ -256,6 +263,11 @@ def dropped_header(dropped: tuple[str, ...]) -> Headers:
         return []
     names = ",".join(name for name in dropped if name.isascii() and name.isprintable())
     return [("x-switchgear-dropped", names[:1024])]
+
+
+def passage_of(candidate: Candidate, operation: Operation) -> Passage:
+    """How the answer to a request that passed through is read as events."""
+    return Passage(_origin(candidate, operation), box_tags=_facts(candidate).box_tags)
 
 
 def _streamed(call: Call) -> Call:
