@@ -4,7 +4,7 @@ be seen."""
 from collections.abc import Callable
 
 from switchgear.kernel.limits import FORM_BYTES_MAX
-from switchgear.net.transport import TransportFault, UpstreamResponse
+from switchgear.net.transport import Grow, UpstreamResponse, read_chunks
 from switchgear.wire.answer_form import Form, form_of
 
 
@@ -30,13 +30,8 @@ class BegunResponse:
             return False
         return await self._response.pump(sink)
 
-    async def read(self, bytes_max: int) -> bytes:
-        start = self._take_start()
-        if len(start) > bytes_max:
-            self.close()
-            raise TransportFault("body_too_large", "answered", f"more than {bytes_max} bytes")
-        rest = await self._response.read(bytes_max - len(start))
-        return start + rest if rest else start
+    async def read(self, bytes_max: int, grow: Grow | None = None) -> bytes:
+        return await read_chunks(self, bytes_max, grow)
 
     def close(self) -> None:
         self._response.close()

@@ -98,5 +98,5 @@ class Rendering:
         )
 
     def _read_thoughts(self, passage: Passage) -> ThoughtsReader:
-        self._thoughts = ThoughtsReader(passage.origin, THOUGHTS_CHARS_MAX)
+        self._thoughts = ThoughtsReader(passage.origin, THOUGHTS_CHARS_MAX, passage.source)
         return self._thoughts
