@@ -16,7 +16,7 @@ from switchgear.kernel.usage import Usage
 from switchgear.ledger.record import Attempt, EndState, UsageSource
 from switchgear.link.snapshot import Principal
 from switchgear.net.transport import TransportFault
-from switchgear.relay.attempt import Exchange, Fault, judge, transport_fault
+from switchgear.relay.attempt import Exchange, Fault, book, fault_of, transport_fault
 from switchgear.relay.call import Outcome, RunningCall
 from switchgear.relay.detached import Detached
 from switchgear.relay.endings import END_STATES, empty_answer, shown_error, uncommitted
@@ -182,6 +182,10 @@ class Answerer:
         """The candidate being tried failed before anything of it was shown."""
         self._close_attempt(fault.name, fault.status)
 
+    def opened(self, exchange: Exchange) -> None:
+        """The candidate being tried answered with success; its first byte is waited for."""
+        self._exchange = exchange
+
     async def answer(self, exchange: Exchange, call: Call, health: Health) -> None:
         """Passes an upstream's answer on. Raises Fault while another candidate may still be tried."""
         self._exchange = exchange
@@ -254,16 +258,19 @@ class Answerer:
         try:
             body = await response.read(REPLY_BYTES_MAX, self._reply_room.grow)
         except TransportFault as fault:
-            health.faulted(candidate.channel.id, candidate.upstream_model, self._books.clock.monotonic_ns())
+            now_ns = self._books.clock.monotonic_ns()
+            health.faulted(candidate.channel.id, candidate.upstream_model, exchange.sent_ns, now_ns)
             raise transport_fault(fault) from None
         replied_ns = self._books.clock.monotonic_ns()
         rendering = self._rendering(call, exchange.prepared)
-        result = rendering.read_reply(body)
+        result = rendering.read_reply(body, exchange)
         if result.error is not None:
-            raise judge(result.error, candidate, health, self._books.clock)
+            book(result.error, candidate, health, exchange.sent_ns, replied_ns)
+            raise fault_of(result.error, candidate)
         if result.empty:
+            health.faulted(candidate.channel.id, candidate.upstream_model, exchange.sent_ns, replied_ns)
             raise empty_answer(response.status)
-        health.succeeded(candidate.channel.id, candidate.upstream_model)
+        health.succeeded(candidate.channel.id, candidate.upstream_model, exchange.sent_ns)
         answered = None if self.keeping is None else rendering.answered(result)
         if self._handover is not None and answered is not None and answered.is_open:
             await self._handover.take(exchange, call, answered, self._so_far(call, len(result.body)))
@@ -298,19 +305,24 @@ class Answerer:
         candidate = exchange.candidate
         channel, model = candidate.channel.id, candidate.upstream_model
         rendering = self._rendering(call, exchange.prepared)
-        self._tap = tap = rendering.tap()
+        self._tap = tap = rendering.tap(exchange)
         self._tally = tally = TokenTally(self._count, call.model)
         end = await pass_on(exchange.response, tap, tally, pulse, self._books.clock)
         # An answer may be so short that only its closing holds it: then nothing was shown yet, and all is
         # well.
-        if not end.committed and not (end.state == "complete" and tap.has_content):
+        ended_ns = self._books.clock.monotonic_ns()
+        is_well = end.state == "complete" and (end.committed or tap.has_content)
+        if not is_well and tap.fault is not None:
+            book(tap.fault, candidate, health, exchange.sent_ns, ended_ns)
+        elif not is_well:
+            health.faulted(channel, model, exchange.sent_ns, ended_ns)
+        if not is_well and not end.committed:
             if tap.fault is not None:
-                raise judge(tap.fault, candidate, health, self._books.clock)
-            health.faulted(channel, model, self._books.clock.monotonic_ns())
+                raise fault_of(tap.fault, candidate)
             raise uncommitted(end, exchange.response.status)
         usage, source = await self._usage_of_stream(tap, end.state == "complete")
         if end.state == "complete":
-            health.succeeded(channel, model)
+            health.succeeded(channel, model, exchange.sent_ns)
             closing = end.held_back + tap.closing()
             await rendering.keep_thoughts()
             self._end("complete", 200, "", usage, source, pulse.delivered_bytes + len(closing), end=end)
@@ -322,7 +334,6 @@ class Answerer:
             self._reply.finish()
             await self._close_politely(exchange)
             return
-        health.faulted(channel, model, self._books.clock.monotonic_ns())
         state, error_name = END_STATES[end.state]
         if not (end.state != "error" and await self._handed_over_stream()):
             self._end(state, 200, error_name, usage, source, pulse.delivered_bytes, end=end)
