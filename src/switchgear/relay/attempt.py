@@ -34,6 +34,7 @@ from switchgear.relay.health import Health
 from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Prepared
 from switchgear.relay.redact import redact, redact_error
+from switchgear.relay.watched import WatchedResponse
 from switchgear.wire.call import Call, Operation
 from switchgear.wire.faults import UpstreamError, read_upstream_error, to_api_error
 
@@ -87,6 +88,10 @@ class Exchange(msgspec.Struct, frozen=True):
     prepared: Prepared
     sent_ns: int
     upstream_request_id: str
+
+    def modes_served(self) -> dict[str, str]:
+        """What the upstream said so far of the modes that it was asked for; see ``wire.modes``."""
+        return self.response.reports.served if isinstance(self.response, WatchedResponse) else {}
 
 
 class PassedOn(msgspec.Struct, frozen=True):
@@ -145,6 +150,8 @@ async def open_exchange(
             response = await transport.open(request, timeouts)
         if prepared.copies > 1 and response.status == 200:
             response = await _fanned(transport, request, timeouts, response, prepared.copies)
+        if response.status == 200 and prepared.modes:
+            response = WatchedResponse(response)
         if response.status == 200:
             return Exchange(response, candidate, prepared, sent_ns, _upstream_id(response, candidate.channel))
         error_body = await _error_body(response)

@@ -18,7 +18,7 @@ from switchgear.kernel.limits import (
 )
 from switchgear.link.snapshot import Principal
 from switchgear.net.transport import TransportFault
-from switchgear.relay.admit import Caller, identify, terms_for
+from switchgear.relay.admit import Caller, Terms, identify, terms_for
 from switchgear.relay.alias import read_alias
 from switchgear.relay.attempt import Fault, open_exchange, passed_on_headers
 from switchgear.relay.body import decode_body
@@ -67,13 +67,13 @@ class TokenCounter:
         async with self._room:
             fields = read_fields(await _body(request))
             model = read_alias(view.snapshot, dialect.read_model(fields, in_path)).model
-            terms_for(view.snapshot, caller, model)
+            terms = terms_for(view.snapshot, caller, model)
             call = dialect.read_call(operation, fields, model, in_path)
             candidates = self._candidates(view, caller.principal.group, call)
             if operation == "openai_responses":
                 call, candidates = await self._grounded(call, candidates, view, caller)
             for candidate in candidates:
-                if (answer := await self._ask(candidate, call, dialect, request, who)) is not None:
+                if (answer := await self._ask(candidate, call, dialect, request, who, terms)) is not None:
                     return answer
             text = dialect.input_text(call)
             tokens = await count_or_guess(tools.count, text, model) + dialect.overhead_tokens(call)
@@ -105,11 +105,17 @@ class TokenCounter:
         return ground.call, tuple(counting[:1])
 
     async def _ask(
-        self, candidate: Candidate, call: Call, dialect: Dialect, request: Inbound, who: Principal
+        self,
+        candidate: Candidate,
+        call: Call,
+        dialect: Dialect,
+        request: Inbound,
+        who: Principal,
+        terms: Terms,
     ) -> bytes | None:
         """What the upstream says; None when it says nothing of use."""
         tools = self._tools
-        preparation = Preparation(call, dialect, who, tools.seals, tools.fetch, tools.thoughts.find)
+        preparation = Preparation(call, dialect, who, tools.seals, tools.fetch, tools.thoughts.find, terms)
         passed_on = passed_on_headers(request.header, 0, call.operation)
         try:
             async with asyncio.timeout(COUNT_UPSTREAM_TIMEOUT_S):
