@@ -297,7 +297,8 @@ class Preparation:
         body = self._client.pass_request(call, candidate.upstream_model, edits)
         passage = Passage("")
         if gathered is not None:
-            passage = Passage(_origin(candidate, fit.operation), box_tags=facts.box_tags)
+            origin = _origin(candidate, fit.operation)
+            passage = Passage(origin, _source(candidate), box_tags=facts.box_tags)
         return Prepared(
             fit.operation,
             body,
@@ -313,7 +314,7 @@ class Preparation:
     async def _converted(self, candidate: Candidate, fit: Fit) -> Prepared:
         dialect = DIALECT_OF_OPERATION[fit.operation]
         upstream = self._upstream(candidate, dialect)
-        request = await self._with_thoughts(self._read(), upstream.origin)
+        request = await self._with_thoughts(self._read(), upstream.origin, _source(candidate))
         if urls := dialect.remote_files(request, upstream):
             upstream = msgspec.structs.replace(upstream, files=await self._files_of(urls))
         gathers = self._gathers(candidate)
@@ -334,9 +335,10 @@ class Preparation:
             request,
             Passage(
                 upstream.origin,
+                _source(candidate),
                 written.names,
                 written.unwrap_tool,
-                request.stop if dialect.carries.get("stop") == "emulate" else written.stops,
+                written.stops,
                 upstream.facts.box_tags,
             ),
             written.headers,
@@ -391,13 +393,13 @@ class Preparation:
             self._concepts = concepts(self._request)
         return self._request
 
-    async def _with_thoughts(self, request: Request, origin: str) -> Request:
-        """With the reasoning that this maker wants back and the client did not send."""
-        ids = lacking(request.turns, origin)
+    async def _with_thoughts(self, request: Request, origin: str, source: str) -> Request:
+        """With the reasoning that this maker wants back and the client did not send, or not in its order."""
+        ids = lacking(request.turns, origin, self._client.is_flat)
         if not ids:
             return request
         kept = await self._find(self._who.user_id, ids)
-        return msgspec.structs.replace(request, turns=restored(request.turns, kept, origin))
+        return msgspec.structs.replace(request, turns=restored(request.turns, kept, origin, source))
 
     def _choose(self, operations: tuple[Operation, ...]) -> tuple[Operation, tuple[str, ...]]:
         """The operation that carries the request with the least loss. Raises ApiError when none does."""
@@ -464,6 +466,11 @@ def _unpriced(field: str, model: str) -> ApiError:
         "ask the operator to set a price.",
         param=field,
     )
+
+
+def _source(candidate: Candidate) -> str:
+    """The very upstream, for what is its own without a token."""
+    return f"{candidate.channel.id}/{candidate.upstream_model}"
 
 
 def _blind(model: str) -> ApiError:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from switchgear.net.transport import UpstreamResponse
+from switchgear.net.transport import Grow, UpstreamResponse
 from switchgear.wire.modes import ModeReports
 
 
@@ -29,8 +29,8 @@ class WatchedResponse:
 
         return await self._response.pump(watched)
 
-    async def read(self, bytes_max: int) -> bytes:
-        body = await self._response.read(bytes_max)
+    async def read(self, bytes_max: int, grow: Grow | None = None) -> bytes:
+        body = await self._response.read(bytes_max, grow)
         self.reports.feed(body)
         return body
 

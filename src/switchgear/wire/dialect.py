@@ -162,6 +162,8 @@ class Dialect(Protocol):
     """Concept → the field by which a client of this dialect knows it; the concept itself where absent."""
     cap_field: str
     """By which a client caps the output."""
+    is_flat: bool
+    """Its messages hold reasoning, text and calls apart, so that their order is lost."""
     heartbeat: bytes
     """Sent during a long silence; empty = nothing may be sent."""
     stream_type: str

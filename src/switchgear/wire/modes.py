@@ -101,7 +101,7 @@ class ModeReports:
 
     def feed(self, chunk: bytes) -> None:
         """Any next piece. What a model writes has its quotes escaped, so it is no report."""
-        data = self._tail + chunk
+        data = self._tail + chunk if self._tail else chunk
         for match in _REPORT.finditer(data):
             concept = "service_tier" if match[1].startswith(b"service") else match[1].decode()
             self._take(concept, match[2].decode("utf-8", "replace"))

@@ -32,6 +32,7 @@ class AnthropicMessages:
     carries: Mapping[str, Carriage] = CARRIES
     fields: Mapping[str, str] = FIELDS
     cap_field = "max_tokens"
+    is_flat = False
     heartbeat = b'event: ping\ndata: {"type":"ping"}\n\n'
     stream_type = "text/event-stream; charset=utf-8"
 

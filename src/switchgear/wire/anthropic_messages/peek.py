@@ -11,8 +11,8 @@ from switchgear.wire.anthropic_messages.checks import (
     is_there,
     missing,
     read_bool,
-    read_count,
     read_str,
+    read_whole,
     wrong_type,
     wrong_value,
 )
@@ -43,7 +43,7 @@ def read_call(operation: Operation, fields: dict[str, Raw], model: str) -> Call:
     _check_messages(fields)
     if not counts and not is_there(fields, "max_tokens"):
         raise missing("max_tokens")
-    cap = read_count(fields, "max_tokens") or 0
+    cap = read_whole(fields, "max_tokens") or 0
     return Call(
         "anthropic_messages",
         operation,
@@ -51,7 +51,7 @@ def read_call(operation: Operation, fields: dict[str, Raw], model: str) -> Call:
         model,
         stream=not counts and read_bool(fields, "stream"),
         include_usage=True,
-        output_tokens_cap=min(cap, TOKENS_MAX),
+        output_tokens_cap=max(0, min(cap, TOKENS_MAX)),
         input_bytes=sum(len(memoryview(fields[key])) for key in _INPUT_KEYS if key in fields),
         **_media(fields["messages"]),
     )

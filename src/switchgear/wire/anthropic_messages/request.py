@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.facts import ModelFacts
+from switchgear.kernel.limits import MESSAGES_OUTPUT_TOKENS_DEFAULT
 from switchgear.wire.anthropic_messages import edits as messages_edits
 from switchgear.wire.anthropic_messages.checks import decoded
 from switchgear.wire.anthropic_messages.request_in import thinking_of
@@ -35,6 +36,9 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
     fitted = _fit_thinking(call, edits.facts)
     fields = {key: value for key, value in fitted.fields.items() if value != NULL}
     fields["model"] = Raw(_encode(upstream_model))
+    if bytes(fields.get("max_tokens", b"")).startswith(b"-"):
+        most = edits.facts.output_tokens_max or MESSAGES_OUTPUT_TOKENS_DEFAULT
+        fields["max_tokens"] = Raw(_encode(most))
     if call.operation == "anthropic_count_tokens":
         for key in _NOT_COUNTED:
             fields.pop(key, None)

@@ -40,6 +40,7 @@ class GeminiGenerate:
     carries: Mapping[str, Carriage] = CARRIES
     fields: Mapping[str, str] = FIELDS
     cap_field = "generationConfig.maxOutputTokens"
+    is_flat = False
     heartbeat = b""
     stream_type = "text/event-stream; charset=utf-8"
 

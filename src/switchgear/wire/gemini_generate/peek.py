@@ -31,6 +31,10 @@ _INPUT_KEYS = (
 _FILE = re.compile(rb'"(?:fileData|file_data)"\s*:\s*\{[^}]*')
 _PICTURE = b'"image/'
 _OTHER_MEDIA = re.compile(rb'"mime_?[tT]ype"\s*:\s*"(?!image/)')
+_NAMES = ("cachedContent", "cached_content")
+_CAPS = ("maxOutputTokens", "max_output_tokens")
+_EMPTY = Raw(b'""')
+_encode = msgspec.json.Encoder().encode
 _decode_raws = msgspec.json.Decoder(list[Raw]).decode
 
 
@@ -53,6 +57,7 @@ def read_model(fields: dict[str, Raw], in_path: InPath) -> str:
 def read_call(operation: Operation, fields: dict[str, Raw], model: str, in_path: InPath) -> Call:
     """What else a request says, once it is known that its model may be used. Raises ApiError; unknown fields
     pass."""
+    fields = _without_empty(fields)
     choices, cap = 1, 0
     images, files, has_media, has_audio = _count_media(fields)
     if operation == "gemini_embed":
@@ -64,6 +69,8 @@ def read_call(operation: Operation, fields: dict[str, Raw], model: str, in_path:
         choices = _count(config, "candidateCount", CHOICES_MAX) or 1
         cap = _count(config, "maxOutputTokens", TOKENS_MAX)
         has_audio = has_audio or pick(config, "speechConfig") is not None
+        if not cap and (given := [key for key in _CAPS if key in config]):
+            fields = _with_config(fields, {key: config[key] for key in config if key not in given})
     return Call(
         "gemini_generate",
         operation,
@@ -81,6 +88,19 @@ def read_call(operation: Operation, fields: dict[str, Raw], model: str, in_path:
         has_audio=has_audio,
         in_path=in_path,
     )
+
+
+def _without_empty(fields: dict[str, Raw]) -> dict[str, Raw]:
+    """Without a name of nothing."""
+    if not any(fields.get(key) == _EMPTY for key in _NAMES):
+        return fields
+    return {key: raw for key, raw in fields.items() if key not in _NAMES or raw != _EMPTY}
+
+
+def _with_config(fields: dict[str, Raw], config: dict[str, Any]) -> dict[str, Raw]:
+    """With another ``generationConfig``."""
+    kept = {key: raw for key, raw in fields.items() if key != "generation_config"}
+    return {**kept, "generationConfig": Raw(_encode(config))}
 
 
 def _check_contents(operation: Operation, fields: dict[str, Raw]) -> None:
@@ -126,11 +146,11 @@ def _count(config: dict[str, Any], name: str, most: int) -> int:
     value = integer_in(config, name, "generationConfig")
     if value is None:
         return 0
-    if value < 0:
+    if value < 0 and name != "maxOutputTokens":
         raise wrong_value(f"generationConfig.{name}", "at least 0")
     if name == "candidateCount" and value > most:
         raise wrong_value(f"generationConfig.{name}", f"at most {most}")
-    return min(value, most)
+    return max(0, min(value, most))
 
 
 def _count_media(fields: dict[str, Raw]) -> tuple[int, int, bool, bool]:

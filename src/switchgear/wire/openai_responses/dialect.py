@@ -29,11 +29,12 @@ class OpenAIResponses:
     carries: Mapping[str, Carriage] = CARRIES
     fields: Mapping[str, str] = FIELDS
     cap_field = "max_output_tokens"
+    is_flat = False
     heartbeat = b": keep-alive\n\n"
     stream_type = "text/event-stream; charset=utf-8"
 
     def read_model(self, fields: dict[str, Raw], in_path: InPath) -> str:
-        return peek.read_model(fields)
+        return in_path.model or peek.read_model(fields)
 
     def read_call(self, operation: Operation, fields: dict[str, Raw], model: str, in_path: InPath) -> Call:
         return peek.read_call(operation, fields, model, in_path)
