@@ -248,6 +248,8 @@ HEADER_READ_TIMEOUT_S = 30.0
 """From the first byte of a request to the end of its headers."""
 
 # Wire.
+MODE_TAIL_BYTES = 128
+"""Of an answer, kept from one piece to the next where it is read for the mode in which it was served."""
 CHOICES_MAX = 1024
 """Choices of one call, asked for or seen in a stream; the largest known vendor takes 128."""
 ERROR_MESSAGE_CHARS_MAX = 8 * KIB

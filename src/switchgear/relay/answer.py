@@ -474,6 +474,8 @@ class Answerer:
             replied_ns=replied_ns,
             first_byte_ns=first_byte_ns,
             dropped=exchange.prepared.dropped if exchange else (),
+            modes=exchange.prepared.modes if exchange else (),
+            modes_served=exchange.modes_served() if exchange else {},
         )
 
     def _close_attempt(self, fault_name: str, status: int) -> None:

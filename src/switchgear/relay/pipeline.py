@@ -283,8 +283,8 @@ class Pipeline:
             ground = await tools.responses.ground(call, candidates, view, running.owner)
             call, candidates = ground.call, ground.candidates
             answerer.stands_on(ground, caller.principal)
-        who, most = caller.principal, terms.model.output_tokens_max
-        preparation = Preparation(call, dialect, who, tools.seals, tools.fetch, tools.thoughts.find, most)
+        who = caller.principal
+        preparation = Preparation(call, dialect, who, tools.seals, tools.fetch, tools.thoughts.find, terms)
         first, fit = preparation.first_fit(candidates)
         check_tools(terms, fit.calls)
         wanted = Wanted(call, dialect, terms, fit)
