@@ -16,7 +16,7 @@ from switchgear.kernel.errors import UPSTREAM_CUT, ApiError
 from switchgear.kernel.limits import REPLY_BYTES_MAX
 from switchgear.kernel.money import PPM
 from switchgear.kernel.usage import UNITS, Usage
-from switchgear.link.snapshot import ChannelView
+from switchgear.link.snapshot import ChannelView, Principal
 from switchgear.net.transport import TransportFault, UpstreamRequest
 from switchgear.relay.attempt import (
     Exchange,
@@ -73,6 +73,7 @@ class PlainSeals:
 
 
 SEALS = PlainSeals()
+WHO = Principal("key", "ci", "sk-…", "owner", "acme", "default", "wallet:owner")
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -104,7 +105,8 @@ class Outcome(msgspec.Struct):
 
 def channel_of(target: Target) -> ChannelView:
     """As the controller compiles it from the vendor's file."""
-    made = resolve(shipped().vendors[target.vendor], dialects=(target.dialect,))
+    vendor = shipped().vendors[target.vendor]
+    made = resolve(vendor, "" if vendor.base_url else "https://host.example", (target.dialect,))
     return ChannelView(
         id="main",
         name="main",
@@ -156,8 +158,8 @@ def prepare_for(target: Target, dialect: Dialect, call: Call) -> Prepared:
 
 
 async def _prepare(candidate: Candidate, dialect: Dialect, call: Call) -> Prepared:
-    preparation = Preparation(call, dialect, "owner", SEALS, _fetch, _find)
-    return (await preparation.first_fit((candidate,)))[1]
+    preparation = Preparation(call, dialect, WHO, SEALS, _fetch, _find)
+    return await preparation.prepare(candidate)
 
 
 async def _run(path: str, body: bytes, target: Target, wire: Wire, headers: Mapping[str, str]) -> Outcome:
@@ -272,7 +274,7 @@ def tap_of(dialect: Dialect, prepared: Prepared, call: Call) -> Tap:
     return Bridge(prepared.dialect.reader(), writer, prepared.passage)
 
 
-async def _fetch(urls: tuple[str, ...]) -> Mapping[str, RemoteFile]:
+async def _fetch(key_id: str, urls: tuple[str, ...]) -> Mapping[str, RemoteFile]:
     raise AssertionError(f"nothing is to be fetched: {urls}")
 
 
