@@ -126,6 +126,7 @@ class Preparation:
 
     async def prepare(self, candidate: Candidate) -> Prepared:
         """The request for a candidate. Raises ApiError for what it can't carry."""
+        candidate = self._unhindered(candidate)
         operation = candidate.operations[0]
         call = self._call
         if call.images and candidate.channel.local_model:
@@ -138,13 +139,21 @@ class Preparation:
             if call.wish is not None:
                 call = self._client.with_thinking(call, call.wish, _facts(candidate))
             edits = _edits(candidate, operation)
-            body = self._client.pass_request(call, candidate.upstream_model, edits)
+            passed = self._client.pass_request(call, candidate.upstream_model, edits)
             calls = self._client.calls_offered(call.fields, candidate.upstream_model)
             if gathered is None:
-                return Prepared(operation, body, foreign=edits.foreign, calls=calls)
+                return Prepared(
+                    operation, passed.body, foreign=edits.foreign, dropped=passed.dropped, calls=calls
+                )
             passage = Passage(_origin(candidate, operation), box_tags=_facts(candidate).box_tags)
             return Prepared(
-                operation, body, passage=passage, foreign=edits.foreign, calls=calls, gathered=gathered
+                operation,
+                passed.body,
+                passage=passage,
+                foreign=edits.foreign,
+                dropped=passed.dropped,
+                calls=calls,
+                gathered=gathered,
             )
         if operation in EMBEDDING_OPERATIONS:
             written = write_embeddings(call, candidate.upstream_model)
@@ -182,6 +191,23 @@ class Preparation:
             copies=self._copies(request, dialect),
             gathered=None if gathered is None else request,
         )
+
+    def _unhindered(self, candidate: Candidate) -> Candidate:
+        """Without the ways on which the model does less of the request than on another that carries it."""
+        facts = _facts(candidate)
+        if not facts.tools_unreasoned or len(candidate.operations) == 1:
+            return candidate
+        try:
+            request = self._read()
+        except ApiError:
+            return candidate  # the upstream may know what to make of it
+        free = tuple(
+            way
+            for way in candidate.operations
+            if not DIALECT_OF_OPERATION[way].hinders(request, facts)
+            and not weigh(self._concepts, DIALECT_OF_OPERATION[way].carries)[1]
+        )
+        return msgspec.structs.replace(candidate, operations=free) if free else candidate
 
     def _gathers(self, candidate: Candidate) -> bool:
         """The client wants a whole reply, and the upstream only streams."""

@@ -7,11 +7,20 @@ from msgspec import Raw
 
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.call import Call
-from switchgear.wire.dialect import Edits
-from switchgear.wire.edits import edited
+from switchgear.wire.dialect import Edits, Passed
+from switchgear.wire.edits import edited, left_out
 from switchgear.wire.ir import Thinking
 from switchgear.wire.openai_responses.reasoning_out import write_reasoning
-from switchgear.wire.splice import NULL, BadJson, read_object, read_objects, write_array, write_object
+from switchgear.wire.splice import (
+    NULL,
+    BadJson,
+    any_of,
+    read_object,
+    read_objects,
+    write_array,
+    write_object,
+)
+from switchgear.wire.thinking import known_effort, refused_sampling
 
 _SEALED = b'"relay1.'
 """How a sealed token of another maker begins; see ``wire.envelope``."""
@@ -21,7 +30,7 @@ _REASONING = Raw(b'"reasoning"')
 _encode = msgspec.json.Encoder().encode
 
 
-def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
+def pass_request(call: Call, upstream_model: str, edits: Edits) -> Passed:
     """The body for an upstream that knows the model as ``upstream_model``.
 
     ``edits.drop`` and ``edits.rename`` name top-level keys as clients write them; where a client sent the new
@@ -32,7 +41,35 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
     fields["model"] = Raw(_encode(upstream_model))
     if "input" in fields:
         fields["input"] = _without_foreign(fields["input"])
-    return write_object(edited(fields, edits))
+    dropped: list[str] = []
+    _fit(fields, edits.facts, dropped)
+    return Passed(write_object(edited(fields, edits)), (*dropped, *left_out(fields, edits)))
+
+
+def _fit(fields: dict[str, Raw], facts: ModelFacts, dropped: list[str]) -> None:
+    """Without what the catalogue knows to be fatal to the model."""
+    refused = [*refused_sampling(fields, facts)]
+    if facts.no_parallel:
+        refused.append("parallel_tool_calls")
+    if (facts.thinking == "none" or facts.no_effort) and b'"effort"' in bytes(fields.get("reasoning", b"")):
+        refused.append("reasoning")
+    for key in refused:
+        if key in fields:
+            del fields[key]
+            dropped.append(key)
+    if facts.thinking == "effort" and "reasoning" in fields:
+        _fit_effort(fields, facts)
+
+
+def _fit_effort(fields: dict[str, Raw], facts: ModelFacts) -> None:
+    try:
+        reasoning = read_object(bytes(fields["reasoning"]))
+    except BadJson:
+        return  # the upstream blames it
+    word = any_of(reasoning.get("effort", NULL))
+    if isinstance(word, str) and (fit := known_effort(word, facts)) != word:
+        reasoning["effort"] = Raw(_encode(fit))
+        fields["reasoning"] = Raw(write_object(reasoning))
 
 
 def _without_foreign(raw: Raw) -> Raw:
