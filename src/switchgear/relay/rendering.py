@@ -11,6 +11,7 @@ from switchgear.wire.dialect import Dialect, Head, Reply, Tap
 from switchgear.wire.embeddings import convert_embeddings
 from switchgear.wire.ir import Request
 from switchgear.wire.openai_responses.kept import Answered, answered_whole
+from switchgear.wire.renamed import RenamedTap, Renamer
 from switchgear.wire.thoughts import ThoughtsReader
 
 
@@ -37,6 +38,8 @@ class Rendering:
             return convert_embeddings(call, prepared.operation, body)
         request = prepared.request or prepared.gathered
         if request is None:
+            if prepared.shown_model:
+                body = Renamer(prepared.shown_model)(body)
             return self._dialect.read_reply(call, body)
         convert = convert_reply if prepared.gathered is None else gather_reply
         head = self.head(request)
@@ -50,7 +53,8 @@ class Rendering:
         """For a stream."""
         prepared = self._prepared
         if prepared.request is None:
-            return self._dialect.tap(self._call)
+            tap = self._dialect.tap(self._call)
+            return RenamedTap(tap, Renamer(prepared.shown_model)) if prepared.shown_model else tap
         writer = self._dialect.writer(self.head(prepared.request))
         return Bridge(prepared.reader(), writer, prepared.passage, self._read_thoughts().take)
 
@@ -81,5 +85,6 @@ class Rendering:
         )
 
     def _read_thoughts(self) -> ThoughtsReader:
-        self._thoughts = ThoughtsReader(self._prepared.passage.origin, THOUGHTS_CHARS_MAX)
+        passage = self._prepared.passage
+        self._thoughts = ThoughtsReader(passage.origin, THOUGHTS_CHARS_MAX, passage.source)
         return self._thoughts

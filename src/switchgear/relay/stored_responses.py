@@ -30,6 +30,7 @@ from switchgear.relay.upstream_store import unknown
 from switchgear.wire.openai_responses.kept import items_of
 from switchgear.wire.openai_responses.replay import events_of
 from switchgear.wire.openai_responses.stored import render_deleted, render_input_items, with_status
+from switchgear.wire.renamed import Renamer
 
 _ASKED = frozenset(
     {
@@ -166,6 +167,8 @@ class StoredResponses:
         method = request.method if request.method != "HEAD" else "GET"
         tail = f"/{quote(found.id, safe='')}{below}{_tail(request)}"
         body = await self._tools.upstream_store.ask(place, method, tail)
+        if place.channel.models.get(found.model, found.model) != found.model:
+            body = Renamer(found.model)(body)
         if deletes:
             await self._ask(DropResponse(found.id, found.owner))
             return body or render_deleted(found.id)

@@ -1,5 +1,7 @@
 """What a request wants, read without decoding what the relay has no need of."""
 
+from typing import TypedDict
+
 from msgspec import Raw
 
 from switchgear.kernel.errors import INVALID_VALUE, ApiError
@@ -17,7 +19,6 @@ from switchgear.wire.anthropic_messages.checks import (
 from switchgear.wire.call import Call, Operation
 
 _INPUT_KEYS = ("system", "messages", "tools", "output_config", "output_format")
-_PICTURES = (b'"image"', b'"document"')
 
 
 def read_model(fields: dict[str, Raw]) -> str:
@@ -52,7 +53,7 @@ def read_call(operation: Operation, fields: dict[str, Raw], model: str) -> Call:
         include_usage=True,
         output_tokens_cap=max(0, min(cap, TOKENS_MAX)),
         input_bytes=sum(len(memoryview(fields[key])) for key in _INPUT_KEYS if key in fields),
-        images=_count_pictures(fields["messages"]),
+        **_media(fields["messages"]),
     )
 
 
@@ -66,9 +67,22 @@ def _check_messages(fields: dict[str, Raw]) -> None:
         raise wrong_value("messages", "at least one message is required")
 
 
-def _count_pictures(messages: Raw) -> int:
+class _Media(TypedDict, total=False):
+    images: int
+    files: int
+    has_media: bool
+
+
+def _media(messages: Raw) -> _Media:
     """At most so many: a block stands in an array inside that of the messages."""
     value = bytes(messages)
-    if value.find(b"[", 1) < 0:
-        return 0
-    return sum(value.count(word) for word in _PICTURES)
+    if value.find(b"[", 1) < 0 or b'"source"' not in value:
+        return {}
+    documents = value.count(b'"document"')
+    # A source by URL says so twice: as its type and as its key.
+    named = (value.count(b'"url"') + 1) // 2 + value.count(b'"file_id"') if documents else 0
+    return {
+        "images": value.count(b'"image"'),
+        "files": min(documents, named),
+        "has_media": documents > 0,
+    }

@@ -87,6 +87,17 @@ def with_thinking(call: Call, thinking: Thinking | None, facts: ModelFacts) -> C
     return msgspec.structs.replace(call, fields=fields)
 
 
+def with_cap(call: Call, tokens: int) -> Call:
+    """The call with at most so many tokens of output, for an upstream of the same dialect."""
+    return msgspec.structs.replace(call, fields={**call.fields, "max_tokens": Raw(_encode(tokens))})
+
+
+def output_ceiling(cap: int, thinking: Thinking | None, facts: ModelFacts) -> int:
+    """The ``max_tokens`` of a request with this cap (0 = none): reasoning by a budget may raise it."""
+    wanted = Request((), thinking=thinking, output_tokens_max=cap or None)
+    return switch_thinking(wanted, facts, may_reason=True).max_tokens
+
+
 def _fit_thinking(call: Call, facts: ModelFacts) -> Call:
     """The call with reasoning switched the way the model knows. Agents send the newest form to every model
     whose name they do not know, and older clients the old one to the newest."""

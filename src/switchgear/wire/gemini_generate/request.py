@@ -59,6 +59,16 @@ def with_thinking(call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
     return msgspec.structs.replace(call, fields=fields)
 
 
+def with_cap(call: Call, tokens: int) -> Call:
+    """The call with at most so many tokens of output, for an upstream of the same dialect."""
+    config = object_of(call.fields, "generationConfig")
+    config = {key: value for key, value in config.items() if key != "max_output_tokens"}
+    config["maxOutputTokens"] = tokens
+    fields = {key: raw for key, raw in call.fields.items() if key != "generation_config"}
+    fields["generationConfig"] = Raw(_encode(config))
+    return msgspec.structs.replace(call, fields=fields)
+
+
 def _with_model(raw: Raw, model: Raw) -> Raw:
     try:
         inner = read_object(bytes(raw))

@@ -1,7 +1,7 @@
 """What a request wants, read without decoding what the relay has no need of."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -32,6 +32,7 @@ def read_call(operation: Operation, fields: dict[str, Raw], model: str) -> Call:
     Raises ApiError: MISSING_PARAMETER, INVALID_TYPE, INVALID_VALUE; unknown fields pass.
     """
     prompts = _check_input(operation, fields)
+    media = _media(fields)
     fields = _without_limitless(fields)
     stream = _read_bool(fields, "stream") if operation != "openai_embeddings" else False
     return Call(
@@ -44,7 +45,10 @@ def read_call(operation: Operation, fields: dict[str, Raw], model: str) -> Call:
         _read_output_cap(fields),
         _read_choices(fields) * prompts if "n" in fields or "best_of" in fields else prompts,
         _input_bytes(fields),
-        _count_images(fields),
+        media.images,
+        media.files,
+        media.is_inline,
+        media.is_audio or "audio" in fields,
         "encoding_format" in fields and fields["encoding_format"] == _BASE64,
     )
 
@@ -196,16 +200,35 @@ def _input_bytes(fields: dict[str, Raw]) -> int:
     return size
 
 
-def _count_images(fields: dict[str, Raw]) -> int:
+class _Media(NamedTuple):
+    images: int = 0
+    files: int = 0
+    is_inline: bool = False
+    is_audio: bool = False
+
+
+_NO_MEDIA = _Media()
+
+
+def _media(fields: dict[str, Raw]) -> _Media:
     """Parts stand in an array inside that of the messages; without a second bracket there are none."""
-    images = 0
-    for key in ("messages", "input"):
-        if key in fields:
-            value = bytes(fields[key])
-            if value.find(b"[", 1) > 0:
-                # A part names ``image_url`` twice: as its type and as its key.
-                images += (value.count(b'"image_url"') + 1) // 2 + value.count(b'"input_image"')
-    return images
+    value = bytes(fields.get("messages", fields.get("input", NULL)))
+    if value.find(b"[", 1) < 0:
+        return _NO_MEDIA
+    images = files = sounds = 0
+    if b'_url"' in value:
+        # A part names ``image_url`` and its like twice: as its type and as its key.
+        images = (value.count(b'"image_url"') + 1) // 2
+        files = (value.count(b'"video_url"') + 1) // 2 + value.count(b'"file_url"')
+    if b'"input_' in value:
+        images += value.count(b'"input_image"')
+        sounds = value.count(b'"input_audio"')
+    has_file = b'"file_' in value
+    if has_file:
+        files += value.count(b'"file_id"')
+    if not (images or files or sounds or has_file):
+        return _NO_MEDIA
+    return _Media(images, files, has_file or sounds > 0, sounds > 0)
 
 
 def _invalid_type(param: str, expected: str) -> ApiError:

@@ -73,7 +73,7 @@ def read_call(operation: Operation, fields: Fields, model: str, in_path: InPath 
         min(cap or 0, TOKENS_MAX),
         1,
         sum(len(memoryview(fields[key])) for key in _INPUT_KEYS if key in fields),
-        _count_images(fields),
+        *_count_media(fields),
         in_path=in_path,
     )
 
@@ -103,9 +103,14 @@ def _check_input(fields: Fields) -> None:
         raise invalid_type("input", "a string or an array of items")
 
 
-def _count_images(fields: Fields) -> int:
-    raw = fields.get("input")
-    return 0 if raw is None else bytes(raw).count(b'"input_image"')
+def _count_media(fields: Fields) -> tuple[int, int, bool, bool]:
+    """(images, named files, whether others stand in the body, whether there is sound)."""
+    value = bytes(fields.get("input", NULL))
+    if b'"input_' not in value:
+        return 0, 0, False, False
+    files = value.count(b'"file_id"') + value.count(b'"file_url"')
+    has_audio = b'"input_audio"' in value
+    return value.count(b'"input_image"'), files, has_audio or b'"file_data"' in value, has_audio
 
 
 def input_text(call: Call) -> str:

@@ -10,24 +10,32 @@ from switchgear.wire.call import Call
 from switchgear.wire.dialect import Edits, Passed
 from switchgear.wire.edits import edited, left_out
 from switchgear.wire.ir import Thinking
+from switchgear.wire.openai_responses.fit import fit_known
 from switchgear.wire.openai_responses.reasoning_out import write_reasoning
-from switchgear.wire.splice import (
-    NULL,
-    BadJson,
-    any_of,
-    read_object,
-    read_objects,
-    write_array,
-    write_object,
-)
-from switchgear.wire.thinking import known_effort, refused_sampling
+from switchgear.wire.splice import NULL, BadJson, read_object, read_objects, write_array, write_object
 
 _SEALED = b'"relay1.'
 """How a sealed token of another maker begins; see ``wire.envelope``."""
 _OWN_REASONING = re.compile(rb'"rs_[0-9a-f]{34,36}"')
 """Ids of reasoning that was written here, by ``writer``: those of upstreams are longer or shorter."""
 _REASONING = Raw(b'"reasoning"')
+_RESULT = b'_call_output"'
+_RESULTS = frozenset({b'"function_call_output"', b'"custom_tool_call_output"'})
+_NOTHING = (NULL, Raw(b'""'))
+_USER = Raw(b'"user"')
+_EMPTY = Raw(b'""')
 _encode = msgspec.json.Encoder().encode
+
+
+class _Item(msgspec.Struct, gc=False):
+    """What tells a result that names no call; the rest is not decoded."""
+
+    type: Raw = NULL
+    call_id: Raw = NULL
+    name: Raw = NULL
+
+
+_decode_items = msgspec.json.Decoder(list[_Item]).decode
 
 
 def pass_request(call: Call, upstream_model: str, edits: Edits) -> Passed:
@@ -35,41 +43,22 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> Passed:
 
     ``edits.drop`` and ``edits.rename`` name top-level keys as clients write them; where a client sent the new
     name too, that one stays. Usage always comes in this dialect, so nothing is asked for. Reasoning that
-    another maker's upstream gave is taken out, as none but that one reads it.
+    another maker's upstream gave is taken out, as none but that one reads it, and a result that names no call
+    is what the user says.
     """
     fields = {key: value for key, value in call.fields.items() if value != NULL}
     fields["model"] = Raw(_encode(upstream_model))
     if "input" in fields:
-        fields["input"] = _without_foreign(fields["input"])
+        fields["input"] = _said_by_user(_without_foreign(fields["input"]))
     dropped: list[str] = []
-    _fit(fields, edits.facts, dropped)
+    fit_known(fields, edits.facts, dropped)
     return Passed(write_object(edited(fields, edits)), (*dropped, *left_out(fields, edits)))
 
 
-def _fit(fields: dict[str, Raw], facts: ModelFacts, dropped: list[str]) -> None:
-    """Without what the catalogue knows to be fatal to the model."""
-    refused = [*refused_sampling(fields, facts)]
-    if facts.no_parallel:
-        refused.append("parallel_tool_calls")
-    if (facts.thinking == "none" or facts.no_effort) and b'"effort"' in bytes(fields.get("reasoning", b"")):
-        refused.append("reasoning")
-    for key in refused:
-        if key in fields:
-            del fields[key]
-            dropped.append(key)
-    if facts.thinking == "effort" and "reasoning" in fields:
-        _fit_effort(fields, facts)
-
-
-def _fit_effort(fields: dict[str, Raw], facts: ModelFacts) -> None:
-    try:
-        reasoning = read_object(bytes(fields["reasoning"]))
-    except BadJson:
-        return  # the upstream blames it
-    word = any_of(reasoning.get("effort", NULL))
-    if isinstance(word, str) and (fit := known_effort(word, facts)) != word:
-        reasoning["effort"] = Raw(_encode(fit))
-        fields["reasoning"] = Raw(write_object(reasoning))
+def with_cap(call: Call, tokens: int) -> Call:
+    """The call with at most so many tokens of output, for an upstream of the same dialect."""
+    fields = {**call.fields, "max_output_tokens": Raw(_encode(tokens))}
+    return msgspec.structs.replace(call, fields=fields)
 
 
 def _without_foreign(raw: Raw) -> Raw:
@@ -93,6 +82,35 @@ def _is_foreign(item: dict[str, Raw]) -> bool:
     if token != NULL:
         return bytes(token).startswith(_SEALED)
     return _OWN_REASONING.fullmatch(bytes(item.get("id", NULL))) is not None
+
+
+def _said_by_user(raw: Raw) -> Raw:
+    """The input with results that name no call as messages of the user. Codex has its own application speak
+    by them, and nearly all servers refuse the whole request for one."""
+    if _RESULT not in bytes(raw):
+        return raw
+    try:
+        lone = [at for at, item in enumerate(_decode_items(raw)) if _is_lone(item)]
+        items = read_objects(raw) if lone else []
+    except (ValueError, RecursionError, BadJson):
+        return raw  # the upstream blames it
+    if not lone:
+        return raw
+    for at in lone:
+        items[at] = {"role": _USER, "content": _content_of(items[at].get("output", NULL))}
+    return Raw(write_array(items))
+
+
+def _content_of(output: Raw) -> Raw:
+    """A string or parts as they are, anything else as its JSON text."""
+    data = bytes(output)
+    if output == NULL:
+        return _EMPTY
+    return output if data[:1] in (b'"', b"[") else Raw(_encode(data.decode("utf-8", "replace")))
+
+
+def _is_lone(item: _Item) -> bool:
+    return item.call_id in _NOTHING and item.name not in _NOTHING and bytes(item.type) in _RESULTS
 
 
 def with_thinking(call: Call, thinking: Thinking, facts: ModelFacts) -> Call:

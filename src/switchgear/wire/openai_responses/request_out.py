@@ -29,6 +29,8 @@ _KEEPS_REASONING = frozenset({OPENAI, "xai"})
 """Makers whose reasoning comes encrypted when asked for; others give it as plain text."""
 _LOOKS_FOR_NONE = ModelFacts(no_stop=True)
 _USER_CHARS_MAX = 64
+_FILLER = "."
+"""What the user says where nothing is said at all."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -43,9 +45,10 @@ def write_request(request: Request, upstream: Upstream) -> Written:
     for turn in paired(turns):
         items.write(turn)
     body: dict[str, Any] = {"model": upstream.model}
-    if instructions:
+    said = items.close()
+    if instructions and said:
         body["instructions"] = instructions
-    body["input"] = items.close()
+    body["input"] = said or [_only_message(instructions, role)]
     body["stream"] = request.stream
     body["store"] = bool(request.store)
     thinking, dropped = _fit_thinking(request, upstream.facts)
@@ -81,6 +84,11 @@ def _instructions(turns: tuple[Turn, ...]) -> tuple[str, tuple[Turn, ...]]:
         return "", turns
     text = getattr(turns[0].parts[0], "text", "")
     return (text, turns[1:]) if isinstance(text, str) and text else ("", turns)
+
+
+def _only_message(instructions: str, role: str) -> dict[str, Any]:
+    """Where the conversation says nothing: instructions without any input are refused."""
+    return {"role": role, "content": instructions} if instructions else {"role": "user", "content": _FILLER}
 
 
 def _fit_thinking(request: Request, facts: ModelFacts) -> tuple[Thinking | None, list[str]]:
