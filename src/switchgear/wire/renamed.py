@@ -1,8 +1,8 @@
 """The client's name of a model in answers that pass through, where the upstream knows it by another.
 
-Names stand in few places: in each chunk of chat and Gemini, in the first and last events of the others. What a
-name looks like there is found out once, then it is a search of bytes. A quote within a string is escaped, so no
-text can look like such a field.
+Names stand in few places: in each chunk of chat and Gemini, in the first and last events of the others. What
+a name looks like there is found out once, then it is a search of bytes. A quote within a string is escaped,
+so no text can look like such a field.
 """
 
 import re
@@ -68,7 +68,10 @@ def _names_in(document: bytes) -> list[str]:
     """The names by which an answer, an event or a chunk shows its model."""
     try:
         found = _decode(document)
-        holders = [found, *(_decode(raw) for raw in (found.message, found.response) if raw[:1] == b"{")]
+        holders = [
+            found,
+            *(_decode(raw) for raw in (found.message, found.response) if bytes(raw)[:1] == b"{"),
+        ]
     except (ValueError, RecursionError):
         return []
     return [name for holder in holders for name in (holder.model, holder.model_version) if name is not None]
