@@ -20,11 +20,11 @@ from switchgear.wire.bridge import Passage
 from switchgear.wire.call import Call, Operation
 from switchgear.wire.dialect import Dialect, Edits, Headers, Reader
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
-from switchgear.wire.edits import edited
+from switchgear.wire.edits import edited, left_out
 from switchgear.wire.embeddings import write_embeddings
 from switchgear.wire.fan import FanReader
 from switchgear.wire.ir import HostedTool, RemoteFile, Request, Seals, Text, Turn, Upstream
-from switchgear.wire.loss import concepts, refusal, weigh
+from switchgear.wire.loss import CONCEPTS, concepts, refusal, weigh
 from switchgear.wire.origin import ANTHROPIC, origin_of
 from switchgear.wire.splice import write_object
 from switchgear.wire.thoughts import Thoughts, lacking, restored
@@ -293,9 +293,10 @@ class Preparation:
             facts = msgspec.structs.replace(upstream.facts, output_tokens_max=cap)
             upstream = msgspec.structs.replace(upstream, facts=facts)
         written = dialect.write_request(asked, upstream)
+        edits = _edits(candidate, fit.operation)
         return Prepared(
             fit.operation,
-            write_object(edited(written.body, _edits(candidate, fit.operation))),
+            write_object(edited(written.body, edits)),
             request,
             Passage(
                 upstream.origin,
@@ -306,7 +307,7 @@ class Preparation:
                 upstream.facts.box_tags,
             ),
             written.headers,
-            self._named((*fit.dropped, *written.dropped)),
+            self._named((*fit.dropped, *written.dropped, *_edited_out(written.body, edits, dialect))),
             calls=dialect.calls_offered(written.body, candidate.upstream_model),
             copies=fit.copies,
             gathered=request if gathers else None,
@@ -449,6 +450,13 @@ def _source(candidate: Candidate) -> str:
 def _blind(model: str) -> ApiError:
     """The embedded server calls a picture a failure of its own, and would be taken out for it."""
     return ApiError(UNSUPPORTED_PARAMETER, f"The embedded model '{model}' reads text only.", param="messages")
+
+
+def _edited_out(body: Mapping[str, Raw], edits: Edits, dialect: Dialect) -> tuple[str, ...]:
+    """Concepts of a written request that its vendor does not take."""
+    concept_of = {field: concept for concept, field in dialect.fields.items()}
+    lost = (concept_of.get(key, key) for key in left_out(body, edits))
+    return tuple(concept for concept in lost if concept in CONCEPTS)
 
 
 def _facts(candidate: Candidate) -> ModelFacts:

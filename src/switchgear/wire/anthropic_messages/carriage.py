@@ -84,4 +84,5 @@ FIELDS: Mapping[str, str] = {
     "stop": "stop_sequences",
     "json_schema": "output_config.format",
     "user": "metadata.user_id",
+    "output_cap": "max_tokens",
 }

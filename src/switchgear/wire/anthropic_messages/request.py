@@ -53,6 +53,8 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> Passed:
     for key in (*_MAKERS_ONLY, *refused) if edits.foreign else refused:
         if fields.pop(key, None) is not None:
             dropped.append(key)
+    if fitted.fields.get("max_tokens") != call.fields.get("max_tokens"):
+        dropped.append("max_tokens")
     if "thinking" in call.fields and "thinking" not in fields and call.fields["thinking"] != NULL:
         dropped.append("thinking")
     dropped += left_out(fields, edits)

@@ -98,4 +98,5 @@ FIELDS: Mapping[str, str] = {
     "answer_audio": "generationConfig.responseModalities",
     "answer_image": "generationConfig.responseModalities",
     "safety": "safetySettings",
+    "output_cap": "generationConfig.maxOutputTokens",
 }

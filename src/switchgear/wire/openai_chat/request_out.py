@@ -103,6 +103,7 @@ FIELDS: Mapping[str, str] = {
     "answer_audio": "modalities",
     "answer_image": "modalities",
     "safety": "safety_settings",
+    "output_cap": "max_tokens",
 }
 
 STOPS_MAX = 4

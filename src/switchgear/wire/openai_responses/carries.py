@@ -92,4 +92,5 @@ FIELDS: Mapping[str, str] = {
     "json_schema": "text.format",
     "verbosity": "text.verbosity",
     "user": "safety_identifier",
+    "output_cap": "max_output_tokens",
 }
