@@ -7,6 +7,7 @@ from tests.wire.pairs.prepared import sent, unknown
 from tests.wire.pairs.relay import Target
 
 from switchgear.kernel.dialects import DialectName
+from switchgear.kernel.errors import ApiError
 
 MARK = {"type": "ephemeral"}
 CLAUDE = Target("anthropic_messages", "anthropic", "claude-sonnet-4-5")
@@ -99,3 +100,25 @@ def test_a_result_without_text_says_what_follows(blocks: list[dict[str, Any]], w
     result, shown = body["messages"][2:]
     assert result["content"] == f"[the {word} is in the next message]"
     assert len(shown["content"]) == len(blocks)
+
+
+OFFLINE = {"type": "web_search", "external_web_access": False, "search_context_size": "low"}
+FUNCTION = {"type": "function", "name": "f", "parameters": {"type": "object"}}
+
+
+@pytest.mark.parametrize("target", [CHAT, CLAUDE, Target("gemini_generate", "gemini", "gemini-2.5-flash")])
+def test_a_search_that_is_to_stay_offline_is_not_made_a_live_one(target: Target) -> None:
+    body, dropped = sent("openai_responses", target, tools=[OFFLINE, FUNCTION], tool_choice="auto")
+    assert "tools.web_search" in dropped
+    assert "search" not in str(body).lower()
+    assert len(body["tools"]) == 1
+    body, _ = sent("openai_responses", target, tools=[{**OFFLINE, "external_web_access": True}])
+    assert "search" in str(body).lower()
+    with pytest.raises(ApiError) as refusal:
+        sent("openai_responses", target, tools=[OFFLINE, FUNCTION], tool_choice={"type": "web_search"})
+    assert refusal.value.row.name == "unsupported_parameter"
+
+
+def test_a_search_that_is_to_stay_offline_stays_at_its_own_door() -> None:
+    body, dropped = sent("openai_responses", GPT, tools=[OFFLINE])
+    assert (body["tools"], dropped) == ([OFFLINE], ())

@@ -23,6 +23,7 @@ CARRIES: Mapping[str, Carriage] = {
     "custom_tool": "emulate",
     "strict_tool": "drop",
     "web_search": "map",
+    "offline_search": "drop",
     "web_search_domains": "drop",
     "web_fetch": "map",
     "code_execution": "map",

@@ -44,6 +44,7 @@ CARRIES: Mapping[str, Carriage] = {
     "custom_tool": "map",
     "strict_tool": "map",
     "web_search": "map",
+    "offline_search": "drop",
     "web_search_domains": "drop",
     "tool_choice": "map",
     "allowed_tools": "emulate",
