@@ -51,6 +51,7 @@ CONCEPTS: tuple[str, ...] = (
     "strict_tool",
     "web_search",
     "web_search_domains",
+    "offline_search",
     "web_fetch",
     "code_execution",
     "file_search",
@@ -188,6 +189,9 @@ def _tools(request: Request, found: dict[str, str]) -> None:
                     found.setdefault("cache_marker", "")
             case CustomTool():
                 found.setdefault("custom_tool", tool.name)
+            case HostedTool() if tool.offline:
+                forced = request.tool_choice is not None and request.tool_choice.name == tool.kind
+                found.setdefault("hosted_tool" if forced else "offline_search", tool.type)
             case HostedTool():
                 plain = tool.kind in _HOSTED and tool.is_plain
                 found.setdefault(tool.kind if plain else "hosted_tool", tool.type)

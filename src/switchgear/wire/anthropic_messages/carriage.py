@@ -23,6 +23,7 @@ CARRIES: Mapping[str, Carriage] = {
     "custom_tool": "emulate",
     "strict_tool": "map",
     "web_search": "map",
+    "offline_search": "drop",
     "web_search_domains": "map",
     "web_fetch": "map",
     "code_execution": "map",
@@ -84,4 +85,5 @@ FIELDS: Mapping[str, str] = {
     "stop": "stop_sequences",
     "json_schema": "output_config.format",
     "user": "metadata.user_id",
+    "output_cap": "max_tokens",
 }

@@ -21,7 +21,7 @@ from switchgear.wire.anthropic_messages.checks import (
 from switchgear.wire.anthropic_messages.content_in import read_content
 from switchgear.wire.anthropic_messages.frames import ABSENT
 from switchgear.wire.anthropic_messages.system import is_billing_header
-from switchgear.wire.anthropic_messages.tools_in import read_choice, read_tools
+from switchgear.wire.anthropic_messages.tools_in import read_choice, read_tools, searches_tools
 from switchgear.wire.call import Call
 from switchgear.wire.ir import (
     Effort,
@@ -35,7 +35,7 @@ from switchgear.wire.ir import (
     ToolResult,
     Turn,
 )
-from switchgear.wire.splice import repair_surrogates
+from switchgear.wire.splice import NULL, repair_surrogates
 from switchgear.wire.thinking import EFFORTS
 
 
@@ -132,6 +132,8 @@ def _extras(fields: Fields, config: dict[str, Any]) -> dict[str, Raw]:
         for key, value in found.items():
             if key not in known and value is not None:
                 extras[f"{holder}.{key}"] = Raw(_encode(value))
+    if searches_tools(fields):
+        extras["tools.tool_search"] = NULL
     return extras
 
 

@@ -50,7 +50,7 @@ _HOSTED: tuple[tuple[str, HostedKind], ...] = (
     ("mcp_toolset", "mcp"),
 )
 _SEARCH_OF_TOOLS = "tool_search_tool_"
-"""All tools are declared whole, so nothing is lost without it."""
+"""All tools are declared whole without it, which costs more input."""
 _MODES = {"auto": "auto", "any": "required", "none": "none", "tool": "named"}
 
 
@@ -82,6 +82,14 @@ def read_tools(fields: Fields) -> tuple[Tool, ...]:
         else:
             raise wrong_value(f"tools.{at}.type", f"'{kind[:64]}' is no type of tool that can be converted")
     return declared_once(found)
+
+
+def searches_tools(fields: Fields) -> bool:
+    """Whether the model is to search for its tools, which no other dialect knows."""
+    raw = fields.get("tools", b"")
+    if _SEARCH_OF_TOOLS.encode() not in bytes(raw):
+        return False
+    return any((tool.type or "").startswith(_SEARCH_OF_TOOLS) for tool in _decode_tools(raw))
 
 
 def read_choice(fields: Fields) -> tuple[ToolChoice | None, bool | None]:

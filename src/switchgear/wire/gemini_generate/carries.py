@@ -23,6 +23,7 @@ CARRIES: Mapping[str, Carriage] = {
     "custom_tool": "emulate",
     "strict_tool": "drop",
     "web_search": "map",
+    "offline_search": "drop",
     "web_search_domains": "drop",
     "web_fetch": "map",
     "code_execution": "map",
@@ -98,4 +99,5 @@ FIELDS: Mapping[str, str] = {
     "answer_audio": "generationConfig.responseModalities",
     "answer_image": "generationConfig.responseModalities",
     "safety": "safetySettings",
+    "output_cap": "generationConfig.maxOutputTokens",
 }

@@ -24,6 +24,7 @@ CARRIES: Mapping[str, Carriage] = {
     "custom_tool": "map",
     "strict_tool": "map",
     "web_search": "map",
+    "offline_search": "map",
     "web_search_domains": "map",
     "web_fetch": "drop",
     "code_execution": "map",
@@ -77,6 +78,7 @@ FIELDS: Mapping[str, str] = {
     "strict_tool": "tools.strict",
     "web_search": "tools",
     "web_search_domains": "tools.filters",
+    "offline_search": "tools.web_search",
     "web_fetch": "tools",
     "code_execution": "tools",
     "file_search": "tools",
@@ -92,4 +94,5 @@ FIELDS: Mapping[str, str] = {
     "json_schema": "text.format",
     "verbosity": "text.verbosity",
     "user": "safety_identifier",
+    "output_cap": "max_output_tokens",
 }
