@@ -64,6 +64,7 @@ CONCEPTS: tuple[str, ...] = (
     "parallel",
     # Knobs.
     "thinking",
+    "output_cap",
     "temperature",
     "top_p",
     "top_k",
@@ -211,6 +212,8 @@ def _knobs(request: Request, found: dict[str, str]) -> None:
     # Most are not said, so they are sifted without a step of ours for each.
     found.update(dict.fromkeys(compress(_KNOBS, map(is_not, _knobs_of(request), repeat(None))), ""))
     found.update(dict.fromkeys(compress(_WORDS, _words_of(request)), ""))
+    if request.output_tokens_max is not None:
+        found["output_cap"] = ""
     if request.n > 1:
         found["n"] = str(request.n)
     if request.logprobs or request.top_logprobs:

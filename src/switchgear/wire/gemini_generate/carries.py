@@ -36,6 +36,7 @@ CARRIES: Mapping[str, Carriage] = {
     "allowed_tools": "emulate",
     "parallel": "drop",
     "thinking": "map",
+    "output_cap": "map",
     "temperature": "map",
     "top_p": "map",
     "top_k": "map",

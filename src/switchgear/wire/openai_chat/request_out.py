@@ -50,6 +50,7 @@ CARRIES: Mapping[str, Carriage] = {
     "allowed_tools": "emulate",
     "parallel": "map",
     "thinking": "map",
+    "output_cap": "map",
     "temperature": "map",
     "top_p": "map",
     "top_k": "drop",

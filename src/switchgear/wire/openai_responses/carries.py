@@ -37,6 +37,7 @@ CARRIES: Mapping[str, Carriage] = {
     "allowed_tools": "map",
     "parallel": "map",
     "thinking": "map",
+    "output_cap": "map",
     "temperature": "map",
     "top_p": "map",
     "top_k": "drop",
