@@ -34,6 +34,7 @@ CONCEPTS: tuple[str, ...] = (
     "image",
     "image_url",
     "image_file_id",
+    "image_detail",
     "audio",
     "audio_url",
     "answer_audio_id",
@@ -44,6 +45,8 @@ CONCEPTS: tuple[str, ...] = (
     "video",
     "tool_result_image",
     "tool_result_file",
+    "citations",
+    "author",
     "cache_marker",
     # Tools.
     "tools",
@@ -64,6 +67,7 @@ CONCEPTS: tuple[str, ...] = (
     "parallel",
     # Knobs.
     "thinking",
+    "output_cap",
     "temperature",
     "top_p",
     "top_k",
@@ -118,6 +122,8 @@ def concepts(request: Request) -> dict[str, str]:
     """Every concept of a request, in the order of ``CONCEPTS`` → the detail that names it in an error."""
     found: dict[str, str] = {}
     for turn in request.turns:
+        if turn.name:
+            found.setdefault("author", turn.name)
         for part in turn.parts:
             if type(part) is not Text or part.cache:
                 _content(part, found)
@@ -152,6 +158,8 @@ def _content(part: object, found: dict[str, str]) -> None:
         case Image():
             concept = "image_file_id" if part.file_id else "image_url" if part.url else "image"
             found.setdefault(concept, "")
+            if part.detail:
+                found.setdefault("image_detail", "")
         case Audio():
             concept = "answer_audio_id" if part.answer_id else "audio_url" if part.url else "audio"
             found.setdefault(concept, part.media_type)
@@ -166,6 +174,8 @@ def _content(part: object, found: dict[str, str]) -> None:
                 else "file"
             )
             found.setdefault(concept, part.media_type)
+            if part.citable:
+                found.setdefault("citations", "")
         case Video():
             found.setdefault("video", part.media_type)
         case ToolResult():
@@ -211,6 +221,8 @@ def _knobs(request: Request, found: dict[str, str]) -> None:
     # Most are not said, so they are sifted without a step of ours for each.
     found.update(dict.fromkeys(compress(_KNOBS, map(is_not, _knobs_of(request), repeat(None))), ""))
     found.update(dict.fromkeys(compress(_WORDS, _words_of(request)), ""))
+    if request.output_tokens_max is not None:
+        found["output_cap"] = ""
     if request.n > 1:
         found["n"] = str(request.n)
     if request.logprobs or request.top_logprobs:

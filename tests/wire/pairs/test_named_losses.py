@@ -122,3 +122,108 @@ def test_a_search_that_is_to_stay_offline_is_not_made_a_live_one(target: Target)
 def test_a_search_that_is_to_stay_offline_stays_at_its_own_door() -> None:
     body, dropped = sent("openai_responses", GPT, tools=[OFFLINE])
     assert (body["tools"], dropped) == ([OFFLINE], ())
+
+
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "low"}}
+DECLARED = {"name": "f", "behavior": "NON_BLOCKING", "parameters": {"type": "OBJECT"}}
+GEMINI = Target("gemini_generate", "gemini", "gemini-2.5-flash")
+LOOK = {
+    "inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="},
+    "media_resolution": {},
+    "videoMetadata": {},
+}
+
+
+@pytest.mark.parametrize(
+    ("client", "target", "fields", "names"),
+    [
+        (
+            "openai_chat",
+            CLAUDE,
+            {"messages": [{"role": "user", "content": [IMAGE]}]},
+            {"messages.image_url.detail"},
+        ),
+        ("openai_chat", GPT, {"messages": [{"role": "user", "content": [IMAGE]}]}, set()),
+        (
+            "openai_chat",
+            GPT,
+            {"messages": [{"role": "user", "name": "bob", "content": "a"}]},
+            {"messages.name"},
+        ),
+        (
+            "openai_responses",
+            GEMINI,
+            {
+                "input": [
+                    {
+                        "role": "user",
+                        "content": [
+                            {
+                                "type": "input_image",
+                                "image_url": "data:image/png;base64,iVBORw0KGgo=",
+                                "detail": "high",
+                            }
+                        ],
+                    }
+                ]
+            },
+            {"input_image.detail"},
+        ),
+        (
+            "anthropic_messages",
+            CHAT,
+            {
+                "tools": [
+                    {
+                        "name": "f",
+                        "input_schema": {"properties": {"defer_loading": {}}},
+                        "input_examples": [{}],
+                    }
+                ]
+            },
+            {"tools.input_examples"},
+        ),
+        ("anthropic_messages", CHAT, {"metadata": {"user_id": "u", "more": 1}}, {"metadata.more"}),
+        (
+            "anthropic_messages",
+            CHAT,
+            {
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [
+                            {
+                                "type": "document",
+                                "source": {"type": "text", "media_type": "text/plain", "data": "x"},
+                                "citations": {"enabled": True},
+                            }
+                        ],
+                    }
+                ]
+            },
+            {"messages.content.document.citations"},
+        ),
+        (
+            "gemini_generate",
+            CHAT,
+            {"toolConfig": {"retrievalConfig": {"latLng": {}}}},
+            {"toolConfig.retrievalConfig"},
+        ),
+        (
+            "gemini_generate",
+            CHAT,
+            {"tools": [{"functionDeclarations": [DECLARED]}, {"googleSearch": {"timeRangeFilter": {}}}]},
+            {"tools.functionDeclarations.behavior", "tools.googleSearch.timeRangeFilter"},
+        ),
+        (
+            "gemini_generate",
+            CHAT,
+            {"contents": [{"parts": [LOOK, {"text": '"mediaResolution": 1'}]}]},
+            {"contents.parts.media_resolution", "contents.parts.videoMetadata"},
+        ),
+    ],
+)
+def test_what_has_no_place_elsewhere_is_named(
+    client: DialectName, target: Target, fields: dict[str, Any], names: set[str]
+) -> None:
+    assert set(sent(client, target, **fields)[1]) == names
