@@ -12,6 +12,7 @@ import msgspec
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import REPLY_BYTES_MAX
 from switchgear.kernel.usage import Usage
+from switchgear.wire.answer_form import read_answer
 from switchgear.wire.box_tags import BoxTags
 from switchgear.wire.dialect import Dialect, Head, Reader, Writer
 from switchgear.wire.events import (
@@ -230,31 +231,11 @@ class BridgedReply(msgspec.Struct, frozen=True):
 def convert_reply(
     upstream: Dialect, client: Dialect, body: bytes, head: Head, passage: Passage, copies: int = 1
 ) -> BridgedReply:
-    """A whole reply of one dialect in another; with ``copies``, as many of them packed. Never raises."""
-    return _converted(upstream.read_events, client, body, head, passage, copies)
-
-
-def gather_reply(
-    upstream: Dialect, client: Dialect, body: bytes, head: Head, passage: Passage, copies: int = 1
-) -> BridgedReply:
-    """The same of a stream that was read to its end: the whole reply that says as much. Never raises."""
-
-    def read(stream: bytes) -> list[Event]:
-        reader = upstream.reader()
-        return reader.feed(stream) + reader.finish()
-
-    return _converted(read, client, body, head, passage, copies)
-
-
-def _converted(
-    read: Callable[[bytes], list[Event]],
-    client: Dialect,
-    body: bytes,
-    head: Head,
-    passage: Passage,
-    copies: int,
-) -> BridgedReply:
-    events = join_whole([read(one) for one in unpacked(body)]) if copies > 1 else read(body)
+    """A whole reply of one dialect in another, or the stream of one read to its end; with ``copies``, as many
+    of them packed. Never raises."""
+    bodies = unpacked(body) if copies > 1 else [body]
+    answers = [read_answer(upstream, one) for one in bodies]
+    events = join_whole(answers) if copies > 1 else answers[0]
     events = _Settler(passage).settle(events)
     last = events[-1] if events else None
     if isinstance(last, Fault):
