@@ -174,9 +174,13 @@ class Pipeline:
         """Looks at every running call a few times a second, for as long as it is not cancelled."""
         while True:
             await asyncio.sleep(LOOK_INTERVAL_S)
-            now_ns = self._tools.books.clock.monotonic_ns()
-            for answerer in list(self._calls.values()):
-                answerer.look(now_ns)
+            self._look()
+
+    def _look(self) -> None:
+        # Apart from the waiting, which would keep the last call that was looked at, and its bodies with it.
+        now_ns = self._tools.books.clock.monotonic_ns()
+        for answerer in list(self._calls.values()):
+            answerer.look(now_ns)
 
     def _check_open(self) -> None:
         """Refuses at once what can't be served well. Raises ApiError."""

@@ -29,8 +29,8 @@ START_DEATHS_MAX = 6
 """A server whose children die so often in a row before the first call can be answered will not start."""
 
 # The controller's threads take turns at the same work. With a heap for each of them, every one of these heaps
-# grows to the whole peak; and large blocks that are taken from a heap leave holes in it. A body in a block of its
-# own grows without being copied, and goes back to the system when it is done with.
+# grows to the whole peak; and large blocks that are taken from a heap leave holes in it. A body in a block of
+# its own grows without being copied, and goes back to the system when it is done with.
 _MALLOC = {
     "controller": {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072"},
     "worker": {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "4194304"},
