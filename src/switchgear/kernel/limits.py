@@ -191,6 +191,10 @@ LOCAL_START_TIMEOUT_S = 60.0
 """First start of the embedded model."""
 HOPS_MAX = 4
 """Relays in a row, before it must be a loop."""
+LOG_LINES_MAX = 10_000
+"""Other log lines that wait to be written; beyond it the oldest are dropped and counted."""
+LOG_FLUSH_S = 1.0
+"""For the last lines of a process that ends, where nobody takes them."""
 REQUEST_LOG_LINES_MAX = 10_000
 """Log lines that wait to be written; more are dropped and counted."""
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from switchgear.kernel.log_lines import LineHandler
+
 LEVEL_VARIABLE = "SWITCHGEAR_SERVER_LOG_LEVEL"
 """Where a process finds the level that its parent was started with, in small letters."""
 
@@ -42,7 +44,7 @@ class JsonFormatter(logging.Formatter):
 def set_up_logging(role: str) -> None:
     """Sends every logger's lines of this process to stderr, from the level of ``LEVEL_VARIABLE`` up; ``role``
     says which process wrote them."""
-    output = logging.StreamHandler(sys.stderr)
+    output = LineHandler(sys.stderr.fileno())
     output.setFormatter(JsonFormatter(role))
     root = logging.getLogger()
     root.handlers[:] = [output]

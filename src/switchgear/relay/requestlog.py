@@ -4,13 +4,13 @@ Lines are gathered and written by a side thread every FLUSH_INTERVAL_S, so that 
 holds up a reply.
 """
 
-import os
 import threading
 from collections import deque
 
 import msgspec
 
-from switchgear.kernel.limits import REQUEST_LOG_LINES_MAX
+from switchgear.kernel.limits import LOG_FLUSH_S, REQUEST_LOG_LINES_MAX
+from switchgear.kernel.log_lines import write_all
 from switchgear.ledger.record import UsageRecord
 
 FLUSH_INTERVAL_S = 0.2
@@ -47,23 +47,18 @@ class RequestLog:
             self._lines.append(line)
 
     def close(self) -> None:
-        """Writes what waits."""
+        """Writes what waits, unless nobody takes it."""
         self._stopping.set()
-        self._thread.join()
-        self._write()
+        self._thread.join(LOG_FLUSH_S)
 
     def _write_often(self) -> None:
         while not self._stopping.wait(FLUSH_INTERVAL_S):
             self._write()
+        self._write()
 
     def _write(self) -> None:
         pieces: list[bytes] = []
         while self._lines:
             pieces.append(b'{"event":"request",' + self._encoder.encode(self._lines.popleft())[1:])
         if pieces:
-            data = b"\n".join(pieces) + b"\n"
-            while data:
-                try:
-                    data = data[os.write(self._descriptor, data) :]
-                except OSError:
-                    return  # a log that can't be written must not take the relay with it
+            write_all(self._descriptor, b"\n".join(pieces) + b"\n")
