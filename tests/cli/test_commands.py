@@ -4,8 +4,11 @@ Without these, a script could take a failure for success, or an operator could r
 """
 
 import json
+import shlex
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,6 +82,23 @@ def test_every_command_loads_and_has_help(sg) -> None:
     for name in COMMANDS:
         assert load(name).help, name
         assert sg(name, "--help").code == 0
+
+
+def every_command() -> Iterator[tuple[str, Any]]:
+    for name in COMMANDS:
+        command = load(name)
+        subs = getattr(command, "commands", None)
+        yield from ((f"{name} {sub}", found) for sub, found in subs.items()) if subs else [(name, command)]
+
+
+def test_the_examples_of_every_command_can_be_typed() -> None:
+    for name, command in every_command():
+        examples = [line.strip() for line in (command.epilog or "").splitlines() if "switchgear" in line]
+        assert examples, name
+        for example in examples:
+            assert example.startswith(f"switchgear {name}"), example
+            arguments = shlex.split(example)[1 + len(name.split()) :]
+            command.make_context(name, arguments)  # raises for an option or a value that there is not
 
 
 def test_check_tells_all_problems_and_exits_with_1(sg, tmp_path: Path) -> None:

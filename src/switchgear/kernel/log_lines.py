@@ -7,6 +7,11 @@ from collections import deque
 
 from switchgear.kernel.limits import LOG_FLUSH_S, LOG_LINES_MAX
 
+LOG_DESCRIPTOR = 2
+"""Of stderr."""
+
+_DROPPED = b'{"level":"warning","message":"log lines were dropped","dropped":%d}\n'
+
 
 class LineHandler(logging.Handler):
     """A bounded queue in front of a file descriptor. The oldest lines are dropped when nobody takes them."""
@@ -19,7 +24,7 @@ class LineHandler(logging.Handler):
         self._filled = threading.Event()
         self._emptied = threading.Event()
         self._emptied.set()
-        threading.Thread(target=self._write_forever, name="log", daemon=True).start()
+        self._thread: threading.Thread | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Takes a line, at once."""
@@ -34,6 +39,9 @@ class LineHandler(logging.Handler):
         self._emptied.clear()
         self._lines.append(line)
         self._filled.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._write_forever, name="log", daemon=True)
+            self._thread.start()
 
     def flush(self) -> None:
         """Waits a moment for what is on its way, as at the end of a process."""
@@ -43,14 +51,19 @@ class LineHandler(logging.Handler):
         while True:
             self._filled.wait()
             self._filled.clear()
-            while self._lines:
-                write_all(self._descriptor, self._lines.popleft().encode() + b"\n")
+            while (line := self._next()) is not None:
+                write_all(self._descriptor, line.encode() + b"\n")
             if dropped := self._dropped:
                 self._dropped = 0
-                write_all(self._descriptor, b'{"level":"warning","message":"log lines were dropped",'
-                          b'"dropped":%d}\n' % dropped)
+                write_all(self._descriptor, _DROPPED % dropped)
             if not self._lines:
                 self._emptied.set()
+
+    def _next(self) -> str | None:
+        try:
+            return self._lines.popleft()
+        except IndexError:  # whoever drops lines may have been quicker
+            return None
 
 
 def write_all(descriptor: int, data: bytes) -> None:

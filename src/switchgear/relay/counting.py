@@ -17,6 +17,7 @@ from switchgear.kernel.limits import (
     COUNT_UPSTREAM_TIMEOUT_S,
     ERROR_BODY_BYTES_MAX,
 )
+from switchgear.link.snapshot import Principal
 from switchgear.net.transport import TransportFault
 from switchgear.relay.admit import Caller, identify, terms_for
 from switchgear.relay.alias import read_alias
@@ -95,8 +96,9 @@ class TokenCounter:
         if operation == "openai_responses":
             call, candidates = await self._grounded(call, candidates, view, asker.caller)
         passed_on = passed_on_headers(request.header, asker.hops, call.operation)
+        who = asker.caller.principal
         for candidate in candidates:
-            if (answer := await self._ask(candidate, call, dialect, passed_on)) is not None:
+            if (answer := await self._ask(candidate, call, dialect, passed_on, who)) is not None:
                 return answer
         text = dialect.input_text(call)
         tokens = await count_or_guess(tools.count, text, model) + dialect.overhead_tokens(call)
@@ -137,11 +139,11 @@ class TokenCounter:
         return ground.call, tuple(counting[:1])
 
     async def _ask(
-        self, candidate: Candidate, call: Call, dialect: Dialect, passed_on: PassedOn
+        self, candidate: Candidate, call: Call, dialect: Dialect, passed_on: PassedOn, who: Principal
     ) -> bytes | None:
         """What the upstream says; None when it says nothing of use."""
         tools = self._tools
-        preparation = Preparation(call, dialect, "", tools.seals, tools.fetch, tools.thoughts.find)
+        preparation = Preparation(call, dialect, who, tools.seals, tools.fetch, tools.thoughts.find)
         try:
             async with asyncio.timeout(COUNT_UPSTREAM_TIMEOUT_S):
                 exchange = await open_exchange(

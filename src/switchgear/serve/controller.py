@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--parent-fd", type=int, required=True)
     options = parser.parse_args(argv)
     boot = Boot.read(options.boot_fd)
-    set_up_logging("controller")
+    set_up_logging("controller", boot.server.log_level, boot.server.log_format)
     home = Home(Path(boot.data))
     try:
         home.create()

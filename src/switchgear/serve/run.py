@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     _keep_from_children(vars(options).values())
     boot = Boot.read(options.boot_fd)
-    set_up_logging("supervisor")
+    set_up_logging("supervisor", boot.server.log_level, boot.server.log_format)
     welcome = read_unnamed(options.welcome_fd).decode()
     os.close(options.welcome_fd)
     return supervise(boot, options.listener_fd, lambda: say_welcome(welcome, Home(Path(boot.data))))

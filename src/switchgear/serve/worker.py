@@ -27,7 +27,7 @@ GC_THRESHOLD = 20_000
 def main() -> int:
     options = _options()
     boot = Boot.read(options.boot_fd)
-    set_up_logging("worker")
+    set_up_logging("worker", boot.server.log_level, boot.server.log_format)
     _pin(options.index)
     _calm_collector()
     uvloop.run(_run(options, boot))
@@ -42,6 +42,7 @@ async def _run(options: argparse.Namespace, boot: Boot) -> None:
         Home(Path(boot.data)),
         options.index,
         RoutedTransport(LeanTransport(), _other_transport),
+        log_format=boot.server.log_format,
         connections_max=client_connections_max(raise_descriptor_limit()),
     )
     watch_pipe(options.announced_fd, worker.announced)

@@ -9,7 +9,7 @@ import typer
 from sqlalchemy import Connection
 
 from switchgear.cli.opened import now_ms, secrets_of, store_of
-from switchgear.cli.options import DATA_DEFAULT, Data, File, Json, new_app
+from switchgear.cli.options import DATA_DEFAULT, Data, File, Json, example, new_app
 from switchgear.cli.output import print_json
 from switchgear.cli.pushed import push_changes
 from switchgear.config.check import Checked, known_of, load
@@ -23,7 +23,7 @@ from switchgear.vendors.shipped import shipped
 app = new_app()
 
 
-@app.command()
+@app.command(epilog=example("switchgear apply config.toml"))
 def apply(
     file: File,
     data: Data = DATA_DEFAULT,

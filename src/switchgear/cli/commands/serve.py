@@ -14,14 +14,13 @@ from switchgear.cli.banner import Started, banner
 from switchgear.cli.commands.apply import read_config
 from switchgear.cli.offers import Offer, credentials_of, offers
 from switchgear.cli.opened import folder_problem, now_ms, secrets_of, store_of, vault_of
-from switchgear.cli.options import DATA_DEFAULT, Data, new_app
+from switchgear.cli.options import DATA_DEFAULT, Data, example, new_app
 from switchgear.cli.output import Failure
 from switchgear.config.check import Checked
 from switchgear.config.defaults import FIRST_NAME, first_config
 from switchgear.config.server import resolve_server
 from switchgear.kernel.config import Config, ServerConfig
 from switchgear.kernel.home import Home
-from switchgear.kernel.log import LEVEL_VARIABLE
 from switchgear.kernel.principal import Principal
 from switchgear.serve.boot import Boot
 from switchgear.serve.run import become_supervisor
@@ -48,7 +47,7 @@ class Prepared(msgspec.Struct, frozen=True):
     admin: str
 
 
-@app.command()
+@app.command(epilog=example("switchgear serve --config config.toml --data data --port 8080"))
 def serve(
     config: Annotated[
         Path | None, typer.Option("--config", help="Configuration file.", metavar="FILE", readable=False)
@@ -100,11 +99,10 @@ def prepare(data: Path, wanted: Config | None) -> Prepared:
 
 
 def settings(checked: Checked, flags: Mapping[str, object]) -> ServerConfig:
-    """The server's settings in force. Child processes find the log level in their environment."""
+    """The server's settings in force."""
     server, _, problems = resolve_server(checked.config.server, os.environ, flags, lines=checked.lines)
     if problems:
         raise Failure(problems[0].text())
-    os.environ[LEVEL_VARIABLE] = server.log_level
     return server
 
 
