@@ -1,4 +1,4 @@
-"""P14: without it one key, or a client without any, could take the relay from everybody else.
+"""P13: without it one key, or a client without any, could take the relay from everybody else.
 
 Each attack runs as hard as a client can while another key calls, from the same address. Client, upstream and
 server share the cores of one machine, so that the bound has a floor; what matters is that every call is
