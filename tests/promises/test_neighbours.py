@@ -8,6 +8,7 @@ served, and none has to wait for what others do.
 import asyncio
 import contextlib
 import json
+import resource
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -191,6 +192,8 @@ async def house(request: pytest.FixtureRequest, tmp_path: Any) -> AsyncIterator[
 
 @pytest.mark.process
 async def test_no_key_takes_from_another(house: House) -> None:
+    for pid in [*house.server.pids("worker"), *house.server.pids("controller")]:
+        assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (DESCRIPTORS, DESCRIPTORS)
     quiet_s = statistics.median(await latencies_s(house))
     for attack in ATTACKS:
         attackers = [asyncio.create_task(attack(house)) for _ in range(HARD)]
