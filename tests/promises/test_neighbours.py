@@ -7,6 +7,7 @@ served, and none has to wait for what others do.
 
 import asyncio
 import contextlib
+import itertools
 import json
 import resource
 import statistics
@@ -108,6 +109,12 @@ async def refused_calls(house: House) -> None:
     await forever(house, house.call("unknown"))
 
 
+async def unknown_keys(house: House) -> None:
+    for number in itertools.count():
+        key = f"sk-unknown-{id(asyncio.current_task())}-{number}".encode()
+        await house.say(house.call("gpt-5.2").replace(house.attacker.encode(), key))
+
+
 async def calls(house: House) -> None:
     await forever(house, house.call("gpt-5.2"))
 
@@ -137,6 +144,7 @@ async def idle_connections(house: House) -> None:
 ATTACKS: list[Attack] = [
     counting,
     refused_calls,
+    unknown_keys,
     calls,
     large_replies,
     broken_chunks,

@@ -26,6 +26,7 @@ from switchgear.kernel.limits import (
     BODY_READ_TIMEOUT_S,
     IN_FLIGHT_MAX,
     LOOK_INTERVAL_S,
+    UNREAD_BODY_BYTES_MAX,
 )
 from switchgear.relay.admit import (
     Caller,
@@ -298,6 +299,8 @@ class Pipeline:
         preparation.allow(hold.output_tokens)
         candidates = candidates[first:]
         first, prepared = await preparation.first_prepared(candidates)
+        if (more := len(prepared.body) - max(holding.bytes, UNREAD_BODY_BYTES_MAX)) > 0:
+            await holding.grow(more)  # files that it names by their links stand in it now
         check_tools(terms, prepared.calls)
         if answerer.keeping is not None and answerer.keeping.runs == "here":
             await answerer.go_on_alone(call, prepared)
