@@ -14,6 +14,7 @@ from switchgear.net.lean_request import Origin
 from switchgear.net.own_lack import is_own_lack
 from switchgear.net.transport import Timeouts, TransportFault, UpstreamRequest
 from switchgear.net.transport_lean import LeanTransport
+from switchgear.serve.descriptors import client_connections_max, upstream_connections_max
 
 TIMEOUTS = Timeouts(2.0, 2.0, 2.0, 5.0)
 OURS = [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL]
@@ -68,3 +69,33 @@ async def test_connections_that_are_kept_make_room_for_one_that_is_needed(
                 monkeypatch.setattr("switchgear.net.transport_lean.dial", scarce)
         assert client.connections_opened == 2
         await client.close()
+
+
+async def test_all_upstreams_together_get_no_more_connections_than_there_are() -> None:
+    async def script(peer: Peer) -> None:
+        while await peer.request():
+            await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n")
+            await peer.until_closed()
+
+    client = LeanTransport(connections_max=2)
+    async with RawServer(script) as first, RawServer(script) as second:
+        running = [
+            await client.open(UpstreamRequest("POST", one.url, ()), TIMEOUTS) for one in (first, second)
+        ]
+        with pytest.raises(TransportFault) as raised:
+            await client.open(UpstreamRequest("POST", first.url, ()), TIMEOUTS)
+        assert raised.value.kind == "no_room"
+        running[0].close()
+        await asyncio.sleep(0)  # the loop closes it
+        running.append(await client.open(UpstreamRequest("POST", second.url, ()), TIMEOUTS))
+        for response in running:
+            response.close()
+        await client.close()
+
+
+@pytest.mark.parametrize(
+    ("descriptors", "clients", "upstreams"), [(1024, 480, 480), (1 << 20, 16_384, 16_384), (40, 16, 16)]
+)
+def test_descriptors_are_shared_out(descriptors: int, clients: int, upstreams: int) -> None:
+    assert client_connections_max(descriptors) == clients
+    assert upstream_connections_max(descriptors) == upstreams

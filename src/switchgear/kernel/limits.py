@@ -91,6 +91,8 @@ HEALTH_PUSH_TIMEOUT_S = 2.0
 IN_FLIGHT_MAX = 4096
 """Requests of one worker; over it a 503 at once."""
 CONNECTIONS_PER_ORIGIN_MAX = 4096
+UPSTREAM_CONNECTIONS_MAX = 16_384
+"""To all upstreams, where descriptors allow so many."""
 IDLE_CONNECTIONS_PER_ORIGIN_MAX = 128
 IDLE_CONNECTION_S_MAX = 30.0
 DIRECTORY_KEYS_MAX = 100_000
