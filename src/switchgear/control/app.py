@@ -18,6 +18,7 @@ from switchgear.control.counting import TokenCounter
 from switchgear.control.ingest import Ingest
 from switchgear.control.leases import Leases
 from switchgear.control.local_model import LocalModel
+from switchgear.control.logins import Logins
 from switchgear.control.metrics import Metrics
 from switchgear.control.recovery import Recovery
 from switchgear.control.responses import Responses
@@ -74,13 +75,12 @@ from switchgear.link.protocol import (
 )
 from switchgear.link.unix import LinkServer
 from switchgear.store.accounts import book_return, lease_totals
-from switchgear.store.admins import check_admin
 from switchgear.store.auditing import drift
 from switchgear.store.db import Database, StoreError
 from switchgear.store.epochs import epoch_state, open_epoch
 from switchgear.store.keys import find_principal
 from switchgear.store.leased import outstanding
-from switchgear.store.vault import Vault
+from switchgear.store.vault import Vault, load_metrics_token
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +108,7 @@ class Controller:
         self._leases = Leases(self._store, self.workers, self._clock, self.metrics)
         self._configuration = Configuration(self._store, vault, self.workers, self.metrics, settings)
         self._responses = Responses(self._store, self.workers, self._clock, settings.responses_retention_days)
+        self._logins = Logins(self._store, self._clock, load_metrics_token(home))
         self._counter = TokenCounter()
         self._local_model = LocalModel(self._clock)
         self._thoughts = Kept(THOUGHTS_BYTES_MAX, THOUGHTS_KEEP_S)
@@ -143,6 +144,7 @@ class Controller:
         await self._book_the_rest()
         await self._local_model.close()
         self._counter.close()
+        self._logins.close()
         self._store.close()
         log.info("the controller has stopped")
 
@@ -259,8 +261,7 @@ class Controller:
         if isinstance(body, MetricsPage):
             return Text(self.metrics.page())
         if isinstance(body, CheckAdmin):
-            known = await self._store.read(partial(check_admin, name=body.name, password=body.password))
-            return Ok() if known else Failed("the name or the password is wrong")
+            return await self._logins.check(body)
         if isinstance(body, KeepResponse | FindResponse | DropResponse | ClaimBill):
             return await self._responses.answer(body)
         if isinstance(body, StopCalls):

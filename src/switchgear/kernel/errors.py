@@ -62,6 +62,12 @@ _SERVER = "server_error"
 
 NO_KEY = _row("no_key", 401, _INVALID, None, "client", "no API key in any known place", False)
 BAD_KEY = _row("bad_key", 401, _INVALID, "invalid_api_key", "client", "the key is not known", False)
+BAD_LOGIN = _row(
+    "bad_login", 401, _INVALID, None, "client", "an operator's login or token is missing or wrong", False
+)
+LOGIN_THROTTLED = _row(
+    "login_throttled", 429, "requests", None, "client", "too many wrong logins of this account or address"
+)
 KEY_DISABLED = _row("key_disabled", 401, _INVALID, "invalid_api_key", "client", "the key was disabled", False)
 KEY_EXPIRED = _row("key_expired", 401, _INVALID, "invalid_api_key", "client", "the key has expired", False)
 USER_DISABLED = _row(

@@ -120,6 +120,31 @@ RESERVE_OUTPUT_TOKENS = 4096
 RESERVE_IMAGE_TOKENS = 5_000
 """Held for a picture behind a URL; the dearest tilings of large models stay under it."""
 
+# Requests that come to nothing.
+REFUSAL_RECORDS_BURST = 256
+"""Records of one key in one worker that are written one by one; after them so many a minute, the rest is
+counted."""
+REFUSAL_RECORDS_PER_MINUTE = 12
+REFUSAL_LINES_BURST = 30
+"""Log lines about refused strangers, of one address, or one /64 of IPv6; after them so many a minute."""
+REFUSAL_LINES_PER_MINUTE = 30
+REFUSAL_LINES_IN_ALL_PER_MINUTE = 3_000
+REFUSAL_SOURCES_MAX = 4_096
+
+# Logins of operators.
+LOGIN_FAILURES_FREE = 5
+"""Wrong logins of one account or address before it has to wait."""
+LOGIN_WAIT_S_MAX = 60.0
+"""The wait doubles from one second up to this."""
+LOGIN_FORGET_S = 900.0
+"""Without a further failure they are forgotten after so long."""
+LOGIN_SOURCES_MAX = 4_096
+LOGIN_CHECKS_MAX = 4
+"""Passwords that wait to be checked, at 50 ms each; more are told to come again."""
+LOGIN_REMEMBER_S = 300.0
+"""A login that was right is known again without the work, so that no guessing elsewhere holds it up."""
+LOGINS_REMEMBERED_MAX = 64
+
 # What is kept, and for how long.
 USAGE_RETENTION_DAYS = 400
 """Records of requests: a year and a month, so that a month can be set beside that of the year before."""

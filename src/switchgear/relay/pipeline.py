@@ -51,7 +51,6 @@ from switchgear.relay.limiter import State
 from switchgear.relay.plan import Candidate, plan, why_not
 from switchgear.relay.prepare import Preparation, Prepared
 from switchgear.relay.replies import base_headers, limit_headers
-from switchgear.relay.requestlog import Refusal
 from switchgear.relay.tools import Tools
 from switchgear.relay.view import View
 from switchgear.wire.call import Call, InPath, Operation
@@ -198,19 +197,8 @@ class Pipeline:
         dialect = DIALECT_OF_OPERATION[operation]
         status, headers, body = dialect.render_error(error, request_id)
         reply.send_whole(status, base_headers(request_id, dialect.name) + headers, body)
-        books = self._tools.books
-        books.meters.refused(error.row.name)
-        books.log.add(
-            Refusal(
-                request_id,
-                books.clock.now_ms(),
-                request.method,
-                request.path[:256],
-                status,
-                error.row.name,
-                request.peer_ip,
-            )
-        )
+        self._tools.books.meters.refused(error.row.name)
+        self._tools.refusal_lines.add(request, request_id, error, status, self._tools.view().trusted)
 
     async def _relay(
         self,

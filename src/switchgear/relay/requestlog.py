@@ -16,7 +16,7 @@ from switchgear.ledger.record import UsageRecord
 FLUSH_INTERVAL_S = 0.2
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class Refusal(msgspec.Struct, frozen=True, omit_defaults=True):
     """A request that ended before an account was known."""
 
     request_id: str
@@ -26,6 +26,9 @@ class Refusal(msgspec.Struct, frozen=True):
     status: int
     error: str
     client_ip: str
+    """Behind a trusted proxy, that of the client."""
+    left_out: int = 0
+    """Refusals of the same address before this one that have no line of their own."""
 
 
 class RequestLog:
@@ -41,9 +44,10 @@ class RequestLog:
         self._thread = threading.Thread(target=self._write_often, name="request-log", daemon=True)
         self._thread.start()
 
-    def add(self, line: UsageRecord | Refusal) -> None:
-        """Takes a line; the oldest that waits is dropped when there are too many."""
-        if self._wanted:
+    def add(self, line: UsageRecord | Refusal, *, always: bool = False) -> None:
+        """Takes a line; the oldest that waits is dropped when there are too many. ``always``: whatever the
+        level."""
+        if self._wanted or always:
             self._lines.append(line)
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from switchgear.relay.following import Follower
 from switchgear.relay.health import Health
 from switchgear.relay.meter import Count
 from switchgear.relay.prepare import Fetch
+from switchgear.relay.refusals import RefusalLines
 from switchgear.relay.responses import Responses
 from switchgear.relay.thoughts import KeptThoughts
 from switchgear.relay.upstream_store import UpstreamStore
@@ -34,5 +35,6 @@ class Tools(msgspec.Struct, frozen=True):
     responses: Responses
     upstream_store: UpstreamStore
     follower: Follower
+    refusal_lines: RefusalLines
     view: Callable[[], View]
     """The configuration as it stands; a call takes it once."""

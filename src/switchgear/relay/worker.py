@@ -5,6 +5,7 @@ States: connecting (no snapshot yet, not ready) → serving → draining → gon
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -46,11 +47,12 @@ from switchgear.relay.following import Follower
 from switchgear.relay.funds import Funds
 from switchgear.relay.health import Health
 from switchgear.relay.http1.server import HttpServer
-from switchgear.relay.journal import Journal
+from switchgear.relay.journal import Journal, JournalBroken
 from switchgear.relay.limiter import RateTable
 from switchgear.relay.locate import Locator
 from switchgear.relay.metrics import Meters
 from switchgear.relay.pipeline import Pipeline
+from switchgear.relay.refusals import RefusalLines, RefusedRecords
 from switchgear.relay.requestlog import RequestLog
 from switchgear.relay.responses import Responses
 from switchgear.relay.seals import EnvelopeSeals
@@ -88,10 +90,19 @@ class Worker:
         self._log = RequestLog(2, wanted=log.isEnabledFor(logging.INFO))
         self._transport = transport
         self._files = Files(Fetcher())
+        self._refused_records = RefusedRecords()
         self._hinted = 0
         self._draining = False
         self._refused = asyncio.Event()
-        books = Books(self._journal, self._funds, self._limiter, self._meters, self._log, self._clock)
+        books = Books(
+            self._journal,
+            self._funds,
+            self._limiter,
+            self._meters,
+            self._log,
+            self._clock,
+            self._refused_records,
+        )
         locator = Locator(self._link.call)
         responses = Responses(
             BulkLink(home).call, lambda: self._directory.pepper, self._meters, self._clock, self.epoch
@@ -111,6 +122,7 @@ class Worker:
             responses,
             upstream_store,
             self._follower,
+            RefusalLines(self._log, self._clock),
             self._current,
         )
         self._pipeline = Pipeline(tools)
@@ -166,6 +178,7 @@ class Worker:
 
     async def _leave(self) -> None:
         await self._follower.close()
+        self._write_left_out(everything=True)
         self._funds.give_back_all()
         self._link.notify(self._meters.stats())
         await self._transport.close()
@@ -245,7 +258,14 @@ class Worker:
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(STATS_INTERVAL_S)
+            self._write_left_out()
             self._link.notify(self._meters.stats())
+
+    def _write_left_out(self, *, everything: bool = False) -> None:
+        """Records of refused calls that stand for others, once no further call brings them."""
+        for record in self._refused_records.overdue(self._clock.monotonic_ns(), everything=everything):
+            with contextlib.suppress(JournalBroken):
+                self._journal.append(record)
 
     async def _hint(self) -> None:
         """Tells the controller that there is something to ingest; many records share one hint."""
