@@ -22,6 +22,8 @@ from switchgear.control.logins import Logins
 from switchgear.control.metrics import Metrics
 from switchgear.control.recovery import Recovery
 from switchgear.control.responses import Responses
+from switchgear.control.retention import DiskWatch, Retention
+from switchgear.control.steady import SteadyClock
 from switchgear.control.threads import StoreThreads
 from switchgear.control.workers import Workers
 from switchgear.kernel.clock import Clock, SystemClock
@@ -30,12 +32,13 @@ from switchgear.kernel.home import Home
 from switchgear.kernel.kept import Kept
 from switchgear.kernel.limits import (
     CONFIG_POLL_INTERVAL_S,
+    DISK_LOOK_INTERVAL_S,
     DRIFT_INTERVAL_S,
     DRIFT_REST_FACTOR,
     EPOCH_RETRY_S,
     GAUGE_INTERVAL_S,
     INGEST_POLL_INTERVAL_S,
-    RESPONSE_SWEEP_INTERVAL_S,
+    RETENTION_INTERVAL_S,
     THOUGHTS_BYTES_MAX,
     THOUGHTS_KEEP_S,
 )
@@ -107,7 +110,19 @@ class Controller:
         self._recovery = Recovery(home, self._store, self._ingest, self._clock)
         self._leases = Leases(self._store, self.workers, self._clock, self.metrics)
         self._configuration = Configuration(self._store, vault, self.workers, self.metrics, settings)
-        self._responses = Responses(self._store, self.workers, self._clock, settings.responses_retention_days)
+        self._steady = SteadyClock(self._clock)
+        self._disk = DiskWatch(home.path, self.metrics)
+        self._responses = Responses(
+            self._store,
+            self.workers,
+            self._clock,
+            settings.responses_retention_days,
+            self._steady.now_ms,
+            lambda: self._disk.is_low,
+        )
+        self._retention = Retention(
+            self._store, self._steady, self._responses, self.metrics, settings.usage_retention_days
+        )
         self._logins = Logins(self._store, self._clock, load_metrics_token(home))
         self._counter = TokenCounter()
         self._local_model = LocalModel(self._clock)
@@ -124,6 +139,7 @@ class Controller:
         try:
             await self._bury_dead()
             await self._configuration.load()
+            await self._retention.load()
             await self.server.start(self._home.link_address())
             log.info("the controller listens", extra={"version": self._configuration.snapshot.version})
             self._spawn(self._repeat(self._ingest_all, INGEST_POLL_INTERVAL_S, self._journal_grew))
@@ -131,7 +147,8 @@ class Controller:
             self._spawn(self._repeat(self._watch_configuration, CONFIG_POLL_INTERVAL_S))
             self._spawn(self._repeat(self._set_gauges, GAUGE_INTERVAL_S))
             self._spawn(self._repeat(self._set_drift, DRIFT_INTERVAL_S))
-            self._spawn(self._repeat(self._responses.sweep, RESPONSE_SWEEP_INTERVAL_S))
+            self._spawn(self._repeat(self._disk.look, DISK_LOOK_INTERVAL_S))
+            self._spawn(self._repeat(self._retention.sweep, RETENTION_INTERVAL_S))
             await stop.wait()
         finally:
             await self._close()

@@ -417,7 +417,6 @@ RESPONSE_ROW_BYTES = 512
 """Counted for each response on top of its content."""
 RESPONSE_SWEEP_ROWS = 32
 """Deleted in one transaction, which nobody should wait for: each may be large."""
-RESPONSE_SWEEP_INTERVAL_S = 60.0
 RESPONSE_KEEP_TIMEOUT_S = 1.0
 """An answer waits so long to be kept; then it goes out unkept."""
 RESPONSE_KEEP_BATCH = 64
