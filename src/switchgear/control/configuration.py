@@ -14,7 +14,7 @@ from switchgear.control.metrics import Metrics
 from switchgear.control.snapshot import SnapshotError, compile_snapshot
 from switchgear.control.threads import StoreThreads
 from switchgear.control.workers import Workers
-from switchgear.kernel.config import ControllerSettings
+from switchgear.kernel.config import ServerConfig
 from switchgear.kernel.limits import SNAPSHOT_PUSH_TIMEOUT_S
 from switchgear.link.peer import LinkAway, Peer
 from switchgear.link.protocol import Failed, NewSnapshot, Ok, Refreshed
@@ -40,7 +40,7 @@ class Configuration:
         vault: Vault,
         workers: Workers,
         metrics: Metrics,
-        settings: ControllerSettings,
+        settings: ServerConfig,
     ) -> None:
         self._store = store
         self._vault = vault
@@ -50,6 +50,8 @@ class Configuration:
         self._turn = asyncio.Lock()
         self._snapshot: Snapshot | None = None
         self._failed_version: int | None = None
+        self._stamp: object = None
+        """Of the database when its version was last looked at."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -79,7 +81,11 @@ class Configuration:
 
     async def is_stale(self) -> bool:
         """Whether the database has a version that was neither compiled nor refused. Raises StoreError."""
+        stamp = self._store.stamp()
+        if stamp == self._stamp:
+            return False
         version = await self._store.read(config_version)
+        self._stamp = stamp
         return version not in (self.snapshot.version, self._failed_version)
 
     async def refresh(self) -> Refreshed | Failed:

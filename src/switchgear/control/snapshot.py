@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from switchgear.catalog.price import Price
 from switchgear.catalog.schema import Model
 from switchgear.control.local_settings import MODEL_ALIAS
-from switchgear.kernel.config import ChannelConfig, ControllerSettings
+from switchgear.kernel.config import ChannelConfig, ServerConfig
 from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.limits import LOCAL_CALLS_MAX
 from switchgear.link.snapshot import ChannelView, ModelView, Snapshot
@@ -31,7 +31,7 @@ def compile_snapshot(
     operator_prices: Iterable[Price],
     data: Shipped,
     environ: Mapping[str, str],
-    settings: ControllerSettings = ControllerSettings(),
+    settings: ServerConfig = ServerConfig(),
 ) -> Snapshot:
     """Everything but keys. An enabled channel without a credential is left out, with a line in the log.
 

@@ -6,6 +6,7 @@ The reader of the file makes these; the store applies them by name. Nothing here
 import msgspec
 
 from switchgear.kernel.limits import DRAIN_S, FETCH_PORTS, RESPONSES_RETENTION_DAYS, USAGE_RETENTION_DAYS
+from switchgear.kernel.log import LogFormat
 from switchgear.kernel.money import PPM
 
 DEFAULT_GROUP = "default"
@@ -21,6 +22,8 @@ class ServerConfig(msgspec.Struct, frozen=True):
     """CIDR of proxies whose ``x-forwarded-for`` is believed."""
     log_level: str = "info"
     """``debug``, ``info``, ``warning`` or ``error``."""
+    log_format: LogFormat = "auto"
+    """``text``, ``json``, or ``auto``: text on a terminal, else JSON."""
     drain_s: float = DRAIN_S
     """How long running calls get to finish after SIGTERM."""
     responses_retention_days: int = RESPONSES_RETENTION_DAYS
@@ -29,19 +32,6 @@ class ServerConfig(msgspec.Struct, frozen=True):
     """How long the record of each request is kept; after that only what it cost is, in sums by day."""
     fetch_ports: tuple[int, ...] = FETCH_PORTS
     """TCP ports that links in requests may name."""
-
-
-class ControllerSettings(msgspec.Struct, frozen=True):
-    """What the controller must know of ``ServerConfig``; it crosses to its process as one JSON value."""
-
-    trusted_proxies: tuple[str, ...] = ()
-    responses_retention_days: int = RESPONSES_RETENTION_DAYS
-    usage_retention_days: int = USAGE_RETENTION_DAYS
-    fetch_ports: tuple[int, ...] = FETCH_PORTS
-
-    @staticmethod
-    def of(server: ServerConfig) -> "ControllerSettings":
-        return msgspec.convert(server, ControllerSettings, from_attributes=True)
 
 
 class GroupConfig(msgspec.Struct, frozen=True):

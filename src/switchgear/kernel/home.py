@@ -21,6 +21,7 @@ class Home:
         self.master_key = self.secrets / "master.key"
         self.metrics_token = self.secrets / "metrics.token"
         self.pepper = self.secrets / "pepper.key"
+        self.unshown = self.secrets / "unshown"
         self.link_socket = self.run / "link.sock"
         self.rates = self.run / "rates.bin"
         self.lock = self.run / "lock"

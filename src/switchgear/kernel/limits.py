@@ -115,10 +115,21 @@ HOLD_WAIT_S = 3.0
 for quick ones on a busy machine, short of the link's own deadline."""
 HOLD_WAIT_MS = int(HOLD_WAIT_S * 1000)
 HOLD_WAITERS_MAX = 1024
+HOLD_SHARE = 8
+"""A call that names no cap of its own holds at most this part of what is available."""
 RESERVE_OUTPUT_TOKENS = 4096
-"""Held for the output of a call that names no cap of its own."""
+"""Held at least for the output of such a call: with less its answer is of no use."""
+RESERVE_OUTPUT_TOKENS_UNKNOWN = 131_072
+"""Held at most for the output of such a call, where nobody knows the model's own maximum."""
+HOLD_STEP_TOKENS = 4096
+"""Of output, by which the hold of a stream grows when it writes more than was held."""
+HOLD_AHEAD_TOKENS = 512
+"""Such a step is taken so long before it is needed."""
 RESERVE_IMAGE_TOKENS = 5_000
 """Held for a picture behind a URL; the dearest tilings of large models stay under it."""
+RESERVE_FILE_TOKENS = 258_000
+"""Held for a document, sound or film behind a URL or an id: a thousand pages, or a quarter of an hour of
+film."""
 
 # Requests that come to nothing.
 REFUSAL_RECORDS_BURST = 256
@@ -283,22 +294,27 @@ LOCAL_CRASH_WINDOW_S = 60.0
 
 # Token counts in the controller.
 COUNT_TEXT_CHARS_MAX = 256 * KIB
-"""Counted in about 5 ms, during which no other Python thread runs."""
+"""Counted in about 5 ms."""
 COUNT_WAITING_MAX = 256
+COUNT_ANSWER_TIMEOUT_S = 5.0
+"""For the process that counts, its start and the loading of a vocabulary included."""
+COUNT_PROCESS_IDLE_S = 60.0
+"""After so long without a question it ends, and its 90 MiB are free again."""
 
 # The controller.
 METRIC_SERIES_MAX = 4096
 """Of one kind, of one worker."""
 STORE_TASKS_MAX = 4096
 """Waiting for the controller's writer thread; beyond it a worker is told to come again."""
-CONFIG_POLL_INTERVAL_S = 0.25
+CONFIG_POLL_INTERVAL_S = 0.5
 SNAPSHOT_PUSH_TIMEOUT_S = 2.0
-INGEST_POLL_INTERVAL_S = 0.1
+CONTROLLER_LOOK_INTERVAL_S = 10.0
+"""Journals, and epochs of the dead, are looked at for no reason so often; else when there is one."""
+CONTROLLER_RETRY_S = 0.25
+"""After a fault, or while a worker still dies."""
 DRIFT_INTERVAL_S = 30.0
 DRIFT_REST_FACTOR = 20
 """Beyond the interval, the look at all transfers rests for so many times as long as it took."""
-GAUGE_INTERVAL_S = 1.0
-EPOCH_RETRY_S = 0.5
 QUARANTINE_FILES_MAX = 16
 STORE_READERS = 3
 INGEST_READ_BYTES = 1 * MIB
@@ -317,13 +333,48 @@ CLIENT_BUFFER_BYTES_MAX = 32 * KIB
 UNREAD_BODY_BYTES_MAX = 128 * KIB
 """Of a body that nobody has asked for yet, as the key is still being checked."""
 PIPELINED_REQUESTS_MAX = 16
-"""Requests that a client sent ahead on one connection."""
+"""Requests that a client sent ahead on one connection; what it sent beyond them waits unread."""
+FEED_STEP_BYTES = 4 * KIB
+"""Parsed at a time where more has come, so that requests sent ahead pass their bound by a few at most."""
+HALF_CLOSED_LOOK_S = 0.1
+"""A client that closed its side of the connection is looked at so soon: is it still there for its answer?"""
+
+# What one client may take from the others.
+REQUEST_BODIES_BYTES_MAX = 256 * MIB
+"""Bodies of one worker's calls, from their arrival to the end of the call. A key holds as much as it leaves
+free: alone half of it."""
+REPLY_BODIES_BYTES_MAX = 256 * MIB
+"""Whole replies that one worker reads, shared out in the same way."""
+REPLY_STEP_BYTES = 1 * MIB
+"""Taken of ``REPLY_BODIES_BYTES_MAX`` at a time; a reply that is shorter takes nothing."""
+ROOM_WAIT_S = 2.0
+"""A body or reply that finds no room waits so long for some; then its call is refused."""
+IN_FLIGHT_RESERVED_PARTS = 16
+"""One in so many places of ``IN_FLIGHT_MAX`` is kept from a key that has more than half of all calls."""
+CONNECTIONS_PER_ADDRESS_PARTS = 4
+"""One client address, or one IPv6 network of 64 bits, has at most one in so many connections of a worker;
+trusted proxies are not counted."""
+DESCRIPTORS_KEPT = 64
+"""Of a process, for files and its own sockets; clients get half of the others, upstreams what is left."""
+CONNECTIONS_MIN = 16
+"""Client connections of a worker, however few descriptors it may have."""
 
 QUERY_FIELDS_MAX = 64
 """Fields of a query string that are looked at."""
 
 COUNT_AT_ONCE_MAX = 32
 """Questions for a number of tokens that a worker answers at the same time; more wait."""
+
+COUNTS_PER_CONCURRENCY = 2
+"""Questions at the same time of a key with a ``concurrency`` of its own, for each call of it."""
+COUNT_WAIT_S = 5.0
+"""For a place among them."""
+COUNTS_PER_CALL = 10
+"""Questions that a key may ask for each request of its ``rpm``."""
+COUNTS_PER_MINUTE = 3000
+"""Of a key without ``rpm``, in one worker."""
+COUNTING_KEYS_MAX = 10_000
+"""Keys whose questions a worker remembers; the memory starts anew when full."""
 
 COUNT_UPSTREAM_TIMEOUT_S = 5.0
 """For an upstream that is asked how many tokens a request has; then we count ourselves."""
@@ -338,6 +389,8 @@ FETCHES_AT_ONCE = 4
 """Of one call."""
 FETCHES_RUNNING_MAX = 32
 """Of one worker; further ones wait, and the wait counts towards their time."""
+FETCHES_PER_KEY_MAX = 8
+"""Of one API key in a worker, likewise: no key takes the places of all others."""
 FETCH_TIMEOUT_S = 20.0
 """One file, redirects included."""
 FETCH_ALL_TIMEOUT_S = 40.0
@@ -367,10 +420,6 @@ SCHEMA_BYTES_MAX = 512 * KIB
 """Of such a schema, as it came and as it goes."""
 SCHEMA_NOTE_CHARS_MAX = 200
 """Of one constraint that is told in the description, as the target has no field for it."""
-STOPS_MAX = 16
-"""Stop sequences of one call, where the relay itself looks for them."""
-STOP_CHARS_MAX = 256
-"""One of them."""
 GEMINI_MODELS_PAGE_DEFAULT = 50
 """Models of one page of a list, as Google has it."""
 GEMINI_MODELS_PAGE_MAX = 1000

@@ -23,15 +23,17 @@ from switchgear.relay.endings import END_STATES, empty_answer, shown_error, unco
 from switchgear.relay.handover import Handover, open_stream
 from switchgear.relay.health import Health
 from switchgear.relay.heartbeat import Pulse
+from switchgear.relay.hold import Hold, Stretch
 from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
 from switchgear.relay.keeping import Keeping
 from switchgear.relay.measure import Measure
 from switchgear.relay.meter import BYTES_PER_TOKEN, TokenTally
 from switchgear.relay.plan import Candidate
-from switchgear.relay.prepare import Prepared, dropped_header
+from switchgear.relay.prepare import Prepared, cap_header, dropped_header
 from switchgear.relay.rendering import Rendering
 from switchgear.relay.replies import passed_back
 from switchgear.relay.responses import Ground
+from switchgear.relay.room import Holding
 from switchgear.relay.stream import StreamEnd, pass_on
 from switchgear.relay.tools import Tools
 from switchgear.wire.call import Call
@@ -61,7 +63,9 @@ class Answerer:
         "_headers",
         "_pulse",
         "_reply",
+        "_reply_room",
         "_running",
+        "_stretch",
         "_tally",
         "_tap",
         "_task",
@@ -69,6 +73,7 @@ class Answerer:
         "body_late",
         "cut_by",
         "dialect",
+        "is_spent",
         "keeping",
     )
 
@@ -92,10 +97,14 @@ class Answerer:
         self._body_until_ns = 0
         self.keeping: Keeping | None = None
         """Of a call whose answer later calls may name."""
+        self._reply_room = Holding(tools.rooms.replies, running.caller.principal.key_id)
         self._detached: Detached | None = None
         self._handover: Handover | None = None
         self.cut_by: ApiError | None = None
         """Why the task was cancelled, where neither its client nor the end of this worker is the reason."""
+        self._stretch: Stretch | None = None
+        self.is_spent = False
+        """The stream wrote more than anybody pays for; that is why the task was cancelled."""
         self.body_late = False
         """The client took too long over its body; that is why the task was cancelled."""
 
@@ -113,13 +122,24 @@ class Answerer:
             self._task.cancel()
         if self._pulse is not None:
             self._pulse.look(now_ns)
+        if self._stretch is not None and self._tap is not None and self._tally is not None:
+            self._stretch.look(self._tally.seen_tokens(self._tap))
         if self._handover is not None and not self._handover.is_secured and not self._is_over:
             self._secure_stream(self._handover)
 
-    async def read_body(self, request: Inbound) -> bytes:
+    def holds(self, hold: Hold) -> None:
+        """Money is held for the call; a stream may need more."""
+        self._stretch = Stretch(self._books.funds, self._running.request_id, hold, self._end_spent)
+
+    def _end_spent(self) -> None:
+        if self._task is not None and not self._is_over:
+            self.is_spent = True
+            self._task.cancel()
+
+    async def read_body(self, request: Inbound, holding: Holding) -> bytes:
         """The request's body, within its bounds. Raises ApiError."""
         self._body_until_ns = self._books.clock.monotonic_ns() + int(BODY_READ_TIMEOUT_S * NS)
-        body = await request.read_body(BODY_BYTES_MAX)
+        body = await request.read_body(BODY_BYTES_MAX, holding)
         self._body_until_ns = 0
         return body
 
@@ -142,6 +162,7 @@ class Answerer:
             headers = [
                 *self._headers,
                 *dropped_header(prepared.dropped),
+                *cap_header(prepared),
                 ("content-type", "application/json"),
             ]
             self._reply.send_whole(200, headers, queued)
@@ -187,8 +208,7 @@ class Answerer:
         await self._end_early("client_gone", 499, "")
 
     async def cut_off(self, error: ApiError) -> None:
-        """Ends a call that must not go on: this worker ends, or its key was disabled. What was delivered is
-        charged."""
+        """Ends a call that must not go on, by our own doing; what was delivered is charged."""
         row = error.row
         await self._end_early("upstream_cut", 200 if self._reply.started else row.status, row.name)
         await self._show_error(error)
@@ -201,8 +221,12 @@ class Answerer:
 
     def close(self) -> None:
         """The call is over; late notices of a disconnect change nothing."""
+        if self._stretch is not None:
+            self._stretch.close()
+            self._stretch = None
         self._task = self._exchange = self._tap = self._tally = None
         self._pulse = None
+        self._reply_room.close()
         self._reply.finish()
 
     @property
@@ -230,7 +254,7 @@ class Answerer:
     async def _answer_whole(self, exchange: Exchange, call: Call, health: Health) -> None:
         response, candidate = exchange.response, exchange.candidate
         try:
-            body = await response.read(REPLY_BYTES_MAX)
+            body = await response.read(REPLY_BYTES_MAX, self._reply_room.grow)
         except TransportFault as fault:
             health.faulted(candidate.channel.id, candidate.upstream_model, self._books.clock.monotonic_ns())
             raise transport_fault(fault) from None
@@ -260,6 +284,7 @@ class Answerer:
             *self._headers,
             *passed_back(exchange.response.headers, exchange.candidate.channel),
             *dropped_header(exchange.prepared.dropped),
+            *cap_header(exchange.prepared),
             ("content-type", "application/json"),
         ]
 
@@ -288,7 +313,7 @@ class Answerer:
         usage, source = await self._usage_of_stream(tap, end.state == "complete")
         if end.state == "complete":
             health.succeeded(channel, model)
-            closing = tap.closing()
+            closing = end.held_back + tap.closing()
             await rendering.keep_thoughts()
             self._end("complete", 200, "", usage, source, pulse.delivered_bytes + len(closing), end=end)
             if self.keeping is not None:
@@ -454,7 +479,7 @@ class Answerer:
         upstream: Headers = []
         if exchange is not None:
             upstream = passed_back(exchange.response.headers, exchange.candidate.channel)
-            upstream += dropped_header(exchange.prepared.dropped)
+            upstream += dropped_header(exchange.prepared.dropped) + cap_header(exchange.prepared)
         array = self._call is not None and self._call.in_path.array
         kind = ("content-type", "application/json" if array else self.dialect.stream_type)
         self._reply.start_stream(200, [*self._headers, *upstream, kind, *_STREAM_HEADERS])

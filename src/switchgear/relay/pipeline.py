@@ -12,7 +12,6 @@ from switchgear.kernel.errors import (
     CHANNELS_COOLING,
     DRAINING,
     INTERNAL,
-    LOOP,
     NO_CHANNEL,
     OVERLOADED,
     STORE_AWAY,
@@ -25,32 +24,41 @@ from switchgear.kernel.limits import (
     ATTEMPTS_MAX,
     BODY_BYTES_MAX,
     BODY_READ_TIMEOUT_S,
-    HOPS_MAX,
     IN_FLIGHT_MAX,
     LOOK_INTERVAL_S,
     RETRY_BUDGET_FLOOR,
     RETRY_BUDGET_RATIO,
 )
-from switchgear.relay.admit import Caller, Terms, check_tools, identify, reserve, take_permit, terms_for
+from switchgear.relay.admit import (
+    Caller,
+    Terms,
+    check_tools,
+    identify,
+    take_permit,
+    take_tokens,
+    terms_for,
+)
 from switchgear.relay.alias import read_alias
 from switchgear.relay.answer import Answerer
 from switchgear.relay.attempt import (
-    HOPS_HEADER,
     Exchange,
     Fault,
     PassedOn,
+    hops_of,
     open_exchange,
     passed_on_headers,
 )
 from switchgear.relay.body import blame_media_type, decode_body
 from switchgear.relay.call import RunningCall
 from switchgear.relay.directory import disabled_key, disabled_user
+from switchgear.relay.hold import Wanted, reserve, spent
 from switchgear.relay.http import ClientGone, Inbound, Reply
 from switchgear.relay.journal import JournalBroken
-from switchgear.relay.limiter import State
 from switchgear.relay.plan import Candidate, plan, why_not
 from switchgear.relay.prepare import Preparation, Prepared
 from switchgear.relay.replies import base_headers, limit_headers
+from switchgear.relay.room import Holding
+from switchgear.relay.share import Share
 from switchgear.relay.tools import Tools
 from switchgear.relay.view import View
 from switchgear.wire.call import Call, InPath, Operation
@@ -69,6 +77,9 @@ class Pipeline:
         self._by_channel: dict[str, int] = {}
         self._calls: dict[asyncio.Task[None], Answerer] = {}
         self._stopping = False
+        self._any = asyncio.Event()
+        """Some call runs, or has run since this was last looked at."""
+        self._share = Share(IN_FLIGHT_MAX)
 
     async def serve(self, request: Inbound, reply: Reply, operation: Operation, in_path: InPath) -> None:
         """Answers one request, whatever happens."""
@@ -102,13 +113,17 @@ class Pipeline:
         running = RunningCall(self._tools.books, request_id, operation, caller, arrived_ns)
         headers = base_headers(request_id, DIALECT_OF_OPERATION[operation].name)
         answerer = Answerer(self._tools, running, reply, headers)
+        holding = Holding(self._tools.rooms.requests, caller.principal.key_id)
+        self._share.began(caller.principal.key_id)
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a call is served in a task")
         answerer.watch(task)
         self._calls[task] = answerer
+        self._any.set()
         try:
-            await self._relay(request, running, answerer, caller, view, in_path)
+            self._check_share(caller)
+            await self._relay(request, running, answerer, caller, view, in_path, holding)
         except ApiError as error:
             await answerer.refuse(error)
         except (ClientGone, asyncio.CancelledError):
@@ -122,6 +137,8 @@ class Pipeline:
             raise
         finally:
             answerer.close()
+            holding.close()
+            self._share.ended(caller.principal.key_id)
             try:
                 if answerer.keeping is not None:
                     await answerer.keeping.close()
@@ -134,6 +151,8 @@ class Pipeline:
             await answerer.cut_off(ApiError(DRAINING, draining, retry_after_s=1))
         elif answerer.cut_by is not None:
             await answerer.cut_off(answerer.cut_by)
+        elif answerer.is_spent:
+            await answerer.cut_off(spent())
         elif answerer.body_late:
             late = f"The request body did not arrive within {BODY_READ_TIMEOUT_S:g} seconds."
             await answerer.refuse(ApiError(BODY_TIMEOUT, late))
@@ -173,6 +192,9 @@ class Pipeline:
     async def look_after(self) -> None:
         """Looks at every running call a few times a second, for as long as it is not cancelled."""
         while True:
+            if not self._calls:
+                self._any.clear()
+                await self._any.wait()
             await asyncio.sleep(LOOK_INTERVAL_S)
             now_ns = self._tools.books.clock.monotonic_ns()
             for answerer in list(self._calls.values()):
@@ -189,6 +211,15 @@ class Pipeline:
         if self._tools.books.journal.refuses():
             raise ApiError(
                 STORE_AWAY, "Calls can't be recorded right now. Please try again.", retry_after_s=5
+            )
+
+    def _check_share(self, caller: Caller) -> None:
+        """Keeps one key from taking every place. Raises ApiError."""
+        if self._share.is_used_up(caller.principal.key_id):
+            raise ApiError(
+                OVERLOADED,
+                "This server is at its limit, mostly with calls of this API key. Please try again shortly.",
+                retry_after_s=1,
             )
 
     def _refuse_stranger(
@@ -208,12 +239,16 @@ class Pipeline:
         caller: Caller,
         view: View,
         in_path: InPath,
+        holding: Holding,
     ) -> None:
         tools = self._tools
-        hops = _hops(request)
-        body = await answerer.read_body(request)
+        hops = hops_of(request.header)
+        books, name = tools.books, answerer.dialect.name
+        state = take_permit(books.limiter, caller, name, books.clock)
+        running.permit = state.permit
+        body = await answerer.read_body(request, holding)
         if coding := request.header("content-encoding"):
-            body = await decode_body(body, coding, BODY_BYTES_MAX)
+            body = await decode_body(body, coding, BODY_BYTES_MAX, holding)
         try:
             fields = read_fields(body)
         except ApiError as error:
@@ -229,22 +264,26 @@ class Pipeline:
         if alias.written:
             call = alias.applied(call)
         running.asked_for(call)
-        state: State = take_permit(tools.books.limiter, caller, call, tools.books.clock)
+        state = take_tokens(books.limiter, caller, call, state, books.clock)
         running.permit = state.permit
-        answerer.add_headers(limit_headers(state, call.dialect, tools.books.clock.now_ms()))
+        answerer.add_headers(limit_headers(state, call.dialect, books.clock.now_ms()))
         candidates = self._plan(view, caller.principal.group, call)
         if call.operation == "openai_responses":
             ground = await tools.responses.ground(call, candidates, view, running.owner)
             call, candidates = ground.call, ground.candidates
             answerer.stands_on(ground, caller.principal)
-        preparation = Preparation(call, dialect, running.owner, tools.seals, tools.fetch, tools.thoughts.find)
-        first, prepared = await preparation.first_fit(candidates)
-        asked = call if prepared.copies == 1 else prepared.multiplied(call)
-        check_tools(terms, prepared.calls)
-        books = tools.books
-        calls = prepared.calls_in_all()
-        await reserve(books.funds, running.request_id, caller, asked, dialect, terms, tools.count, calls)
+        who, most = caller.principal, terms.model.output_tokens_max
+        preparation = Preparation(call, dialect, who, tools.seals, tools.fetch, tools.thoughts.find, most)
+        first, fit = preparation.first_fit(candidates)
+        check_tools(terms, fit.calls)
+        wanted = Wanted(call, dialect, terms, fit)
+        hold = await reserve(tools.books.funds, running.request_id, who, wanted, tools.count)
         running.reserved = True
+        answerer.holds(hold)
+        preparation.allow(hold.output_tokens)
+        candidates = candidates[first:]
+        first, prepared = await preparation.first_prepared(candidates)
+        check_tools(terms, prepared.calls)
         if answerer.keeping is not None and answerer.keeping.runs == "here":
             await answerer.go_on_alone(call, prepared)
         passed_on = passed_on_headers(request.header, hops, call.operation)
@@ -364,12 +403,3 @@ async def _prepared_again(preparation: Preparation, candidate: Candidate, terms:
         return prepared
     except ApiError as error:
         raise Fault("unfit", error, 0, try_next=True) from None
-
-
-def _hops(request: Inbound) -> int:
-    """How many relays of this kind the call has come through. Raises ApiError for a loop."""
-    value = request.header(HOPS_HEADER)
-    hops = int(value) if value and value.isdecimal() and len(value) < 4 else 0
-    if hops >= HOPS_MAX:
-        raise ApiError(LOOP, "This call came through too many relays: a channel seems to lead back here.")
-    return hops

@@ -15,6 +15,8 @@ from typing import Any
 from switchgear.kernel.clock import Clock, SystemClock
 from switchgear.kernel.home import Home
 from switchgear.kernel.ids import new_id
+from switchgear.kernel.limits import CONNECTIONS_MAX, REPLY_BODIES_BYTES_MAX, REQUEST_BODIES_BYTES_MAX
+from switchgear.kernel.log import LogFormat
 from switchgear.link.bulk import BulkLink
 from switchgear.link.protocol import (
     ControllerCall,
@@ -29,6 +31,7 @@ from switchgear.link.protocol import (
     Ok,
     Recall,
     Result,
+    Stats,
     StopCalls,
     Stopped,
     StopResponse,
@@ -39,6 +42,7 @@ from switchgear.link.snapshot import Principal
 from switchgear.link.unix import LinkClient
 from switchgear.net.fetch import Fetcher
 from switchgear.net.transport import Transport
+from switchgear.relay.addresses import is_within, parse_address
 from switchgear.relay.app import App
 from switchgear.relay.call import Books
 from switchgear.relay.directory import Directory
@@ -53,8 +57,9 @@ from switchgear.relay.locate import Locator
 from switchgear.relay.metrics import Meters
 from switchgear.relay.pipeline import Pipeline
 from switchgear.relay.refusals import RefusalLines, RefusedRecords
-from switchgear.relay.requestlog import RequestLog
+from switchgear.relay.requestlog import RequestLog, line_writer
 from switchgear.relay.responses import Responses
+from switchgear.relay.room import Rooms
 from switchgear.relay.seals import EnvelopeSeals
 from switchgear.relay.thoughts import KeptThoughts
 from switchgear.relay.tools import Tools
@@ -63,7 +68,8 @@ from switchgear.relay.view import View
 
 STATS_INTERVAL_S = 1.0
 HINT_INTERVAL_S = 0.05
-COUNT_TIMEOUT_S = 0.5
+COUNT_TIMEOUT_S = 2.0
+"""The first count after a while waits for a vocabulary to be loaded, some 0.4 s."""
 LAST_WORDS_S = 1.0
 """For calls that were cut off at the end of a drain to tell their clients."""
 
@@ -73,13 +79,22 @@ log = logging.getLogger("switchgear.worker")
 class Worker:
     """Owns the journal, the leases and the upstream pool of one process."""
 
-    def __init__(self, home: Home, index: int, transport: Transport, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        index: int,
+        transport: Transport,
+        clock: Clock | None = None,
+        log_format: LogFormat = "json",
+        connections_max: int = CONNECTIONS_MAX,
+    ) -> None:
         """Takes the journal's lock. Raises OSError when the data folder can't be used."""
         self._home = home
+        self._connections_max = connections_max
         self._index = index
         self._clock = clock or SystemClock()
         self.epoch = new_id()
-        self._journal = Journal(home.journals / self.epoch)
+        self._journal = Journal(home.journals / self.epoch, self._journal_grew)
         self._limiter = RateTable(home.rates, index)
         self._link = LinkClient()
         self._view: View | None = None
@@ -87,12 +102,14 @@ class Worker:
         self._funds = Funds(self._link.call, self._link.notify, self._clock)
         self._directory = Directory(self._look_up, self._clock)
         self._meters = Meters()
-        self._log = RequestLog(2, wanted=log.isEnabledFor(logging.INFO))
+        self._log = RequestLog(2, line_writer(log_format), wanted=log.isEnabledFor(logging.INFO))
         self._transport = transport
         self._files = Files(Fetcher())
         self._refused_records = RefusedRecords()
-        self._hinted = 0
+        self._hint_timer: asyncio.TimerHandle | None = None
+        self._reported: Stats | None = None
         self._draining = False
+        self._is_announced = False
         self._refused = asyncio.Event()
         books = Books(
             self._journal,
@@ -107,7 +124,8 @@ class Worker:
         responses = Responses(
             BulkLink(home).call, lambda: self._directory.pepper, self._meters, self._clock, self.epoch
         )
-        upstream_store = UpstreamStore(transport, locator, self._clock)
+        self._rooms = Rooms(REQUEST_BODIES_BYTES_MAX, REPLY_BODIES_BYTES_MAX)
+        upstream_store = UpstreamStore(transport, locator, self._clock, self._rooms.replies)
         self._follower = Follower(books, upstream_store, responses, self._current)
         tools = Tools(
             books,
@@ -123,10 +141,15 @@ class Worker:
             upstream_store,
             self._follower,
             RefusalLines(self._log, self._clock),
+            self._rooms,
             self._current,
         )
         self._pipeline = Pipeline(tools)
         self.app = App(tools, self._pipeline, self._link.call, self._why_not_ready)
+
+    def announced(self) -> None:
+        """Whoever started the server can read how to use it; only then is this worker ready."""
+        self._is_announced = True
 
     async def run(
         self, descriptor: int, stop: asyncio.Event, drain_s: float, serving_now: Callable[[], None]
@@ -145,7 +168,6 @@ class Worker:
             asyncio.create_task(endless)
             for endless in (
                 self._report(),
-                self._hint(),
                 self._pipeline.look_after(),
                 self._follower.claim_forever(),
             )
@@ -161,7 +183,13 @@ class Worker:
     async def _serve(
         self, descriptor: int, stop: asyncio.Event, drain_s: float, serving_now: Callable[[], None]
     ) -> None:
-        server = HttpServer(self.app.handle, socket.socket(fileno=os.dup(descriptor)))
+        server = HttpServer(
+            self.app.handle,
+            socket.socket(fileno=descriptor),
+            self._rooms.requests,
+            connections_max=self._connections_max,
+            is_trusted=self._is_trusted,
+        )
         server.start()
         serving_now()
         await _first(stop.wait(), self._refused.wait())
@@ -194,6 +222,7 @@ class Worker:
 
     def _welcomed(self, welcome: Welcome) -> None:
         self._directory.pepper = welcome.pepper
+        self._reported = None  # it may be another controller, which knows of nothing
         self._funds.adopt(welcome.leases)
         self._swap(welcome)
 
@@ -232,9 +261,14 @@ class Worker:
             raise RuntimeError("a call came before the first snapshot")
         return self._view
 
+    def _is_trusted(self, peer_ip: str) -> bool:
+        return is_within(parse_address(peer_ip), self._current().trusted)
+
     def _why_not_ready(self) -> str:
         if self._view is None:
             return "waiting for the controller"
+        if not self._is_announced:
+            return "starting"
         if self._draining:
             return "draining"
         if self._journal.refuses():
@@ -259,7 +293,10 @@ class Worker:
         while True:
             await asyncio.sleep(STATS_INTERVAL_S)
             self._write_left_out()
-            self._link.notify(self._meters.stats())
+            stats = self._meters.stats()
+            if stats != self._reported:
+                self._reported = stats
+                self._link.notify(stats)
 
     def _write_left_out(self, *, everything: bool = False) -> None:
         """Records of refused calls that stand for others, once no further call brings them."""
@@ -267,13 +304,14 @@ class Worker:
             with contextlib.suppress(JournalBroken):
                 self._journal.append(record)
 
-    async def _hint(self) -> None:
-        """Tells the controller that there is something to ingest; many records share one hint."""
-        while True:
-            await asyncio.sleep(HINT_INTERVAL_S)
-            if self._journal.end_offset != self._hinted:
-                self._hinted = self._journal.end_offset
-                self._link.notify(JournalGrew(self._hinted))
+    def _journal_grew(self) -> None:
+        """Soon tells the controller that there is something to ingest; many records share one hint."""
+        if self._hint_timer is None:
+            self._hint_timer = asyncio.get_running_loop().call_later(HINT_INTERVAL_S, self._hint)
+
+    def _hint(self) -> None:
+        self._hint_timer = None
+        self._link.notify(JournalGrew(self._journal.end_offset))
 
 
 async def _first(*waits: Coroutine[Any, Any, object]) -> None:

@@ -6,11 +6,8 @@ the link, and has no use for the rest.
 
 from collections.abc import Mapping
 
-from switchgear.kernel.log import LEVEL_VARIABLE
-
 _NAMES = frozenset(
     (
-        LEVEL_VARIABLE,
         "PATH",
         "HOME",
         "LANG",
@@ -21,6 +18,8 @@ _NAMES = frozenset(
         "VIRTUAL_ENV",
         "LD_LIBRARY_PATH",
         "LD_PRELOAD",
+        "TERM",
+        "NO_COLOR",
         "SSL_CERT_FILE",
         "SSL_CERT_DIR",
         "GLIBC_TUNABLES",

@@ -48,6 +48,8 @@ class Passage(msgspec.Struct, frozen=True):
 
     origin: str
     """Whose opaque tokens the answer brings; see ``wire.origin``."""
+    source: str = ""
+    """Which upstream gives the answer, where no token tells."""
     names: Mapping[str, str] = {}
     """Names of tools as they were sent → as the client knows them."""
     unwrap_tool: str = ""

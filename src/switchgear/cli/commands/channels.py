@@ -8,7 +8,7 @@ import typer
 
 from switchgear.cli.offers import credentials_of, models_of
 from switchgear.cli.opened import store_of, vault_of
-from switchgear.cli.options import DATA_DEFAULT, Data, Json, new_app
+from switchgear.cli.options import DATA_DEFAULT, Data, Json, example, new_app
 from switchgear.cli.output import Failure, print_json, print_table
 from switchgear.cli.probe import probe_all
 from switchgear.cli.pushed import push_changes
@@ -22,7 +22,7 @@ app = new_app("List, disable and enable channels, and try them with one tiny rea
 Name = Annotated[str, typer.Argument(help="Name of the channel.", metavar="NAME")]
 
 
-@app.command("list")
+@app.command("list", epilog=example("switchgear channels list"))
 def list_(data: Data = DATA_DEFAULT, json: Json = False) -> None:
     """List all channels; secrets are masked."""
     rows = [_row(row) for row in _channels(data)]
@@ -53,10 +53,11 @@ def list_(data: Data = DATA_DEFAULT, json: Json = False) -> None:
             ]
             for row in rows
         ],
+        ("weight", "priority", "groups", "dialects", "base_url", "credential"),
     )
 
 
-@app.command()
+@app.command(epilog=example("switchgear channels disable main"))
 def disable(name: Name, data: Data = DATA_DEFAULT) -> None:
     """Send no further calls to a channel, on running servers too. What runs there ends by itself.
 
@@ -65,13 +66,13 @@ def disable(name: Name, data: Data = DATA_DEFAULT) -> None:
     _set_enabled(name, data, enabled=False)
 
 
-@app.command()
+@app.command(epilog=example("switchgear channels enable main"))
 def enable(name: Name, data: Data = DATA_DEFAULT) -> None:
     """Send calls to a disabled channel again."""
     _set_enabled(name, data, enabled=True)
 
 
-@app.command("test")
+@app.command("test", epilog=example("switchgear channels test main"))
 def try_channels(
     name: Annotated[str | None, typer.Argument(help="Only this channel.", metavar="[NAME]")] = None,
     data: Data = DATA_DEFAULT,
