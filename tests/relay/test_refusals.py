@@ -22,7 +22,7 @@ from switchgear.kernel.usage import Usage
 from switchgear.ledger.record import UsageRecord
 from switchgear.relay.addresses import parse_networks
 from switchgear.relay.refusals import RefusalLines, RefusedRecords, network_of
-from switchgear.relay.requestlog import RequestLog
+from switchgear.relay.requestlog import RequestLog, json_line
 from switchgear.relay.sampling import Sampler
 
 MINUTE_NS = 60 * 10**9
@@ -94,7 +94,7 @@ class Asked:
 
 def lines(do: Callable[[RefusalLines, FakeClock], None], *, wanted: bool = True) -> list[dict[str, object]]:
     with tempfile.TemporaryFile() as file:
-        log, clock = RequestLog(file.fileno(), wanted=wanted), FakeClock()
+        log, clock = RequestLog(file.fileno(), json_line, wanted=wanted), FakeClock()
         do(RefusalLines(log, clock), clock)
         log.close()
         file.seek(0)

@@ -255,6 +255,14 @@ PREVIOUS_UNKNOWN = _row(
 RESPONSE_UNKNOWN = _row(
     "response_unknown", 404, _INVALID, None, "client", "no such response, or another account's"
 )
+OBJECT_UNKNOWN = _row(
+    "object_unknown",
+    403,
+    _INVALID,
+    "object_not_found",
+    "client",
+    "a file, container, conversation or the like that was not made for this account through the relay",
+)
 PATH_UNKNOWN = _row("path_unknown", 404, _INVALID, "unknown_url", "client", "no such path")
 METHOD_NOT_ALLOWED = _row(
     "method_not_allowed", 405, _INVALID, "method_not_allowed", "client", "no such method here"

@@ -455,6 +455,10 @@ RESPONSE_TURNS_MAX = 1000
 RESPONSE_REFERENCES_MAX = 32
 """Responses, beside the chain, whose items one call refers to."""
 RESPONSE_ID_CHARS_MAX = 256
+MADE_IDS_MAX = 64
+"""Things of one answer that are noted as its user's."""
+ACCOUNT_IDS_MAX = 32
+"""Things of the upstream's account that one call names, each looked up."""
 RESPONSES_RETENTION_DAYS = 30
 RESPONSES_RETENTION_DAYS_MAX = 3650
 RESPONSES_OWNER_BYTES_MAX = 4096 * MIB

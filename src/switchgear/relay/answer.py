@@ -274,6 +274,7 @@ class Answerer:
         usage, source = await self._measure(call).of_whole(result)
         body = result.body
         await rendering.keep_thoughts()
+        await self._note_made(exchange, call, self.dialect.made_ids(body))
         self._end("complete", 200, "", usage, source, len(body), replied_ns=replied_ns)
         if self.keeping is not None:
             await self.keeping.keep(exchange, answered)
@@ -315,6 +316,7 @@ class Answerer:
             health.succeeded(channel, model)
             closing = end.held_back + tap.closing()
             await rendering.keep_thoughts()
+            await self._note_made(exchange, call, tap.made_ids())
             self._end("complete", 200, "", usage, source, pulse.delivered_bytes + len(closing), end=end)
             if self.keeping is not None:
                 if self._handover is not None:
@@ -332,6 +334,12 @@ class Answerer:
         if self.keeping is not None:
             self.keeping.error = shown
         pulse.push(tap.error_frame(shown, self._running.request_id))
+
+    async def _note_made(self, exchange: Exchange, call: Call, ids: tuple[str, ...]) -> None:
+        """What the answer made in the upstream's account is its user's, before anybody can name it."""
+        passed_through = exchange.prepared.request is None and not exchange.prepared.embeds
+        if ids and passed_through and self._tools.view().snapshot.keeps_responses:
+            await self._tools.owned.note(self.principal, call.shown_model, exchange.candidate, ids)
 
     async def _handed_over_stream(self) -> bool:
         """A stream that breaks off, but whose upstream goes on."""

@@ -97,6 +97,9 @@ class TokenCounter:
             call, candidates = await self._grounded(call, candidates, view, asker.caller)
         passed_on = passed_on_headers(request.header, asker.hops, call.operation)
         who = asker.caller.principal
+        if candidates:
+            named = dialect.account_ids(call)
+            candidates = await tools.owned.check(named, who, view.snapshot, candidates)
         for candidate in candidates:
             if (answer := await self._ask(candidate, call, dialect, passed_on, who)) is not None:
                 return answer
@@ -143,7 +146,8 @@ class TokenCounter:
     ) -> bytes | None:
         """What the upstream says; None when it says nothing of use."""
         tools = self._tools
-        preparation = Preparation(call, dialect, who, tools.seals, tools.fetch, tools.thoughts.find)
+        seals = tools.seals.of(who.user_id)
+        preparation = Preparation(call, dialect, who, seals, tools.fetch, tools.thoughts.find)
         try:
             async with asyncio.timeout(COUNT_UPSTREAM_TIMEOUT_S):
                 exchange = await open_exchange(

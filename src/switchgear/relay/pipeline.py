@@ -273,7 +273,9 @@ class Pipeline:
             call, candidates = ground.call, ground.candidates
             answerer.stands_on(ground, caller.principal)
         who, most = caller.principal, terms.model.output_tokens_max
-        preparation = Preparation(call, dialect, who, tools.seals, tools.fetch, tools.thoughts.find, most)
+        candidates = await tools.owned.check(dialect.account_ids(call), who, view.snapshot, candidates)
+        seals = tools.seals.of(who.user_id)
+        preparation = Preparation(call, dialect, who, seals, tools.fetch, tools.thoughts.find, most)
         first, fit = preparation.first_fit(candidates)
         check_tools(terms, fit.calls)
         wanted = Wanted(call, dialect, terms, fit)

@@ -55,6 +55,7 @@ from switchgear.relay.journal import Journal, JournalBroken
 from switchgear.relay.limiter import RateTable
 from switchgear.relay.locate import Locator
 from switchgear.relay.metrics import Meters
+from switchgear.relay.owned import Owned
 from switchgear.relay.pipeline import Pipeline
 from switchgear.relay.refusals import RefusalLines, RefusedRecords
 from switchgear.relay.requestlog import RequestLog, line_writer
@@ -140,6 +141,7 @@ class Worker:
             responses,
             upstream_store,
             self._follower,
+            Owned(responses),
             RefusalLines(self._log, self._clock),
             self._rooms,
             self._current,
