@@ -241,7 +241,7 @@ async def test_an_item_is_referred_to_by_its_id(rig: Rig) -> None:
     answer = await rig.acme.responses.create(model=CONVERTED[1], input=reference)
     assert answer.output_text == "You said: What was it?"
     assert "word0 word1" in rig.asked()
-    with pytest.raises(openai.BadRequestError, match="not stored here"):
+    with pytest.raises(openai.PermissionDeniedError, match="was not made"):
         await rig.rival.responses.create(model=CONVERTED[1], input=reference)
 
 

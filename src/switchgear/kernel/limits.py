@@ -27,6 +27,10 @@ REPLY_BYTES_MAX = 64 * MIB
 ERROR_BODY_BYTES_MAX = 64 * KIB
 UPSTREAM_ID_CHARS_MAX = 128
 """Of the upstream's own request id, as it is kept."""
+REDACT_AT_ONCE_BYTES_MAX = 2 * MIB
+"""Of an answer that is searched for secrets on the loop; about 5 ms."""
+REDACTORS_KEPT = 256
+"""Upstream keys whose forms are remembered."""
 SECRET_CHARS_MIN = 8
 """Of a channel's key or header value that is taken out of its upstream's words; shorter ones are in many."""
 FRAME_BYTES_MAX = 16 * MIB

@@ -30,6 +30,7 @@ from switchgear.relay.measure import Measure
 from switchgear.relay.meter import BYTES_PER_TOKEN, TokenTally
 from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Prepared, cap_header, dropped_header
+from switchgear.relay.redact import redactor_of, without_secrets
 from switchgear.relay.rendering import Rendering
 from switchgear.relay.replies import passed_back
 from switchgear.relay.responses import Ground
@@ -259,6 +260,7 @@ class Answerer:
             health.faulted(candidate.channel.id, candidate.upstream_model, self._books.clock.monotonic_ns())
             raise transport_fault(fault) from None
         replied_ns = self._books.clock.monotonic_ns()
+        body = await without_secrets(body, redactor_of(candidate.channel, candidate.secret))
         rendering = self._rendering(call, exchange.prepared)
         result = rendering.read_reply(body)
         if result.error is not None:
@@ -303,7 +305,8 @@ class Answerer:
         rendering = self._rendering(call, exchange.prepared)
         self._tap = tap = rendering.tap()
         self._tally = tally = TokenTally(self._count, call.model)
-        end = await pass_on(exchange.response, tap, tally, pulse, self._books.clock)
+        redactor = redactor_of(candidate.channel, candidate.secret)
+        end = await pass_on(exchange.response, tap, tally, pulse, self._books.clock, redactor)
         # An answer may be so short that only its closing holds it: then nothing was shown yet, and all is
         # well.
         if not end.committed and not (end.state == "complete" and tap.has_content):

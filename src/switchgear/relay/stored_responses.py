@@ -24,6 +24,7 @@ from switchgear.net.transport import TransportFault
 from switchgear.relay.admit import identify
 from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
 from switchgear.relay.place import Place, place_of
+from switchgear.relay.redact import StreamRedactor, redactor_of
 from switchgear.relay.routes import Route
 from switchgear.relay.tools import Tools
 from switchgear.relay.upstream_store import unknown
@@ -126,9 +127,11 @@ class StoredResponses:
         response = await self._tools.upstream_store.open(place, "GET", tail, stream=True)
         try:
             reply.start_stream(200, headers + _STREAM)
+            guard = StreamRedactor(redactor_of(place.channel, place.secret), reply.push)
             while chunk := await response.next_chunk():
-                reply.push(chunk)
+                guard.take(chunk)
                 await reply.room()
+            guard.finish()
             reply.finish()
         except (ClientGone, TransportFault, asyncio.CancelledError):
             return  # without its end, so that the client sees that it was cut
