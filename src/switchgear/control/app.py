@@ -37,6 +37,7 @@ from switchgear.kernel.limits import (
     DISK_LOOK_INTERVAL_S,
     DRIFT_INTERVAL_S,
     DRIFT_REST_FACTOR,
+    HEALTH_PUSH_TIMEOUT_S,
     RETENTION_INTERVAL_S,
     THOUGHTS_BYTES_MAX,
     THOUGHTS_KEEP_S,
@@ -46,6 +47,7 @@ from switchgear.link.peer import LinkAway, Peer
 from switchgear.link.protocol import (
     Acquire,
     ChannelFault,
+    ChannelHealth,
     CheckAdmin,
     ClaimBill,
     CountTokens,
@@ -235,12 +237,21 @@ class Controller:
             self.metrics.take(epoch, body)
         elif isinstance(body, Returned):
             self._spawn(self._leases.book(epoch, body.totals))
+        elif isinstance(body, ChannelHealth):
+            self._spawn(self._pass_on_health(peer, body))
         elif isinstance(body, ChannelFault):
             self.metrics.count(f"channel_faults_total|channel={body.channel_id}|kind={body.kind}")
             log.error(
                 "an upstream refuses a channel's credential",
                 extra={"channel": body.channel_id, "kind": body.kind, "detail": body.detail[:500]},
             )
+
+    async def _pass_on_health(self, peer: Peer, change: ChannelHealth) -> None:
+        """What one worker learned of an upstream saves the others faults of their own."""
+        try:
+            await self.workers.tell_others(peer, change, HEALTH_PUSH_TIMEOUT_S)
+        except LinkAway as fault:
+            log.warning("a worker did not hear of an upstream's state", extra={"reason": str(fault)})
 
     def _call(self, peer: Peer, seq: int, body: WorkerCall) -> None:
         self._spawn(self._answer(peer, seq, body))

@@ -134,6 +134,8 @@ def _view(
         },
         drop=place.drop,
         rename=place.rename,
+        omit=place.omit,
+        refuse=place.refuse,
         asks_usage=place.asks_usage,
         responses_state=vendor.responses_state,
         concurrency_max=config.concurrency or (LOCAL_CALLS_MAX if vendor.embedded else 0),

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from switchgear.kernel.limits import SNAPSHOT_PUSH_TIMEOUT_S
 from switchgear.link.peer import LinkAway, Peer
-from switchgear.link.protocol import StopCalls, Stopped
+from switchgear.link.protocol import ControllerCall, StopCalls, Stopped
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,16 @@ class Workers:
 
     def epoch_of(self, peer: Peer) -> str | None:
         return self._epochs.get(peer)
+
+    async def tell_others(self, peer: Peer, call: ControllerCall, timeout_s: float) -> None:
+        """Calls every worker but this one. Raises LinkAway for the last that could not be reached."""
+        others = [other for other in self._epochs if other is not peer]
+        results = await asyncio.gather(
+            *(other.call(call, timeout_s) for other in others), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
 
     def on_catch_up(self, catch_up: Callable[[], Awaitable[None]]) -> None:
         """Sets what ``catch_up`` does: ingest every connected worker's journal to its end."""

@@ -67,8 +67,15 @@ HEARTBEAT_INTERVAL_S = 15.0
 # Trying again.
 ATTEMPTS_MAX = 3
 RETRY_BUDGET_RATIO = 0.2
-"""Retries in flight, as a part of requests in flight."""
+"""Retries that wait for an answer or failed, as a part of the requests of RETRY_WINDOW_S. Beyond it only
+upstreams without a fault on record are tried."""
 RETRY_BUDGET_FLOOR = 3
+RETRY_WINDOW_S = 10
+RETRY_NEWS_WAIT_S = 0.1
+"""So long such a try waits to learn how others fare at the same upstream."""
+
+FORM_BYTES_MAX = 64 * 1024
+"""Of blanks before an answer, after which its form is no longer waited for."""
 
 # Health.
 EJECT_AFTER_FAULTS = 5
@@ -79,6 +86,10 @@ COOL_DEFAULT_S = 5
 COOL_MAX_S = 600.0
 REFUSED_CREDENTIAL_S = 300.0
 """A credential that an upstream refused is tried again after this: accounts get topped up, keys unlocked."""
+UNSERVED_S = 60.0
+"""A model that an upstream does not serve to a key is tried again after this; at once if nobody else does."""
+HEALTH_PUSH_TIMEOUT_S = 2.0
+"""For the other workers to take what one has found out about an upstream."""
 
 # One worker.
 IN_FLIGHT_MAX = 4096
@@ -266,6 +277,8 @@ HEADER_READ_TIMEOUT_S = 30.0
 """From the first byte of a request to the end of its headers."""
 
 # Wire.
+MODE_TAIL_BYTES = 128
+"""Of an answer, kept from one piece to the next where it is read for the mode in which it was served."""
 CHOICES_MAX = 1024
 """Choices of one call, asked for or seen in a stream; the largest known vendor takes 128."""
 ERROR_MESSAGE_CHARS_MAX = 8 * KIB

@@ -6,6 +6,8 @@ lost with its connection or sent twice changes nothing: both sides say their tot
 ``Hello`` and ``Welcome``.
 """
 
+from typing import Literal
+
 import msgspec
 
 from switchgear.kernel.limits import HOLD_WAIT_MS
@@ -152,6 +154,27 @@ class ChannelFault(msgspec.Struct, frozen=True, tag="channel_fault"):
     channel_id: str
     kind: str
     detail: str
+
+
+class ChannelHealth(msgspec.Struct, frozen=True, tag="channel_health"):
+    """Notice: an upstream was taken out, or is back. As a call of the controller it passes that on to the
+    other workers; Answer: ``Ok``."""
+
+    state: Literal["out", "back", "cooling", "dead", "unserved"]
+    """``out`` and ``back``: of a channel for a model; ``cooling`` and ``unserved``: of one upstream key for a
+    model; ``dead``: of one upstream key."""
+    channel: str
+    """Its id."""
+    model: str = ""
+    """As the upstream names it."""
+    secret: int = -1
+    """Index of the upstream key."""
+    rest_ms: int = 0
+    """How long it is not to be tried."""
+    times: int = 0
+    """How often in a row it was taken out."""
+    snapshot_version: int = 0
+    """The configuration in which ``secret`` is an index."""
 
 
 class JournalGrew(msgspec.Struct, frozen=True, tag="journal_grew"):
@@ -339,8 +362,8 @@ WorkerCall = (
     | ClaimBill
     | StopCalls
 )
-WorkerNotice = Returned | Stats | ChannelFault | JournalGrew
-ControllerCall = NewSnapshot | Recall | StopResponse | StopCalls
+WorkerNotice = Returned | Stats | ChannelFault | ChannelHealth | JournalGrew
+ControllerCall = NewSnapshot | Recall | StopResponse | StopCalls | ChannelHealth
 Result = (
     KeyFound
     | KeyUnknown

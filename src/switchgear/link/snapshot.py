@@ -40,6 +40,10 @@ class ChannelView(msgspec.Struct, frozen=True):
     """Operation → top-level request keys that this upstream refuses."""
     rename: dict[str, dict[str, str]] = {}
     """Operation → top-level keys to rename."""
+    omit: dict[str, tuple[str, ...]] = {}
+    """Operation → keys that would change the price, and are left out and named."""
+    refuse: dict[str, tuple[str, ...]] = {}
+    """Operation → keys that would change the price, and can't be left out."""
     asks_usage: bool = True
     """Whether it understands ``stream_options.include_usage``."""
     concurrency_max: int = 0

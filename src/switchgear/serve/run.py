@@ -46,6 +46,7 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     refuse_core_dumps()
     _keep_from_children(vars(options).values())
+    refuse_core_dumps()
     boot = Boot.read(options.boot_fd)
     set_up_logging("supervisor", boot.server.log_level, boot.server.log_format)
     if os.geteuid() == 0:

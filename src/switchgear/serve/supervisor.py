@@ -46,6 +46,8 @@ def supervise(boot: Boot, listener: int, announce: Callable[[], None]) -> int:
     """Runs the server on an inherited socket and gives its exit status; ``announce`` is called once calls are
     answered. Stop signals may be blocked until then: they are taken from here on."""
     raise_descriptor_limit()
+    if os.geteuid() == 0:
+        log.warning("the server runs as root; a user of its own that owns the data folder is enough")
     return asyncio.run(_Supervisor(boot, listener).run(announce))
 
 
@@ -161,13 +163,11 @@ class _Supervisor:
                     await asyncio.wait_for(self._stopping.wait(), delay_s)
 
     async def _start(self, child: _Child) -> asyncio.subprocess.Process:
-        environ: Mapping[str, str] = os.environ
         given = {"boot": self._boot, "parent": self._parent_read}
         arguments: list[str] = []
         if child.role == "worker":
             given |= {"listener": self._listener, "announced": self._announced_read}
             arguments = ["--index", str(child.index)]
-            environ = worker_environment(os.environ)
         arguments += [f"--{name}-fd={descriptor}" for name, descriptor in given.items()]
         # A session of its own: a Ctrl-C at the terminal reaches the supervisor only, which then stops all in
         # order.
@@ -178,7 +178,7 @@ class _Supervisor:
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
-            env=_MALLOC[child.role] | dict(environ),
+            env={**_MALLOC[child.role], **_environment(child.role)},
             pass_fds=tuple(given.values()),
             start_new_session=True,
         )
@@ -225,6 +225,10 @@ class _Supervisor:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _environment(role: Role) -> Mapping[str, str]:
+    return worker_environment(os.environ) if role == "worker" else os.environ
 
 
 async def _until(event: asyncio.Event) -> None:

@@ -110,7 +110,7 @@ def list_(data: Data = DATA_DEFAULT, json: Json = False) -> None:
     print_table(header, [[_cell(row[column]) for column in header] for row in rows], _FIRST_TO_GO)
 
 
-@app.command(epilog=example("switchgear keys disable ci --now"))
+@app.command(epilog=example("switchgear keys disable ci", "switchgear keys disable ci --now"))
 def disable(name: Name, data: Data = DATA_DEFAULT, now: Now = False) -> None:
     """Refuse a key from now on, on running servers too. What runs for it may end by itself, but for --now."""
     key_id = _set_status(name, data, disabled=True)

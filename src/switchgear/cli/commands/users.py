@@ -102,7 +102,7 @@ def topup(
     push_changes(data, quiet=True)
 
 
-@app.command(epilog=example("switchgear users disable acme --now"))
+@app.command(epilog=example("switchgear users disable acme", "switchgear users disable acme --now"))
 def disable(name: Name, data: Data = DATA_DEFAULT, now: Now = False) -> None:
     """Refuse all keys of a user from now on, on running servers too. What runs may end by itself, but for
     --now."""
