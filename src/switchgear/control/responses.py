@@ -82,7 +82,7 @@ class Responses:
     async def answer(self, body: Call) -> Result:
         """Raises StoreError."""
         if isinstance(body, FindResponse):
-            return await self._store.read(partial(self._find, body=body))
+            return await self._store.read(partial(self._find, body=body, now_ms=self._trusted_ms()))
         if isinstance(body, KeepResponse):
             return await (self._change(body.response) if body.if_open else self._keep(body.response))
         if isinstance(body, DropResponse):
@@ -167,8 +167,9 @@ class Responses:
         except LinkAway as fault:
             log.warning("a worker was not told to stop a response", extra={"reason": str(fault)})
 
-    def _find(self, connection: Connection, body: FindResponse) -> ResponseFound | ResponseUnknown:
-        now_ms = self._trusted_ms()
+    def _find(
+        self, connection: Connection, body: FindResponse, now_ms: int
+    ) -> ResponseFound | ResponseUnknown:
         found = find_response(connection, body.id, body.owner, now_ms)
         if found is None:
             return ResponseUnknown(body.id)

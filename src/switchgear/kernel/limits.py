@@ -189,7 +189,7 @@ CLOCK_TRUST_MS = 86_400_000
 """A jump that holds for so long was right."""
 DISK_FREE_BYTES_MIN = 1024 * MIB
 """With less room on the disk nothing is kept but the ledger."""
-DISK_LOOK_INTERVAL_S = 5.0
+DISK_LOOK_INTERVAL_S = 15.0
 
 # Store.
 STORE_BUSY_TIMEOUT_MS = 5_000
