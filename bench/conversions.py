@@ -97,7 +97,7 @@ class _Conversion:
         self._dialect = DIALECT_OF_OPERATION[client]
         self._upstream = upstream
         self._body = BODIES[client]("bench", 1024, False)
-        self._seals = EnvelopeSeals(lambda: b"a pepper of thirty-two bytes    ")
+        self._seals = EnvelopeSeals(lambda: b"a pepper of thirty-two bytes    ").of("owner")
         channel = ChannelView(
             id="bench",
             name="bench",

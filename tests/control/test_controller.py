@@ -121,8 +121,8 @@ async def test_admins_and_token_counts(site):
     name, password = site.database.write(ensure_admin)
     await site.start()
     worker = await site.worker()
-    assert await worker.client.call(CheckAdmin(name, password)) == Ok()
-    assert isinstance(await worker.client.call(CheckAdmin(name, "wrong")), Failed)
+    assert await worker.client.call(CheckAdmin(name, password, "10.0.0.1")) == Ok()
+    assert isinstance(await worker.client.call(CheckAdmin(name, "wrong", "10.0.0.1")), Failed)
     assert await worker.client.call(CountTokens("hello world", "gpt-5.2")) == TokenCount(2)
 
 

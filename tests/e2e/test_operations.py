@@ -170,9 +170,47 @@ def metrics_page(server: Server, holding: str) -> str:
     """The page once it holds a text: workers say what they counted each second."""
     page: Any = ""
     for _ in range(50):
-        with urllib.request.urlopen(f"{server.origin}/metrics", timeout=10) as reply:  # loopback
+        token = (server.data / "secrets" / "metrics.token").read_text().strip()
+        headers = {"authorization": f"Bearer {token}"}
+        asked = urllib.request.Request(f"{server.origin}/metrics", headers=headers)
+        with urllib.request.urlopen(asked, timeout=10) as reply:  # loopback
             page = reply.read().decode()
         if holding in page:
             break
         server._pause()
     return str(page)
+
+
+def test_metrics_are_for_operators_alone_and_refused_credentials_are_told(upstream_url: str) -> None:
+    """A proxy on the same machine makes every stranger look local."""
+    secret = settings.fresh_key()
+    config = settings.server(log_level="error") + "\n" + settings.usual(upstream_url, [MODEL], secret)
+    asked = [
+        ("GET", "/metrics", {}, 401),
+        ("GET", "/metrics", {"authorization": f"Bearer {secret}"}, 401),
+        ("GET", "/metrics", {"authorization": "Basic YWRtaW46eA=="}, 401),
+        ("GET", "/v1/models", {"authorization": "Bearer sk-wrong"}, 401),
+        ("GET", "/v1/models/m", {"x-api-key": "sk-wrong"}, 401),
+        ("GET", "/v1beta/models?key=sk-wrong", {}, 400),
+        ("GET", "/v1/responses/resp_1", {"authorization": "Bearer sk-wrong"}, 401),
+        ("GET", "/v1/responses/resp_1?stream=true", {"authorization": "Bearer sk-wrong"}, 401),
+        ("POST", "/v1/messages/count_tokens", {"x-api-key": "sk-wrong"}, 401),
+        ("POST", "/v1/responses/input_tokens", {"x-api-key": "sk-wrong"}, 401),
+        ("POST", "/v1/chat/completions", {"authorization": "Bearer sk-wrong"}, 401),
+        ("POST", "/v1/messages", {}, 401),
+    ]
+    with Server(config, workers=1) as server:
+        for method, path, headers, status in asked:
+            body = b"{}" if method == "POST" else None
+            request = urllib.request.Request(server.origin + path, body, headers, method=method)
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(request, timeout=10)
+            assert (path, refused.value.code) == (path, status)
+            refused.value.close()
+        assert "switchgear_workers_live" in metrics_page(server, "")
+        server.stop()
+        found = [json.loads(line) for line in server.log_file.read_text().splitlines() if '"request"' in line]
+    assert [(line["method"], line["path"], line["client_ip"]) for line in found] == [
+        (method, path.partition("?")[0], "127.0.0.1") for method, path, _, _ in asked
+    ]
+    assert {line["error"] for line in found} == {"bad_login", "bad_key", "no_key"}

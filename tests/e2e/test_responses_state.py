@@ -241,8 +241,29 @@ async def test_an_item_is_referred_to_by_its_id(rig: Rig) -> None:
     answer = await rig.acme.responses.create(model=CONVERTED[1], input=reference)
     assert answer.output_text == "You said: What was it?"
     assert "word0 word1" in rig.asked()
-    with pytest.raises(openai.BadRequestError, match="not stored here"):
+    with pytest.raises(openai.PermissionDeniedError, match="was not made"):
         await rig.rival.responses.create(model=CONVERTED[1], input=reference)
+
+
+async def test_things_in_the_upstreams_account_are_named_by_their_user_alone(rig: Rig) -> None:
+    """Whole and streamed; nobody else's call reaches the upstream with them."""
+    whole = await rig.acme.responses.create(model=NATIVE, input="Remember.")
+    stream = await rig.acme.responses.create(model=NATIVE, input="Remember.", stream=True)
+    events = [event async for event in stream]
+    for made in (whole, events[-1].response):  # type: ignore[union-attr]
+        reference: Any = [
+            {"type": "item_reference", "id": made.output[0].id},
+            {"role": "user", "content": "What was it?"},
+        ]
+        answer = await rig.acme.responses.create(model=NATIVE, input=reference)
+        assert answer.status == "completed"
+        assert "item_reference" in str(rig.one.requests[-1].json)
+        count = len(rig.one.requests)
+        for more in ({"input": reference}, {"input": "x", "conversation": "conv_1"}):
+            with pytest.raises(openai.PermissionDeniedError, match="was not made") as refused:
+                await rig.rival.responses.create(model=NATIVE, **more)
+            assert refused.value.code == "object_not_found"
+        assert len(rig.one.requests) == count
 
 
 async def test_input_tokens_are_counted_with_the_history(rig: Rig) -> None:

@@ -144,9 +144,8 @@ async def test_disabling_now_ends_what_runs_and_charges_what_was_delivered(
         assert b"disabled" in reply.body[-400:]
     refused = await client.call(server.port, key, QUICK)
     assert refused.status == {"keys": 401, "users": 403}[group]
-    rows = await asyncio.to_thread(
-        server.usage_with, {reply.request_id for reply in [r.result() for r in running]}
-    )
+    answered = {task.result().request_id for task in running}
+    rows = await asyncio.to_thread(server.usage_with, answered)
     assert all(0 < row["charge_nanos"] < due(endless) for row in rows.values())
     await asyncio.to_thread(server.stop)
     await asyncio.to_thread(server.assert_audit_clean)

@@ -25,6 +25,7 @@ from switchgear.relay.funds import Funds
 from switchgear.relay.limiter import RateTable
 from switchgear.relay.metrics import Meters
 from switchgear.relay.place import secret_digest
+from switchgear.relay.refusals import RefusedRecords
 from switchgear.relay.requestlog import RequestLog, json_line
 from switchgear.relay.responses import Responses
 from switchgear.relay.upstream_store import unknown
@@ -106,7 +107,8 @@ class Rig:
         self.log = RequestLog(-1, json_line, wanted=False)
         self.rates = RateTable(folder / "rates", 0)
         self.funds = Funds(self.no_funds, lambda _: None, self.clock)
-        books = Books(self.journal, self.funds, self.rates, self.meters, self.log, self.clock)  # type: ignore[arg-type]
+        written = self.journal, self.funds, self.rates, self.meters, self.log
+        books = Books(*written, self.clock, RefusedRecords())  # type: ignore[arg-type]
         responses = Responses(self.ask, lambda: PEPPER, self.meters, self.clock, "e2")
         self.follower = Follower(books, self, responses, lambda: View(Snapshot(1, {}, self.channels, {}, {})))  # type: ignore[arg-type]
 

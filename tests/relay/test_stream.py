@@ -13,6 +13,7 @@ from switchgear.kernel.limits import MIB
 from switchgear.net.transport import TransportFault
 from switchgear.relay.begun import BegunResponse, begin
 from switchgear.relay.meter import TokenTally
+from switchgear.relay.redact import Redactor
 from switchgear.relay.room import Holding, Room
 from switchgear.relay.stream import StreamEnd, pass_on
 from switchgear.wire.call import InPath
@@ -109,7 +110,8 @@ async def passed(dialect: str, pieces: list[bytes], room_bytes: int = MIB) -> tu
     reply = Reply()
     response = Response(pieces, TransportFault("reset", "answered"))
     pulse, holding = pulse_for(reply, [], Clock()), Holding(Room(room_bytes, "replies"), "key")
-    end = await pass_on(response, client.tap(call), TokenTally(count, "m"), pulse, SystemClock(), holding)
+    tap, tally, nothing = client.tap(call), TokenTally(count, "m"), Redactor((), ())
+    end = await pass_on(response, tap, tally, pulse, SystemClock(), holding, nothing)
     return end, reply.sent
 
 

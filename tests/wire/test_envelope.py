@@ -73,6 +73,17 @@ def test_no_bytes_raise_or_open(data: bytes) -> None:
     assert open_bytes(KEY, base64.b64encode(data).decode()) is None
 
 
+def test_it_opens_for_its_owner_alone_and_shows_nothing_of_what_is_in_it() -> None:
+    text = seal(KEY, SAMPLE, "u1")
+    assert open_envelope(KEY, text, "u1") == SAMPLE
+    assert open_envelope(KEY, text, "u2") is None
+    assert open_envelope(KEY, text) is None
+    assert open_bytes(KEY, seal_bytes(KEY, SAMPLE, "u1"), "u2") is None
+    hidden = base64.urlsafe_b64decode(text.removeprefix("relay1.") + "==")
+    assert not any(word.encode() in hidden for word in ("anthropic", "signature", "EqQB"))
+    assert seal(KEY, SAMPLE, "u1") == text
+
+
 def test_another_key_opens_nothing() -> None:
     assert open_envelope(b"q" * 32, seal(KEY, SAMPLE)) is None
 

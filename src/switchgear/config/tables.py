@@ -142,6 +142,14 @@ GROUPS = Table(
             '"1.0"',
             target="ratio_ppm",
         ),
+        Field(
+            "upstream_objects",
+            "boolean",
+            read.boolean,
+            "Its keys may name anything in the upstream's account: files, conversations, prompts, vector "
+            "stores, containers, caches. Only for keys that may see all of it.",
+            "false: only what was made through the relay for the same user",
+        ),
     ),
 )
 

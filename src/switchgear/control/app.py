@@ -18,9 +18,12 @@ from switchgear.control.counting import TokenCounter
 from switchgear.control.ingest import Ingest
 from switchgear.control.leases import Leases
 from switchgear.control.local_model import LocalModel
+from switchgear.control.logins import Logins
 from switchgear.control.metrics import Metrics
 from switchgear.control.recovery import Recovery
 from switchgear.control.responses import Responses
+from switchgear.control.retention import DiskWatch, Retention
+from switchgear.control.steady import SteadyClock
 from switchgear.control.threads import StoreThreads
 from switchgear.control.workers import Workers
 from switchgear.kernel.clock import Clock, SystemClock
@@ -31,10 +34,11 @@ from switchgear.kernel.limits import (
     CONFIG_POLL_INTERVAL_S,
     CONTROLLER_LOOK_INTERVAL_S,
     CONTROLLER_RETRY_S,
+    DISK_LOOK_INTERVAL_S,
     DRIFT_INTERVAL_S,
     DRIFT_REST_FACTOR,
     HEALTH_PUSH_TIMEOUT_S,
-    RESPONSE_SWEEP_INTERVAL_S,
+    RETENTION_INTERVAL_S,
     THOUGHTS_BYTES_MAX,
     THOUGHTS_KEEP_S,
 )
@@ -75,13 +79,12 @@ from switchgear.link.protocol import (
 )
 from switchgear.link.unix import LinkServer
 from switchgear.store.accounts import book_return, lease_totals
-from switchgear.store.admins import check_admin
 from switchgear.store.auditing import drift
 from switchgear.store.db import Database, StoreError
 from switchgear.store.epochs import epoch_state, open_epoch
 from switchgear.store.keys import find_principal
 from switchgear.store.leased import outstanding
-from switchgear.store.vault import Vault
+from switchgear.store.vault import Vault, load_metrics_token
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +111,20 @@ class Controller:
         self._recovery = Recovery(home, self._store, self._ingest, self._clock)
         self._leases = Leases(self._store, self.workers, self._clock, self.metrics)
         self._configuration = Configuration(self._store, vault, self.workers, self.metrics, settings)
-        self._responses = Responses(self._store, self.workers, self._clock, settings.responses_retention_days)
+        self._steady = SteadyClock(self._clock)
+        self._disk = DiskWatch(home.path, self.metrics)
+        self._responses = Responses(
+            self._store,
+            self.workers,
+            self._clock,
+            settings.responses_retention_days,
+            self._steady.now_ms,
+            lambda: self._disk.is_low,
+        )
+        self._retention = Retention(
+            self._store, self._steady, self._responses, self.metrics, settings.usage_retention_days
+        )
+        self._logins = Logins(self._store, self._clock, load_metrics_token(home))
         self._counter = TokenCounter()
         self._local_model = LocalModel(self._clock)
         self._thoughts = Kept(THOUGHTS_BYTES_MAX, THOUGHTS_KEEP_S)
@@ -126,13 +142,15 @@ class Controller:
         try:
             await self._bury_dead()
             await self._configuration.load()
+            await self._retention.load()
             await self.server.start(self._home.link_address())
             log.info("the controller listens", extra={"version": self._configuration.snapshot.version})
             self._spawn(self._repeat(self._ingest_all, CONTROLLER_LOOK_INTERVAL_S, self._journal_grew))
             self._spawn(self._repeat(self._bury_dead, CONTROLLER_LOOK_INTERVAL_S, self._worker_left))
             self._spawn(self._repeat(self._watch_configuration, CONFIG_POLL_INTERVAL_S))
             self._spawn(self._repeat(self._set_drift, DRIFT_INTERVAL_S))
-            self._spawn(self._repeat(self._responses.sweep, RESPONSE_SWEEP_INTERVAL_S))
+            self._spawn(self._repeat(self._disk.look, DISK_LOOK_INTERVAL_S))
+            self._spawn(self._repeat(self._retention.sweep, RETENTION_INTERVAL_S))
             await stop.wait()
         finally:
             await self._close()
@@ -145,6 +163,7 @@ class Controller:
         await self._book_the_rest()
         await self._local_model.close()
         await self._counter.close()
+        self._logins.close()
         self._store.close()
         log.info("the controller has stopped")
 
@@ -271,8 +290,7 @@ class Controller:
             await self._set_gauges()
             return Text(self.metrics.page())
         if isinstance(body, CheckAdmin):
-            known = await self._store.read(partial(check_admin, name=body.name, password=body.password))
-            return Ok() if known else Failed("the name or the password is wrong")
+            return await self._logins.check(body)
         if isinstance(body, KeepResponse | FindResponse | DropResponse | ClaimBill):
             return await self._responses.answer(body)
         if isinstance(body, StopCalls):

@@ -21,14 +21,14 @@ from switchgear.link.protocol import Failed, NewSnapshot, Ok, Refreshed
 from switchgear.link.snapshot import Snapshot
 from switchgear.store.channels import ChannelRow, list_channels
 from switchgear.store.db import StoreError
-from switchgear.store.groups import list_groups
+from switchgear.store.groups import list_groups, open_groups
 from switchgear.store.prices import list_prices
 from switchgear.store.rows import config_version
 from switchgear.store.vault import Vault
 from switchgear.vendors.shipped import shipped
 
 log = logging.getLogger(__name__)
-_Parts = tuple[int, dict[str, int], list[ChannelRow], list[Price]]
+_Parts = tuple[int, dict[str, int], tuple[str, ...], list[ChannelRow], list[Price]]
 
 
 class Configuration:
@@ -62,7 +62,7 @@ class Configuration:
 
     async def load(self) -> None:
         """Compiles what the database says now. Raises SnapshotError and StoreError."""
-        version, groups, channels, prices = await self._store.read(self._parts)
+        version, groups, open_to_all, channels, prices = await self._store.read(self._parts)
         try:
             self._snapshot = compile_snapshot(
                 version,
@@ -72,6 +72,7 @@ class Configuration:
                 shipped(),
                 os.environ,
                 self._settings,
+                open_to_all,
             )
         except SnapshotError:
             self._failed_version = version
@@ -113,6 +114,7 @@ class Configuration:
         return (
             config_version(connection),
             list_groups(connection),
+            open_groups(connection),
             list_channels(connection, self._vault),
             list_prices(connection),
         )

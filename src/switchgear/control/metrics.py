@@ -56,6 +56,12 @@ METRICS: tuple[MetricRow, ...] = (
         "counter",
         "Times an upstream refused a channel's credential, by channel and kind.",
     ),
+    MetricRow(
+        "switchgear_usage_folded_total",
+        "counter",
+        "Records older than their retention, summed by account and day.",
+    ),
+    MetricRow("switchgear_disk_free_bytes", "gauge", "Free on the disk of the data folder."),
     MetricRow("switchgear_stats_dropped_total", "counter", "Worker series dropped as malformed or too many."),
 )
 """The controller's own. What a worker sends under another name is served too, with a plain help line."""

@@ -5,6 +5,7 @@ New ones that come close together are written in one transaction, as each of the
 
 import asyncio
 import logging
+from collections.abc import Callable
 from functools import partial
 
 from sqlalchemy import Connection
@@ -16,6 +17,7 @@ from switchgear.kernel.limits import (
     RESPONSE_HISTORY_BYTES_MAX,
     RESPONSE_KEEP_BATCH,
     RESPONSE_STORED_BYTES_MAX,
+    RESPONSES_BYTES_MAX,
     RESPONSES_OWNER_BYTES_MAX,
 )
 from switchgear.kernel.stored import StoredResponse
@@ -42,6 +44,7 @@ from switchgear.store.responses import (
     find_turns,
     keep_responses,
     sweep_responses,
+    trim_largest,
     trim_responses,
 )
 
@@ -56,8 +59,19 @@ Call = KeepResponse | FindResponse | DropResponse | ClaimBill
 class Responses:
     """Stored responses of the installation."""
 
-    def __init__(self, store: StoreThreads, workers: Workers, clock: Clock, retention_days: int) -> None:
-        """``retention_days`` 0: nothing is kept."""
+    def __init__(
+        self,
+        store: StoreThreads,
+        workers: Workers,
+        clock: Clock,
+        retention_days: int,
+        trusted_ms: Callable[[], int] | None = None,
+        disk_is_full: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """``retention_days`` 0: nothing is kept. ``trusted_ms``: time by which responses expire; the clock's
+        own where that never jumps."""
+        self._trusted_ms = trusted_ms or clock.now_ms
+        self._disk_is_full = disk_is_full
         self._store = store
         self._workers = workers
         self._clock = clock
@@ -68,7 +82,7 @@ class Responses:
     async def answer(self, body: Call) -> Result:
         """Raises StoreError."""
         if isinstance(body, FindResponse):
-            return await self._store.read(partial(self._find, body=body))
+            return await self._store.read(partial(self._find, body=body, now_ms=self._trusted_ms()))
         if isinstance(body, KeepResponse):
             return await (self._change(body.response) if body.if_open else self._keep(body.response))
         if isinstance(body, DropResponse):
@@ -76,17 +90,21 @@ class Responses:
         due = await self._store.write(partial(claim_due, epoch=body.epoch))
         return ResponseUnknown("") if due is None else ResponseFound(due)
 
-    async def sweep(self) -> None:
-        """Deletes all that has expired, and what is over an owner's bound, some at a time. Raises
-        StoreError."""
-        while await self._store.write(partial(sweep_responses, now_ms=self._clock.now_ms())):
+    async def sweep(self, now_ms: int) -> None:
+        """Deletes all that has expired by then, and what is over an owner's bound or over that of all, some
+        at a time. Raises StoreError."""
+        while await self._store.write(partial(sweep_responses, now_ms=now_ms)):
             pass
         while await self._store.write(partial(trim_responses, bytes_max=RESPONSES_OWNER_BYTES_MAX)):
+            pass
+        while await self._store.write(partial(trim_largest, bytes_max=RESPONSES_BYTES_MAX)):
             pass
 
     async def _keep(self, response: StoredResponse) -> Result:
         if not self._retention_ms and not response.bill:
             return Failed("nothing is kept here")
+        if not response.bill and self._disk_is_full():
+            return Failed("the disk is nearly full")
         if response.bytes_total > RESPONSE_STORED_BYTES_MAX:
             return Failed(f"a response of {response.bytes_total} bytes is too large to be kept")
         kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -118,7 +136,7 @@ class Responses:
         if response.bytes_total > RESPONSE_STORED_BYTES_MAX:
             return Failed(f"a response of {response.bytes_total} bytes is too large to be kept")
         before = await self._store.read(
-            partial(find_response, id=response.id, owner=response.owner, now_ms=self._clock.now_ms())
+            partial(find_response, id=response.id, owner=response.owner, now_ms=self._trusted_ms())
         )
         if not await self._store.write(partial(change_response, response=response)):
             return ResponseUnknown(response.id)
@@ -128,7 +146,7 @@ class Responses:
 
     async def _drop(self, body: DropResponse) -> Result:
         before = await self._store.read(
-            partial(find_response, id=body.id, owner=body.owner, now_ms=self._clock.now_ms())
+            partial(find_response, id=body.id, owner=body.owner, now_ms=self._trusted_ms())
         )
         if before is None or not await self._store.write(
             partial(drop_response, id=body.id, owner=body.owner)
@@ -149,8 +167,9 @@ class Responses:
         except LinkAway as fault:
             log.warning("a worker was not told to stop a response", extra={"reason": str(fault)})
 
-    def _find(self, connection: Connection, body: FindResponse) -> ResponseFound | ResponseUnknown:
-        now_ms = self._clock.now_ms()
+    def _find(
+        self, connection: Connection, body: FindResponse, now_ms: int
+    ) -> ResponseFound | ResponseUnknown:
         found = find_response(connection, body.id, body.owner, now_ms)
         if found is None:
             return ResponseUnknown(body.id)

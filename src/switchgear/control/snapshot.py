@@ -32,6 +32,7 @@ def compile_snapshot(
     data: Shipped,
     environ: Mapping[str, str],
     settings: ServerConfig = ServerConfig(),
+    open_groups: tuple[str, ...] = (),
 ) -> Snapshot:
     """Everything but keys. An enabled channel without a credential is left out, with a line in the log.
 
@@ -54,6 +55,7 @@ def compile_snapshot(
         trusted_proxies=settings.trusted_proxies,
         keeps_responses=settings.responses_retention_days > 0,
         fetch_ports=settings.fetch_ports,
+        open_groups=open_groups,
     )
 
 

@@ -39,6 +39,8 @@ class GroupConfig(msgspec.Struct, frozen=True):
 
     name: str
     ratio_ppm: int = PPM
+    upstream_objects: bool = False
+    """Its keys may name anything of the upstream's account, made through the relay or not."""
 
 
 class UserConfig(msgspec.Struct, frozen=True):

@@ -62,6 +62,12 @@ _SERVER = "server_error"
 
 NO_KEY = _row("no_key", 401, _INVALID, None, "client", "no API key in any known place", False)
 BAD_KEY = _row("bad_key", 401, _INVALID, "invalid_api_key", "client", "the key is not known", False)
+BAD_LOGIN = _row(
+    "bad_login", 401, _INVALID, None, "client", "an operator's login or token is missing or wrong", False
+)
+LOGIN_THROTTLED = _row(
+    "login_throttled", 429, "requests", None, "client", "too many wrong logins of this account or address"
+)
 KEY_DISABLED = _row("key_disabled", 401, _INVALID, "invalid_api_key", "client", "the key was disabled", False)
 KEY_EXPIRED = _row("key_expired", 401, _INVALID, "invalid_api_key", "client", "the key has expired", False)
 USER_DISABLED = _row(
@@ -248,6 +254,14 @@ PREVIOUS_UNKNOWN = _row(
 )
 RESPONSE_UNKNOWN = _row(
     "response_unknown", 404, _INVALID, None, "client", "no such response, or another account's"
+)
+OBJECT_UNKNOWN = _row(
+    "object_unknown",
+    403,
+    _INVALID,
+    "object_not_found",
+    "client",
+    "a file, container, conversation or the like that was not made for this account through the relay",
 )
 PATH_UNKNOWN = _row("path_unknown", 404, _INVALID, "unknown_url", "client", "no such path")
 METHOD_NOT_ALLOWED = _row(

@@ -19,6 +19,7 @@ class Home:
         self.run = path / "run"
         self.secrets = path / "secrets"
         self.master_key = self.secrets / "master.key"
+        self.metrics_token = self.secrets / "metrics.token"
         self.pepper = self.secrets / "pepper.key"
         self.unshown = self.secrets / "unshown"
         self.link_socket = self.run / "link.sock"

@@ -27,6 +27,10 @@ REPLY_BYTES_MAX = 64 * MIB
 ERROR_BODY_BYTES_MAX = 64 * KIB
 UPSTREAM_ID_CHARS_MAX = 128
 """Of the upstream's own request id, as it is kept."""
+REDACT_AT_ONCE_BYTES_MAX = 2 * MIB
+"""Of an answer that is searched for secrets on the loop; about 5 ms."""
+REDACTORS_KEPT = 256
+"""Upstream keys whose forms are remembered."""
 SECRET_CHARS_MIN = 8
 """Of a channel's key or header value that is taken out of its upstream's words; shorter ones are in many."""
 FRAME_BYTES_MAX = 16 * MIB
@@ -144,6 +148,31 @@ RESERVE_FILE_TOKENS = 258_000
 """Held for a document, sound or film behind a URL or an id: a thousand pages, or a quarter of an hour of
 film."""
 
+# Requests that come to nothing.
+REFUSAL_RECORDS_BURST = 256
+"""Records of one key in one worker that are written one by one; after them so many a minute, the rest is
+counted."""
+REFUSAL_RECORDS_PER_MINUTE = 12
+REFUSAL_LINES_BURST = 30
+"""Log lines about refused strangers, of one address, or one /64 of IPv6; after them so many a minute."""
+REFUSAL_LINES_PER_MINUTE = 30
+REFUSAL_LINES_IN_ALL_PER_MINUTE = 3_000
+REFUSAL_SOURCES_MAX = 4_096
+
+# Logins of operators.
+LOGIN_FAILURES_FREE = 5
+"""Wrong logins of one account or address before it has to wait."""
+LOGIN_WAIT_S_MAX = 60.0
+"""The wait doubles from one second up to this."""
+LOGIN_FORGET_S = 900.0
+"""Without a further failure they are forgotten after so long."""
+LOGIN_SOURCES_MAX = 4_096
+LOGIN_CHECKS_MAX = 4
+"""Passwords that wait to be checked, at 50 ms each; more are told to come again."""
+LOGIN_REMEMBER_S = 300.0
+"""A login that was right is known again without the work, so that no guessing elsewhere holds it up."""
+LOGINS_REMEMBERED_MAX = 64
+
 # What is kept, and for how long.
 USAGE_RETENTION_DAYS = 400
 """Records of requests: a year and a month, so that a month can be set beside that of the year before."""
@@ -162,7 +191,7 @@ CLOCK_TRUST_MS = 86_400_000
 """A jump that holds for so long was right."""
 DISK_FREE_BYTES_MIN = 1024 * MIB
 """With less room on the disk nothing is kept but the ledger."""
-DISK_LOOK_INTERVAL_S = 5.0
+DISK_LOOK_INTERVAL_S = 15.0
 
 # Store.
 STORE_BUSY_TIMEOUT_MS = 5_000
@@ -453,6 +482,10 @@ RESPONSE_TURNS_MAX = 1000
 RESPONSE_REFERENCES_MAX = 32
 """Responses, beside the chain, whose items one call refers to."""
 RESPONSE_ID_CHARS_MAX = 256
+MADE_IDS_MAX = 64
+"""Things of one answer that are noted as its user's."""
+ACCOUNT_IDS_MAX = 32
+"""Things of the upstream's account that one call names, each looked up."""
 RESPONSES_RETENTION_DAYS = 30
 RESPONSES_RETENTION_DAYS_MAX = 3650
 RESPONSES_OWNER_BYTES_MAX = 4096 * MIB
@@ -464,7 +497,6 @@ RESPONSE_ROW_BYTES = 512
 """Counted for each response on top of its content."""
 RESPONSE_SWEEP_ROWS = 32
 """Deleted in one transaction, which nobody should wait for: each may be large."""
-RESPONSE_SWEEP_INTERVAL_S = 60.0
 RESPONSE_KEEP_TIMEOUT_S = 1.0
 """An answer waits so long to be kept; then it goes out unkept."""
 RESPONSE_KEEP_BATCH = 64

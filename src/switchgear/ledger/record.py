@@ -75,6 +75,8 @@ class UsageRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     client_ip: str = ""
     upstream_request_id: str = ""
     dropped: tuple[str, ...] = ()
+    left_out: int = 0
+    """Calls of the same key before this one that came to nothing either, and have no record of their own."""
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -13,7 +13,7 @@ from switchgear.kernel.money import NANOS_MAX
 from switchgear.ledger import chart
 from switchgear.ledger.record import UsageRecord
 
-TransferKind = Literal["fund", "grant", "return", "settle", "bury"]
+TransferKind = Literal["fund", "grant", "return", "settle", "bury", "sum"]
 
 SHAPES: dict[str, frozenset[tuple[str, str]]] = {
     "fund": frozenset(
@@ -27,6 +27,7 @@ SHAPES: dict[str, frozenset[tuple[str, str]]] = {
     "grant": frozenset({("wallet", "lease"), ("budget", "lease")}),
     "return": frozenset({("lease", "wallet"), ("lease", "budget")}),
     "settle": frozenset({("lease", "revenue"), ("lease", "spent")}),
+    "sum": frozenset({("lease", "revenue"), ("lease", "spent"), ("wallet", "revenue"), ("budget", "spent")}),
     "bury": frozenset({("lease", "wallet"), ("lease", "budget"), ("wallet", "lease"), ("budget", "lease")}),
 }
 """Kind → the (debit, credit) kinds of account it may join."""
@@ -111,6 +112,12 @@ def bury(account: str, epoch: str, lease_balance: int, at_ms: int) -> tuple[Tran
     lease = chart.lease(account, epoch)
     debit, credit = (lease, account) if lease_balance > 0 else (account, lease)
     return (Transfer(f"bury:{lease}", debit, credit, abs(lease_balance), "bury", epoch, at_ms),)
+
+
+def summed(debit: str, credit: str, nanos: int, day_ms: int) -> Transfer:
+    """The settlements of one day between two accounts, once their records are gone: out of a lease, or out of
+    its account when the lease is gone too."""
+    return Transfer(f"sum:{debit}:{credit}:{day_ms}", debit, credit, nanos, "sum", "", day_ms)
 
 
 def balances(transfers: Iterable[Transfer]) -> dict[str, int]:

@@ -138,10 +138,14 @@ class MetricsPage(msgspec.Struct, frozen=True, tag="metrics_page"):
 
 
 class CheckAdmin(msgspec.Struct, frozen=True, tag="check_admin"):
-    """Call: is this the admin login? Answer: ``Ok`` or ``Failed``."""
+    """Call: is this the admin login, or, with ``token``, the token that opens the metrics? Answer: ``Ok``,
+    ``Failed`` or ``Throttled``."""
 
     name: str
     password: str
+    address: str
+    """The client's, or its network."""
+    token: str = ""
 
 
 class ChannelFault(msgspec.Struct, frozen=True, tag="channel_fault"):
@@ -330,6 +334,12 @@ class ResponseUnknown(msgspec.Struct, frozen=True, tag="response_unknown"):
     """It is there, but what came before it is too much."""
 
 
+class Throttled(msgspec.Struct, frozen=True, tag="throttled"):
+    """Too many were wrong; nothing was checked."""
+
+    retry_after_s: int
+
+
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """The call could not be done; ``reason`` is for a person."""
 
@@ -367,6 +377,7 @@ Result = (
     | Ok
     | Refreshed
     | Stopped
+    | Throttled
     | Failed
     | Returned
 )

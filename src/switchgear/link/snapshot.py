@@ -89,3 +89,5 @@ class Snapshot(msgspec.Struct, frozen=True):
     """Whether anything is kept for later calls to name."""
     fetch_ports: tuple[int, ...] = FETCH_PORTS
     """TCP ports that links in requests may name."""
+    open_groups: tuple[str, ...] = ()
+    """Groups whose keys may name anything of the upstream's account."""

@@ -30,6 +30,7 @@ from switchgear.relay.measure import Measure
 from switchgear.relay.meter import BYTES_PER_TOKEN, TokenTally
 from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Prepared, cap_header, dropped_header
+from switchgear.relay.redact import redactor_of, without_secrets
 from switchgear.relay.rendering import Rendering
 from switchgear.relay.replies import passed_back
 from switchgear.relay.responses import Ground
@@ -268,6 +269,7 @@ class Answerer:
             health.faulted(candidate.channel.id, candidate.upstream_model, exchange.sent_ns, now_ns)
             raise transport_fault(fault) from None
         replied_ns = self._books.clock.monotonic_ns()
+        body = await without_secrets(body, redactor_of(candidate.channel, candidate.secret))
         rendering = self._rendering(call, exchange.prepared)
         result = rendering.read_reply(body, exchange)
         if result.error is not None:
@@ -285,6 +287,7 @@ class Answerer:
         usage, source = await self._measure(call).of_whole(result)
         body = result.body
         await rendering.keep_thoughts()
+        await self._note_made(exchange, call, self.dialect.made_ids(body))
         self._end("complete", 200, "", usage, source, len(body), replied_ns=replied_ns)
         if self.keeping is not None:
             await self.keeping.keep(exchange, answered)
@@ -313,7 +316,9 @@ class Answerer:
         rendering = self._rendering(call, exchange.prepared)
         self._tap = tap = rendering.tap(exchange)
         self._tally = tally = TokenTally(self._count, call.model)
-        end = await pass_on(exchange.response, tap, tally, pulse, self._books.clock, self._reply_room)
+        redactor = redactor_of(candidate.channel, candidate.secret)
+        room = self._reply_room
+        end = await pass_on(exchange.response, tap, tally, pulse, self._books.clock, room, redactor)
         # An answer may be so short that only its closing holds it: then nothing was shown yet, and all is
         # well.
         ended_ns = self._books.clock.monotonic_ns()
@@ -331,6 +336,7 @@ class Answerer:
             health.succeeded(channel, model, exchange.sent_ns)
             closing = end.held_back + tap.closing()
             await rendering.keep_thoughts()
+            await self._note_made(exchange, call, tap.made_ids())
             self._end("complete", 200, "", usage, source, pulse.delivered_bytes + len(closing), end=end)
             if self.keeping is not None:
                 if self._handover is not None:
@@ -347,6 +353,12 @@ class Answerer:
         if self.keeping is not None:
             self.keeping.error = shown
         pulse.push(tap.error_frame(shown, self._running.request_id))
+
+    async def _note_made(self, exchange: Exchange, call: Call, ids: tuple[str, ...]) -> None:
+        """What the answer made in the upstream's account is its user's, before anybody can name it."""
+        passed_through = exchange.prepared.request is None and not exchange.prepared.embeds
+        if ids and passed_through and self._tools.view().snapshot.keeps_responses:
+            await self._tools.owned.note(self.principal, call.shown_model, exchange.candidate, ids)
 
     async def _handed_over_stream(self) -> bool:
         """A stream that breaks off, but whose upstream goes on."""

@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl
 
 from switchgear.kernel.errors import (
+    BAD_LOGIN,
     INTERNAL,
+    LOGIN_THROTTLED,
     METHOD_NOT_ALLOWED,
     MODEL_UNKNOWN,
-    NO_KEY,
     NO_WEBSOCKET,
     PATH_UNKNOWN,
     STORE_AWAY,
@@ -17,15 +18,15 @@ from switchgear.kernel.errors import (
 )
 from switchgear.kernel.ids import new_id
 from switchgear.kernel.limits import QUERY_FIELDS_MAX
-from switchgear.link.protocol import CheckAdmin, MetricsPage, Ok, Text, WorkerCall
+from switchgear.link.protocol import CheckAdmin, MetricsPage, Ok, Text, Throttled, WorkerCall
 from switchgear.link.snapshot import ModelView
-from switchgear.relay.addresses import parse_address
 from switchgear.relay.admit import identify, may_use
 from switchgear.relay.counting import TokenCounter
 from switchgear.relay.directory import Directory
 from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
 from switchgear.relay.http1.exchange import Exchange
 from switchgear.relay.pipeline import Pipeline
+from switchgear.relay.refusals import OF_CREDENTIALS, address_of, network_of
 from switchgear.relay.replies import base_headers, preflight_headers
 from switchgear.relay.routes import Route, dialect_of_path, find_route
 from switchgear.relay.stored_responses import StoredResponses
@@ -75,6 +76,9 @@ class App:
         except ApiError as error:
             status, more, body = dialect.render_error(error, request_id)
             self._tools.books.meters.refused(error.row.name)
+            if error.row.name in OF_CREDENTIALS:
+                trusted = self._tools.view().trusted
+                self._tools.refusal_lines.add(request, request_id, error, status, trusted)
         except ClientGone:
             return
         except Exception:
@@ -144,9 +148,8 @@ class App:
         return dialect.render_model(_card(model))
 
     async def _metrics(self, request: Inbound) -> bytes:
-        """For this machine without a login; from elsewhere with the admin's."""
-        if not _is_local(request):
-            await self._check_admin(request.header("authorization") or "")
+        """For operators alone, wherever they ask from: a proxy on this machine makes everybody local."""
+        await self._check_admin(request)
         try:
             page = await self._ask(MetricsPage())
         except ConnectionError:
@@ -155,18 +158,25 @@ class App:
             ) from None
         return page.text.encode() if isinstance(page, Text) else b""
 
-    async def _check_admin(self, authorization: str) -> None:
+    async def _check_admin(self, request: Inbound) -> None:
+        authorization = request.header("authorization") or ""
         name, password = _basic(authorization)
+        token = _bearer(authorization)
+        if not name and not token:
+            raise _bad_login()
+        address = network_of(address_of(request, self._tools.view().trusted))
         try:
-            allowed = bool(name) and isinstance(await self._ask(CheckAdmin(name, password)), Ok)
+            answer = await self._ask(CheckAdmin(name, password, address, token))
         except ConnectionError:
             raise ApiError(STORE_AWAY, "Logins can't be checked right now.", retry_after_s=1) from None
-        if not allowed:
+        if isinstance(answer, Throttled):
             raise ApiError(
-                NO_KEY,
-                "Metrics need the admin login, as HTTP Basic.",
-                headers=(("www-authenticate", 'Basic realm="switchgear"'),),
+                LOGIN_THROTTLED,
+                f"Too many wrong logins. Please try again in {answer.retry_after_s}s.",
+                retry_after_s=answer.retry_after_s,
             )
+        if not isinstance(answer, Ok):
+            raise _bad_login()
 
     @property
     def _directory(self) -> Directory:
@@ -190,10 +200,17 @@ def _dialect_for(request: Inbound, route: Route | None) -> Dialect:
     return DIALECT_OF["anthropic_messages" if request.header("anthropic-version") else "openai_chat"]
 
 
-def _is_local(request: Inbound) -> bool:
-    address = parse_address(request.peer_ip)
-    forwarded = request.header("x-forwarded-for") or request.header("forwarded") or request.header("via")
-    return address is not None and address.is_loopback and not forwarded
+def _bad_login() -> ApiError:
+    return ApiError(
+        BAD_LOGIN,
+        "Metrics need the admin login as HTTP Basic, or the metrics token as a Bearer token.",
+        headers=(("www-authenticate", 'Basic realm="switchgear"'),),
+    )
+
+
+def _bearer(authorization: str) -> str:
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _basic(authorization: str) -> tuple[str, str]:

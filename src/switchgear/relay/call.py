@@ -19,6 +19,7 @@ from switchgear.relay.funds import Funds
 from switchgear.relay.journal import Journal, JournalBroken
 from switchgear.relay.limiter import Permit, RateTable
 from switchgear.relay.metrics import Meters
+from switchgear.relay.refusals import RefusedRecords
 from switchgear.relay.requestlog import RequestLog
 from switchgear.wire.call import Call, Operation
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
@@ -33,6 +34,7 @@ class Books(msgspec.Struct, frozen=True):
     meters: Meters
     log: RequestLog
     clock: Clock
+    refused: RefusedRecords
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -121,8 +123,10 @@ class RunningCall:
         now_ns = self._books.clock.monotonic_ns()
         cost = self._charge(outcome)
         record = self._record(outcome, cost, now_ns)
+        written = self._books.refused.admit(record, now_ns)
         try:
-            self._books.journal.append(record)
+            if written is not None:
+                self._books.journal.append(written)
         except Exception as fault:
             if isinstance(fault, JournalBroken):
                 self._books.meters.add("switchgear_journal_failures_total")
@@ -130,7 +134,8 @@ class RunningCall:
             raise
         self._let_go(cost, outcome.usage, now_ns)
         self._books.meters.record(record)
-        self._books.log.add(record)
+        if written is not None:
+            self._books.log.add(written)
         return cost
 
     def _let_go(self, cost: Charge, usage: Usage, now_ns: int) -> None:

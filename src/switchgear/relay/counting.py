@@ -95,7 +95,11 @@ class TokenCounter:
             call, candidates = await self._grounded(call, candidates, view, asker.caller)
         passed_on = passed_on_headers(request.header, asker.hops, call.operation)
         who = asker.caller.principal
-        preparation = Preparation(call, dialect, who, tools.seals, tools.fetch, tools.thoughts.find, terms)
+        if candidates:
+            named = dialect.account_ids(call)
+            candidates = await tools.owned.check(named, who, view.snapshot, candidates)
+        seals = tools.seals.of(who.user_id)
+        preparation = Preparation(call, dialect, who, seals, tools.fetch, tools.thoughts.find, terms)
         for candidate in candidates:
             if (answer := await self._ask(candidate, call, preparation, passed_on)) is not None:
                 return answer

@@ -57,7 +57,6 @@ from switchgear.relay.journal import JournalBroken
 from switchgear.relay.plan import Candidate, plan, why_not
 from switchgear.relay.prepare import Preparation, Prepared
 from switchgear.relay.replies import base_headers, limit_headers
-from switchgear.relay.requestlog import Refusal
 from switchgear.relay.retries import Retry, RetryBudget, Turns
 from switchgear.relay.room import Holding
 from switchgear.relay.share import Share
@@ -233,19 +232,8 @@ class Pipeline:
         dialect = DIALECT_OF_OPERATION[operation]
         status, headers, body = dialect.render_error(error, request_id)
         reply.send_whole(status, base_headers(request_id, dialect.name) + headers, body)
-        books = self._tools.books
-        books.meters.refused(error.row.name)
-        books.log.add(
-            Refusal(
-                request_id,
-                books.clock.now_ms(),
-                request.method,
-                request.path[:256],
-                status,
-                error.row.name,
-                request.peer_ip,
-            )
-        )
+        self._tools.books.meters.refused(error.row.name)
+        self._tools.refusal_lines.add(request, request_id, error, status, self._tools.view().trusted)
 
     async def _relay(
         self,
@@ -289,7 +277,9 @@ class Pipeline:
             call, candidates = ground.call, ground.candidates
             answerer.stands_on(ground, caller.principal)
         who = caller.principal
-        preparation = Preparation(call, dialect, who, tools.seals, tools.fetch, tools.thoughts.find, terms)
+        candidates = await tools.owned.check(dialect.account_ids(call), who, view.snapshot, candidates)
+        seals = tools.seals.of(who.user_id)
+        preparation = Preparation(call, dialect, who, seals, tools.fetch, tools.thoughts.find, terms)
         first, fit = preparation.first_fit(candidates)
         check_tools(terms, fit.calls)
         wanted = Wanted(call, dialect, terms, fit)

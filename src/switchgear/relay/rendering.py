@@ -71,7 +71,7 @@ class Rendering:
         if self._prepared.operation not in CONVERSATIONS:
             return None
         try:
-            return self._dialect.read_request(self._call, self._tools.seals)
+            return self._dialect.read_request(self._call, self._tools.seals.of(self._running.owner))
         except ApiError:
             return None
 
@@ -93,7 +93,7 @@ class Rendering:
             model=call.shown_model,
             created_s=self._tools.books.clock.now_ms() // 1000,
             request=request,
-            seals=self._tools.seals,
+            seals=self._tools.seals.of(self._running.owner),
             input_tokens=call.input_bytes // BYTES_PER_TOKEN,
             include_usage=call.include_usage,
             fields=call.fields if call.asked is None else call.asked,

@@ -20,7 +20,7 @@ FLUSH_INTERVAL_S = 0.2
 _encode = msgspec.json.Encoder().encode
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class Refusal(msgspec.Struct, frozen=True, omit_defaults=True):
     """A request that ended before an account was known."""
 
     request_id: str
@@ -30,6 +30,9 @@ class Refusal(msgspec.Struct, frozen=True):
     status: int
     error: str
     client_ip: str
+    """Behind a trusted proxy, that of the client."""
+    left_out: int = 0
+    """Refusals of the same address before this one that have no line of their own."""
 
 
 Line = UsageRecord | Refusal
@@ -91,9 +94,10 @@ class RequestLog:
         self._thread = threading.Thread(target=self._write_often, name="request-log", daemon=True)
         self._thread.start()
 
-    def add(self, line: Line) -> None:
-        """Takes a line; the oldest that waits is dropped when there are too many."""
-        if self._wanted:
+    def add(self, line: Line, *, always: bool = False) -> None:
+        """Takes a line; the oldest that waits is dropped when there are too many. ``always``: whatever the
+        level."""
+        if self._wanted or always:
             self._lines.append(line)
             if not self._wake.is_set():
                 self._wake.set()

@@ -5,6 +5,7 @@ the keys of the user whose it is see that it is there at all.
 """
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -25,6 +26,7 @@ from switchgear.net.transport import TransportFault
 from switchgear.relay.admit import identify
 from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
 from switchgear.relay.place import Place, place_of
+from switchgear.relay.redact import StreamRedactor, redactor_of
 from switchgear.relay.routes import Route
 from switchgear.relay.tools import Tools
 from switchgear.relay.upstream_store import unknown
@@ -60,6 +62,31 @@ class _Status(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Status).decode
+
+
+class _Events:
+    """Pushes a stream on, whole events at a time where the model in them is renamed."""
+
+    def __init__(self, push: Callable[[bytes], bool], rename: Renamer | None) -> None:
+        self._push = push
+        self._rename = rename
+        self._rest = b""
+
+    def take(self, chunk: bytes) -> bool:
+        """False for an event that is too long to be one."""
+        if self._rename is not None:
+            whole, end, self._rest = (self._rest + chunk).rpartition(b"\n\n")
+            if len(self._rest) > FRAME_BYTES_MAX:
+                return False
+            chunk = self._rename(whole + end)
+        if chunk:
+            self._push(chunk)
+        return True
+
+    def finish(self) -> None:
+        """The stream is over."""
+        if self._rest:
+            self._push(self._rest)
 
 
 class StoredResponses:
@@ -131,18 +158,14 @@ class StoredResponses:
         response = await self._tools.upstream_store.open(place, "GET", tail, stream=True)
         try:
             reply.start_stream(200, headers + _STREAM)
-            rest = b""
+            events = _Events(reply.push, rename)
+            guard = StreamRedactor(redactor_of(place.channel, place.secret), events.take)
             while chunk := await response.next_chunk():
-                if rename is not None:  # which takes whole events
-                    whole, end, rest = (rest + chunk).rpartition(b"\n\n")
-                    if len(rest) > FRAME_BYTES_MAX:
-                        return
-                    chunk = rename(whole + end)
-                if chunk:
-                    reply.push(chunk)
-                    await reply.room()
-            if rest:
-                reply.push(rest)
+                if not guard.take(chunk):
+                    return
+                await reply.room()
+            guard.finish()
+            events.finish()
             reply.finish()
         except (ClientGone, TransportFault, asyncio.CancelledError):
             return  # without its end, so that the client sees that it was cut

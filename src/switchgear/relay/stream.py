@@ -14,6 +14,7 @@ from switchgear.net.transport import TransportFault, UpstreamResponse
 from switchgear.relay.attempt import is_stall
 from switchgear.relay.heartbeat import Pulse
 from switchgear.relay.meter import TokenTally
+from switchgear.relay.redact import Redactor, StreamRedactor
 from switchgear.relay.room import Holding
 from switchgear.wire.dialect import Tap
 
@@ -130,21 +131,26 @@ async def pass_on(
     pulse: Pulse,
     clock: Clock,
     holding: Holding,
+    redactor: Redactor,
 ) -> StreamEnd:
     """Forwards content until the upstream's end, a fault, or its end marker, which is not forwarded.
 
     Raises ClientGone (and CancelledError) when the client leaves.
     """
     passage = Passage(tap, tally, pulse, clock, holding)
+    guard = StreamRedactor(redactor, passage.take) if redactor else None
+    take = passage.take if guard is None else guard.take
     state: StreamState = "cut"
     fault: TransportFault | None = None
     try:
-        while not await response.pump(passage.take):
+        while not await response.pump(take):
             if tap.ended or tap.fault is not None or passage.overrun:
                 break
             await pulse.room()
     except TransportFault as broken:
         fault = broken
+    if guard is not None and not tap.ended:
+        guard.finish()
     is_complete = tap.finish() == "complete"
     if tap.fault is not None or passage.overrun:
         state = "error"

@@ -11,13 +11,15 @@ from switchgear.relay.directory import Directory
 from switchgear.relay.following import Follower
 from switchgear.relay.health import Health
 from switchgear.relay.meter import Count
+from switchgear.relay.owned import Owned
 from switchgear.relay.prepare import Fetch
+from switchgear.relay.refusals import RefusalLines
 from switchgear.relay.responses import Responses
 from switchgear.relay.room import Rooms
+from switchgear.relay.seals import EnvelopeSeals
 from switchgear.relay.thoughts import KeptThoughts
 from switchgear.relay.upstream_store import UpstreamStore
 from switchgear.relay.view import View
-from switchgear.wire.ir import Seals
 
 
 class Tools(msgspec.Struct, frozen=True):
@@ -29,12 +31,14 @@ class Tools(msgspec.Struct, frozen=True):
     transport: Transport
     locator: Locator
     count: Count
-    seals: Seals
+    seals: EnvelopeSeals
     fetch: Fetch
     thoughts: KeptThoughts
     responses: Responses
     upstream_store: UpstreamStore
     follower: Follower
+    owned: Owned
+    refusal_lines: RefusalLines
     rooms: Rooms
     view: Callable[[], View]
     """The configuration as it stands; a call takes it once."""

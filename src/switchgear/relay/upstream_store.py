@@ -10,7 +10,7 @@ from switchgear.net.transport import Transport, TransportFault, UpstreamRequest,
 from switchgear.relay.attempt import Locator, timeouts_of, transport_fault
 from switchgear.relay.place import OPERATION, Place
 from switchgear.relay.plan import Candidate
-from switchgear.relay.redact import redact, redact_error
+from switchgear.relay.redact import redact_error, redactor_of, without_secrets
 from switchgear.relay.room import Holding, Room
 from switchgear.wire.faults import read_upstream_error, to_api_error
 
@@ -66,9 +66,7 @@ class UpstreamStore:
         finally:
             response.close()
             holding.close()
-        text = body.decode("utf-8", "replace")
-        clean = redact(text, place.channel.secrets, place.channel.headers)
-        return body if clean == text else clean.encode()
+        return await without_secrets(body, redactor_of(place.channel, place.secret))
 
 
 def unknown(id: str) -> ApiError:

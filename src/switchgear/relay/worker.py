@@ -5,6 +5,7 @@ States: connecting (no snapshot yet, not ready) → serving → draining → gon
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -53,11 +54,13 @@ from switchgear.relay.following import Follower
 from switchgear.relay.funds import Funds
 from switchgear.relay.health import Health
 from switchgear.relay.http1.server import HttpServer
-from switchgear.relay.journal import Journal
+from switchgear.relay.journal import Journal, JournalBroken
 from switchgear.relay.limiter import RateTable
 from switchgear.relay.locate import Locator
 from switchgear.relay.metrics import Meters
+from switchgear.relay.owned import Owned
 from switchgear.relay.pipeline import Pipeline
+from switchgear.relay.refusals import RefusalLines, RefusedRecords
 from switchgear.relay.requestlog import RequestLog, line_writer
 from switchgear.relay.responses import Responses
 from switchgear.relay.room import Rooms
@@ -106,12 +109,21 @@ class Worker:
         self._log = RequestLog(2, line_writer(log_format), wanted=log.isEnabledFor(logging.INFO))
         self._transport = transport
         self._files = Files(Fetcher())
+        self._refused_records = RefusedRecords()
         self._hint_timer: asyncio.TimerHandle | None = None
         self._reported: Stats | None = None
         self._draining = False
         self._is_announced = False
         self._refused = asyncio.Event()
-        books = Books(self._journal, self._funds, self._limiter, self._meters, self._log, self._clock)
+        books = Books(
+            self._journal,
+            self._funds,
+            self._limiter,
+            self._meters,
+            self._log,
+            self._clock,
+            self._refused_records,
+        )
         locator = Locator(self._link.call)
         responses = Responses(
             BulkLink(home).call, lambda: self._directory.pepper, self._meters, self._clock, self.epoch
@@ -132,6 +144,8 @@ class Worker:
             responses,
             upstream_store,
             self._follower,
+            Owned(responses),
+            RefusalLines(self._log, self._clock),
             self._rooms,
             self._current,
         )
@@ -197,6 +211,7 @@ class Worker:
 
     async def _leave(self) -> None:
         await self._follower.close()
+        self._write_left_out(everything=True)
         self._funds.give_back_all()
         self._link.notify(self._meters.stats())
         await self._transport.close()
@@ -294,10 +309,17 @@ class Worker:
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(STATS_INTERVAL_S)
+            self._write_left_out()
             stats = self._meters.stats()
             if stats != self._reported:
                 self._reported = stats
                 self._link.notify(stats)
+
+    def _write_left_out(self, *, everything: bool = False) -> None:
+        """Records of refused calls that stand for others, once no further call brings them."""
+        for record in self._refused_records.overdue(self._clock.monotonic_ns(), everything=everything):
+            with contextlib.suppress(JournalBroken):
+                self._journal.append(record)
 
     def _journal_grew(self) -> None:
         """Soon tells the controller that there is something to ingest; many records share one hint."""

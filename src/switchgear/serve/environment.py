@@ -18,6 +18,8 @@ _NAMES = frozenset(
         "VIRTUAL_ENV",
         "LD_LIBRARY_PATH",
         "LD_PRELOAD",
+        "TERM",
+        "NO_COLOR",
         "SSL_CERT_FILE",
         "SSL_CERT_DIR",
         "GLIBC_TUNABLES",

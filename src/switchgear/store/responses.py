@@ -105,8 +105,25 @@ def trim_responses(connection: Connection, bytes_max: int) -> int:
     """Deletes some of the oldest responses of owners who have more than ``bytes_max``; how many."""
     over = select(_ROW.owner).group_by(_ROW.owner).having(func.sum(_ROW.bytes) > bytes_max).limit(1)
     owner = connection.execute(over).scalar()
-    if owner is None:
+    return 0 if owner is None else _trim(connection, owner, bytes_max)
+
+
+def trim_largest(connection: Connection, bytes_max: int) -> int:
+    """Where all owners together have more than ``bytes_max``, deletes some of the oldest responses of the one
+    who has most; how many."""
+    bytes_total = connection.execute(select(func.coalesce(func.sum(_ROW.bytes), 0))).scalar() or 0
+    if bytes_total <= bytes_max:
         return 0
+    of_owner = func.sum(_ROW.bytes)
+    largest = select(_ROW.owner, of_owner).where(~_ROW.due).group_by(_ROW.owner).order_by(of_owner.desc())
+    row = connection.execute(largest.limit(1)).one_or_none()
+    if row is None:
+        return 0
+    owner, bytes_of_owner = row
+    return _trim(connection, owner, max(0, bytes_of_owner - (bytes_total - bytes_max)))
+
+
+def _trim(connection: Connection, owner: str, bytes_max: int) -> int:
     newer = func.sum(_ROW.bytes).over(order_by=(_ROW.created_at_ms.desc(), _ROW.id.desc()))
     ranked = select(_ROW.id, _ROW.created_at_ms, newer.label("total")).where(_ROW.owner == owner, ~_ROW.due)
     sums = ranked.subquery()

@@ -28,6 +28,7 @@ groups = Table(
     metadata,
     Column("name", String, primary_key=True),
     Column("ratio_ppm", BigInteger, nullable=False),
+    Column("upstream_objects", Boolean, nullable=False, server_default=false()),
 )
 
 users = Table(

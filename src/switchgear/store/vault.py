@@ -64,6 +64,11 @@ def load_pepper(home: Home) -> bytes:
     return _key_file(home.pepper)
 
 
+def load_metrics_token(home: Home) -> str:
+    """The token that opens the metrics, as hex; made at first use. Raises StoreError as ``load_vault``."""
+    return _key_file(home.metrics_token).hex()
+
+
 def bind_secrets(connection: Connection, vault: Vault, pepper: bytes) -> None:
     """Ties the database to its master key and pepper at first use, and checks them ever after.
 

@@ -153,6 +153,9 @@ class Bridge:
         self.text_bytes = 0
         return text
 
+    def made_ids(self) -> tuple[str, ...]:
+        return ()
+
     def calls(self) -> dict[str, int]:
         """Of tools that the upstream ran so far, by unit."""
         return self._steps.calls

@@ -16,6 +16,7 @@ from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.usage import Usage
+from switchgear.wire.account_ids import AccountId
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.events import Event
 from switchgear.wire.faults import UpstreamError
@@ -106,6 +107,9 @@ class Tap(Protocol):
 
     def calls(self) -> Mapping[str, int]:
         """Of tools that the upstream ran so far, by unit of ``Usage``; for an estimate."""
+
+    def made_ids(self) -> tuple[str, ...]:
+        """What the answer made in the upstream's account, as ``Dialect.made_ids``; known at its end."""
 
     def take_text(self) -> str:
         """What the model wrote since the last call, for a token estimate."""
@@ -213,6 +217,12 @@ class Dialect(Protocol):
     def calls_offered(self, fields: Mapping[str, Raw], model: str) -> Mapping[str, int]:
         """Calls of tools that the upstream runs, by unit of ``Usage``, that a request in this dialect lets it
         make; ``model`` is the upstream's name."""
+
+    def account_ids(self, call: Call) -> tuple[AccountId, ...]:
+        """What a request names of the upstream's account, which all its callers share."""
+
+    def made_ids(self, body: bytes) -> tuple[str, ...]:
+        """What a whole reply that passes through made in that account, and a later request may name."""
 
     def input_text(self, call: Call) -> str:
         """The text of a request that costs tokens."""

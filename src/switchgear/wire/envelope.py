@@ -1,21 +1,21 @@
 """Envelopes: opaque reasoning tokens of one vendor, carried through a client that speaks another dialect.
 
-``relay1.`` + base64url(JSON) + ``.`` + base64url(MAC), only characters of ``[A-Za-z0-9_.-]``. The MAC covers
-the text before it, so that an envelope which opens is one that we sealed, letter by letter.
+``relay1.`` + base64url(ciphertext), only characters of ``[A-Za-z0-9_.-]``. The content is encrypted and
+authenticated (AES-SIV), with the owner bound in: an envelope opens only for the user whose answer it came
+with, letter by letter as it was sealed. The same content gives the same text, so that caches of prompts hold.
 """
 
 import base64
 import binascii
 import hashlib
-import hmac
 
 import msgspec
 
 from switchgear.kernel.limits import ENVELOPE_BYTES_MAX
 
 _PREFIX = "relay1."
-_MAC_BYTES = 16
 _KEY_BYTES_MIN, _KEY_BYTES_MAX = 16, 64
+_SIV_KEY_BYTES = 64
 
 
 class Sealed(msgspec.Struct, frozen=True, gc=False):
@@ -41,40 +41,41 @@ class _Content(msgspec.Struct, frozen=True, gc=False, array_like=True):
 _decoder = msgspec.json.Decoder(_Content)
 
 
-def seal(key: bytes, sealed: Sealed) -> str:
+def seal(key: bytes, sealed: Sealed, owner: str = "") -> str:
     """The envelope as text. ``key``: 16 to 64 bytes.
 
     ValueError for another key, a text that is not Unicode, or an envelope over ENVELOPE_BYTES_MAX.
     """
     content = msgspec.json.encode(_Content(sealed.vendor, sealed.family, sealed.kind, sealed.payload))
-    front = _PREFIX + base64.urlsafe_b64encode(content).decode().rstrip("=")
-    text = f"{front}.{_mac(key, front)}"
+    hidden = _cipher(key).encrypt(content, [owner.encode()])
+    text = _PREFIX + base64.urlsafe_b64encode(hidden).decode().rstrip("=")
     if len(text) > ENVELOPE_BYTES_MAX:
         raise ValueError(f"an envelope would be longer than {ENVELOPE_BYTES_MAX} bytes")
     return text
 
 
-def open_envelope(key: bytes, text: str) -> Sealed | None:
-    """What was sealed with this key; None for a foreign, cut, changed or too long text."""
+def open_envelope(key: bytes, text: str, owner: str = "") -> Sealed | None:
+    """What was sealed with this key for this owner; None for a foreign, cut, changed or too long text."""
     if not text.startswith(_PREFIX) or len(text) > ENVELOPE_BYTES_MAX or not text.isascii():
         return None
-    front, dot, mac = text.rpartition(".")
-    if not dot or not hmac.compare_digest(_mac(key, front), mac):
+    hidden = _decoded(text[len(_PREFIX) :])
+    if hidden is None:
         return None
-    coded = front[len(_PREFIX) :]
+    from cryptography.exceptions import InvalidTag
+
     try:
-        content = _decoder.decode(base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)))
-    except (ValueError, msgspec.DecodeError):
-        return None  # sealed by another version with the same key
+        content = _decoder.decode(_cipher(key).decrypt(hidden, [owner.encode()]))
+    except (InvalidTag, ValueError, msgspec.DecodeError):
+        return None  # of another key, owner or version
     return Sealed(content.vendor, content.family, content.kind, content.payload)
 
 
-def seal_bytes(key: bytes, sealed: Sealed) -> str:
+def seal_bytes(key: bytes, sealed: Sealed, owner: str = "") -> str:
     """The envelope for a field that holds bytes as base64; ValueError as ``seal``."""
-    return base64.b64encode(seal(key, sealed).encode()).decode()
+    return base64.b64encode(seal(key, sealed, owner).encode()).decode()
 
 
-def open_bytes(key: bytes, coded: str) -> Sealed | None:
+def open_bytes(key: bytes, coded: str, owner: str = "") -> Sealed | None:
     """The reverse of ``seal_bytes``; None for everything else."""
     if len(coded) > ENVELOPE_BYTES_MAX * 4 // 3 + 4:
         return None
@@ -84,11 +85,22 @@ def open_bytes(key: bytes, coded: str) -> Sealed | None:
         return None
     if base64.b64encode(text).decode() != coded:
         return None  # base64 has idle bits at its end; one spelling is enough
-    return open_envelope(key, text.decode("ascii", "replace"))
+    return open_envelope(key, text.decode("ascii", "replace"), owner)
 
 
-def _mac(key: bytes, front: str) -> str:
+def _decoded(coded: str) -> bytes | None:
+    """The bytes of base64url without padding, in its one spelling."""
+    try:
+        hidden = base64.b64decode(coded + "=" * (-len(coded) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return hidden if base64.urlsafe_b64encode(hidden).decode().rstrip("=") == coded else None
+
+
+def _cipher(key: bytes):  # type: ignore[no-untyped-def]  # cryptography's class is imported below
+    """Imported when first needed: few workers carry reasoning between dialects, and it takes megabytes."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
     if not _KEY_BYTES_MIN <= len(key) <= _KEY_BYTES_MAX:
         raise ValueError(f"the key of envelopes has {_KEY_BYTES_MIN} to {_KEY_BYTES_MAX} bytes")
-    mac = hashlib.blake2b(front.encode(), key=key, digest_size=_MAC_BYTES, person=b"sg-envelope")
-    return base64.urlsafe_b64encode(mac.digest()).decode().rstrip("=")
+    return AESSIV(hashlib.blake2b(key, digest_size=_SIV_KEY_BYTES, person=b"sg-envelope").digest())

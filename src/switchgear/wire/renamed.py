@@ -124,6 +124,9 @@ class RenamedTap:
     def calls(self) -> Mapping[str, int]:
         return self.inner.calls()
 
+    def made_ids(self) -> tuple[str, ...]:
+        return self.inner.made_ids()
+
     def take_text(self) -> str:
         return self.inner.take_text()
 

@@ -7,7 +7,8 @@ from msgspec import Raw
 from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
-from switchgear.wire.anthropic_messages import errors, estimate_input, models, peek, request
+from switchgear.wire.account_ids import AccountId
+from switchgear.wire.anthropic_messages import account_ids, errors, estimate_input, models, peek, request
 from switchgear.wire.anthropic_messages.carriage import CARRIES, FIELDS
 from switchgear.wire.anthropic_messages.hosted_calls import calls_offered
 from switchgear.wire.anthropic_messages.message_writer import write_reply
@@ -68,6 +69,12 @@ class AnthropicMessages:
 
     def calls_offered(self, fields: Mapping[str, Raw], model: str) -> Mapping[str, int]:
         return calls_offered(fields)
+
+    def account_ids(self, call: Call) -> tuple[AccountId, ...]:
+        return account_ids.account_ids(call)
+
+    def made_ids(self, body: bytes) -> tuple[str, ...]:
+        return account_ids.made_ids(body)
 
     def input_text(self, call: Call) -> str:
         return estimate_input.input_text(call)

@@ -13,6 +13,7 @@ from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import FRAME_BYTES_MAX, TEXT_PIECES_MAX
 from switchgear.kernel.usage import Usage
 from switchgear.wire.alike import AlikeFrames
+from switchgear.wire.anthropic_messages.account_ids import made_ids
 from switchgear.wire.anthropic_messages.errors import render_stream_error
 from switchgear.wire.anthropic_messages.frames import (
     Delta,
@@ -46,6 +47,7 @@ class StreamTap:
         "_alike",
         "_counts",
         "_finished",
+        "_made",
         "_reader",
         "_stop",
         "_text_bytes",
@@ -68,6 +70,7 @@ class StreamTap:
         self._alike = AlikeFrames()
         self.feed_alike = self._alike.take
         """See ``wire.dialect.Tap``."""
+        self._made: tuple[str, ...] = ()
         self.ended = False
         self.fault: UpstreamError | None = None
         self.has_content = False
@@ -214,6 +217,7 @@ class StreamTap:
                 self.ended = True
                 return False
             case "message_start":
+                self._made += made_ids(data)
                 head = read_message(event.message)
                 if head is not None and is_given(head.usage):
                     self._counts.take_start(any_of(head.usage))
@@ -221,6 +225,7 @@ class StreamTap:
             case "content_block_start":
                 self._take_block(event)
             case "message_delta":
+                self._made += made_ids(data)
                 self._finished = self._finished or bool(event.delta and event.delta.stop_reason)
                 self.has_content = self.has_content or self._finished
                 self._take_usage(event.usage)
@@ -238,6 +243,9 @@ class StreamTap:
         if is_given(raw):
             self._counts.take(any_of(raw))
             self.usage = self._counts.usage
+
+    def made_ids(self) -> tuple[str, ...]:
+        return self._made
 
     def calls(self) -> dict[str, int]:
         """Of hosted tools so far, by unit."""

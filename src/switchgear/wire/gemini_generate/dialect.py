@@ -7,11 +7,13 @@ from msgspec import Raw
 from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
+from switchgear.wire.account_ids import AccountId
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.caps import capped
 from switchgear.wire.dialect import Edits, Head, Headers, Passed
 from switchgear.wire.events import Event
 from switchgear.wire.gemini_generate import (
+    account_ids,
     blocked,
     errors,
     estimate_input,
@@ -75,6 +77,12 @@ class GeminiGenerate:
 
     def calls_offered(self, fields: Mapping[str, Raw], model: str) -> Mapping[str, int]:
         return calls_offered(fields, model)
+
+    def account_ids(self, call: Call) -> tuple[AccountId, ...]:
+        return account_ids.account_ids(call)
+
+    def made_ids(self, body: bytes) -> tuple[str, ...]:
+        return ()
 
     def input_text(self, call: Call) -> str:
         return estimate_input.input_text(call)

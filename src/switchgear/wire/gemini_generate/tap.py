@@ -88,6 +88,9 @@ class StreamTap:
         usage = with_images(usage, self._images)
         return with_calls(usage, self.calls()) if usage is not None else None
 
+    def made_ids(self) -> tuple[str, ...]:
+        return ()
+
     def calls(self) -> dict[str, int]:
         """Of hosted tools so far, by unit."""
         return sum_of([calls_of(found, self._version) for found in self._grounding.values()])

@@ -9,13 +9,14 @@ from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire import openai_models
+from switchgear.wire.account_ids import AccountId
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.caps import capped
 from switchgear.wire.dialect import Edits, Head, Headers, Passed, Reader, Writer
 from switchgear.wire.events import Event
 from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
 from switchgear.wire.model_card import ModelCard
-from switchgear.wire.openai_chat import errors, estimate_input, peek, request, request_in
+from switchgear.wire.openai_chat import account_ids, errors, estimate_input, peek, request, request_in
 from switchgear.wire.openai_chat.completion_out import CompletionWriter, write_completion
 from switchgear.wire.openai_chat.heartbeat import heartbeat
 from switchgear.wire.openai_chat.hosted_calls import calls_offered
@@ -71,6 +72,12 @@ class OpenAIChat:
 
     def calls_offered(self, fields: Mapping[str, Raw], model: str) -> Mapping[str, int]:
         return calls_offered(fields, model)
+
+    def account_ids(self, call: Call) -> tuple[AccountId, ...]:
+        return account_ids.account_ids(call)
+
+    def made_ids(self, body: bytes) -> tuple[str, ...]:
+        return account_ids.made_ids(body)
 
     def input_text(self, call: Call) -> str:
         return estimate_input.input_text(call)

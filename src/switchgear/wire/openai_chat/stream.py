@@ -17,6 +17,7 @@ from switchgear.wire.call import Operation
 from switchgear.wire.failed_finishes import failure_of, is_failed
 from switchgear.wire.faults import UpstreamError, broken, has_error, upstream_error_of
 from switchgear.wire.filler import is_blank, is_filler, says_nothing
+from switchgear.wire.openai_chat.account_ids import made_ids
 from switchgear.wire.openai_chat.errors import render_stream_error
 from switchgear.wire.openai_chat.frames import (
     ABSENT,
@@ -66,6 +67,7 @@ class StreamTap:
         "_failure",
         "_finished_choices",
         "_head",
+        "_made",
         "_operation",
         "_reader",
         "_searches",
@@ -89,6 +91,7 @@ class StreamTap:
         """What an answer says of itself in place of its end. Only the usage is still read then."""
         self._head: tuple[dict[str, Raw], Raw] | None = None
         self._searches = SearchCounter()
+        self._made: tuple[str, ...] = ()
         self._texts: list[str] = []
         self._text_bytes = 0
         """Of ``_texts``."""
@@ -259,6 +262,8 @@ class StreamTap:
     def _take_data(self, raw: bytes, data: bytes) -> bytes:
         if b"search" in data or b"citation" in data:
             self._searches.take(data)
+        if b'"audio"' in data:
+            self._made += made_ids(data)
         try:
             chunk = decode_chunk(data)
         except (ValueError, RecursionError):
@@ -338,6 +343,9 @@ class StreamTap:
             found = with_timings(found, any_of(read_object(data).get("timings", NULL)))
         usage = merge_reports(self.usage, found)
         self.usage = with_calls(usage, self.calls()) if usage is not None else None
+
+    def made_ids(self) -> tuple[str, ...]:
+        return self._made
 
     def calls(self) -> dict[str, int]:
         """Of hosted tools so far, by unit."""

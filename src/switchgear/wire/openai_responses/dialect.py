@@ -8,6 +8,7 @@ from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire import openai_models
+from switchgear.wire.account_ids import AccountId
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.caps import capped
 from switchgear.wire.dialect import Edits, Head, Headers, Passed
@@ -15,7 +16,16 @@ from switchgear.wire.events import Event
 from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
 from switchgear.wire.loss import Carriage
 from switchgear.wire.model_card import ModelCard
-from switchgear.wire.openai_responses import errors, peek, reader, request, request_in, request_out, writer
+from switchgear.wire.openai_responses import (
+    account_ids,
+    errors,
+    peek,
+    reader,
+    request,
+    request_in,
+    request_out,
+    writer,
+)
 from switchgear.wire.openai_responses.carries import CARRIES, FIELDS
 from switchgear.wire.openai_responses.hosted_calls import calls_offered
 from switchgear.wire.openai_responses.reply import WholeReply, read_reply
@@ -65,6 +75,12 @@ class OpenAIResponses:
 
     def calls_offered(self, fields: Mapping[str, Raw], model: str) -> Mapping[str, int]:
         return calls_offered(fields)
+
+    def account_ids(self, call: Call) -> tuple[AccountId, ...]:
+        return account_ids.account_ids(call)
+
+    def made_ids(self, body: bytes) -> tuple[str, ...]:
+        return account_ids.made_ids(body)
 
     def input_text(self, call: Call) -> str:
         return peek.input_text(call)

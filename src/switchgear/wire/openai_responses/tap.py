@@ -14,6 +14,7 @@ from switchgear.kernel.limits import FRAME_BYTES_MAX, TEXT_PIECES_MAX
 from switchgear.kernel.usage import Usage
 from switchgear.wire.faults import UpstreamError, broken, has_error, upstream_error_of
 from switchgear.wire.filler import is_blank, is_filler
+from switchgear.wire.openai_responses.account_ids import made_ids
 from switchgear.wire.openai_responses.errors import failure, render_stream_error
 from switchgear.wire.openai_responses.frames import TERMINAL, error_of, read_response
 from switchgear.wire.openai_responses.hosted_calls import CallCounter
@@ -127,6 +128,9 @@ class StreamTap:
         self._texts.clear()
         self.text_bytes = 0
         return text
+
+    def made_ids(self) -> tuple[str, ...]:
+        return made_ids(self.response)
 
     def calls(self) -> dict[str, int]:
         return self._counter.calls

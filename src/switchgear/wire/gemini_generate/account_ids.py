@@ -1,0 +1,36 @@
+"""What a request of the Gemini dialect names of the upstream's account."""
+
+from switchgear.wire.account_ids import AccountId, id_of, ids_in
+from switchgear.wire.call import Call
+
+_FREE = (
+    "args",
+    "response",
+    "parameters",
+    "parametersJsonSchema",
+    "parameters_json_schema",
+    "responseJsonSchema",
+    "response_json_schema",
+)
+_STORES = (
+    "fileSearchStoreNames",
+    "file_search_store_names",
+    "datastore",
+    "engine",
+    "ragCorpus",
+    "rag_corpus",
+    "ragFileIds",
+    "rag_file_ids",
+)
+_OF_ACCOUNT = ("gs://", "files/", "https://generativelanguage.googleapis.com/")
+"""Beginnings of URIs that are read with the account's own rights; others are the public's."""
+
+
+def account_ids(call: Call) -> tuple[AccountId, ...]:
+    fields = call.fields
+    found = [*id_of(fields, "cachedContent"), *id_of(fields, "cached_content")]
+    for param in ("contents", "systemInstruction", "system_instruction"):
+        files = ids_in(fields, param, ("fileUri", "file_uri"), _FREE)
+        found += [file for file in files if file.id.lower().startswith(_OF_ACCOUNT)]
+    found += ids_in(fields, "tools", _STORES, _FREE)
+    return tuple(found)
