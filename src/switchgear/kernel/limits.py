@@ -58,7 +58,7 @@ FIRST_BYTE_TIMEOUT_JSON_S = 600.0
 IDLE_CHUNK_TIMEOUT_S = 120.0
 TOTAL_TIMEOUT_S = 3600.0
 HEARTBEAT_INTERVAL_S = 15.0
-"""A comment line to the client while a stream is silent; content delivery networks cut at about 100 s."""
+"""Between signs of life to the client of a silent stream; content delivery networks cut at about 100 s."""
 
 # Trying again.
 ATTEMPTS_MAX = 3

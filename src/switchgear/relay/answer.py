@@ -174,9 +174,14 @@ class Answerer:
         self._exchange = self._tap = self._tally = None
         if call.stream and self._pulse is None:
             now_ns = self._books.clock.monotonic_ns
-            self._pulse = Pulse(
-                self._reply, self._start_stream, self._client_left, now_ns, self.dialect.heartbeat
-            )
+            self._pulse = Pulse(self._reply, self._start_stream, self._client_left, now_ns, self._heartbeat)
+
+    def _heartbeat(self) -> bytes:
+        """What a silent stream says in the client's dialect."""
+        if self._call is None:
+            return b""
+        created_s = self._books.clock.now_ms() // 1000
+        return self.dialect.heartbeat(self._call, self._running.request_id, created_s)
 
     def attempt_failed(self, fault: Fault) -> None:
         """The candidate being tried failed before anything of it was shown."""
