@@ -80,7 +80,7 @@ class House(msgspec.Struct):
                 while await reader.read(MIB):
                     pass
             finally:
-                writer.close()
+                writer.transport.abort()
 
     async def hold(self, data: bytes) -> None:
         """Sends it, and waits for ever."""
