@@ -132,7 +132,7 @@ def _view(
         },
         drop=place.drop,
         rename=place.rename,
-        asks_usage=place.asks_usage,
+        asks_usage=place.asks_usage and config.asks_usage,
         responses_state=vendor.responses_state,
         concurrency_max=config.concurrency or (LOCAL_CALLS_MAX if vendor.embedded else 0),
         timeouts=config.timeouts,

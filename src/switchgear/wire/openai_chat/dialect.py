@@ -38,6 +38,9 @@ class OpenAIChat:
     heartbeat = b": keep-alive\n\n"
     stream_type = "text/event-stream; charset=utf-8"
 
+    def own_fields(self, *, converted: bool) -> tuple[str, ...]:
+        return ("stream_options",)
+
     def read_model(self, fields: dict[str, Raw], in_path: InPath) -> str:
         return in_path.model or peek.read_model(fields)
 
