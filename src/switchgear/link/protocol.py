@@ -215,6 +215,14 @@ class Refresh(msgspec.Struct, frozen=True, tag="refresh"):
     Answer: ``Refreshed`` once every connected worker has it."""
 
 
+class StopCalls(msgspec.Struct, frozen=True, tag="stop_calls"):
+    """Call: end what runs for this key, or for every key of this user, with an error that says why. From the
+    command line on its own connection, and from the controller to each worker. Answer: ``Stopped``."""
+
+    key_id: str = ""
+    user_id: str = ""
+
+
 # --- controller → worker
 # -------------------------------------------------------------------------------------------
 
@@ -305,6 +313,10 @@ class Refreshed(msgspec.Struct, frozen=True, tag="refreshed"):
     workers: int
 
 
+class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
+    calls: int
+
+
 class ResponseFound(msgspec.Struct, frozen=True, tag="response_found"):
     response: StoredResponse
     turns: tuple[tuple[bytes, bytes], ...] = ()
@@ -338,9 +350,10 @@ WorkerCall = (
     | FindResponse
     | DropResponse
     | ClaimBill
+    | StopCalls
 )
 WorkerNotice = Returned | Stats | ChannelFault | ChannelHealth | JournalGrew
-ControllerCall = NewSnapshot | Recall | StopResponse | ChannelHealth
+ControllerCall = NewSnapshot | Recall | StopResponse | StopCalls | ChannelHealth
 Result = (
     KeyFound
     | KeyUnknown
@@ -353,6 +366,7 @@ Result = (
     | Text
     | Ok
     | Refreshed
+    | Stopped
     | Failed
     | Returned
 )

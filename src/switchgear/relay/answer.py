@@ -23,7 +23,7 @@ from switchgear.relay.endings import END_STATES, empty_answer, shown_error, unco
 from switchgear.relay.handover import Handover, open_stream
 from switchgear.relay.health import Health
 from switchgear.relay.heartbeat import Pulse
-from switchgear.relay.hold import Hold, Stretch
+from switchgear.relay.hold import Hold, Stretch, spent
 from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
 from switchgear.relay.keeping import Keeping
 from switchgear.relay.measure import Measure
@@ -71,8 +71,8 @@ class Answerer:
         "_task",
         "_tools",
         "body_late",
+        "cut_by",
         "dialect",
-        "is_spent",
         "keeping",
     )
 
@@ -100,8 +100,8 @@ class Answerer:
         self._detached: Detached | None = None
         self._handover: Handover | None = None
         self._stretch: Stretch | None = None
-        self.is_spent = False
-        """The stream wrote more than anybody pays for; that is why the task was cancelled."""
+        self.cut_by: ApiError | None = None
+        """Why the task was cancelled, where neither its client nor the end of this worker is the reason."""
         self.body_late = False
         """The client took too long over its body; that is why the task was cancelled."""
 
@@ -130,7 +130,7 @@ class Answerer:
 
     def _end_spent(self) -> None:
         if self._task is not None and not self._is_over:
-            self.is_spent = True
+            self.cut_by = spent()
             self._task.cancel()
 
     async def read_body(self, request: Inbound, holding: Holding) -> bytes:
@@ -209,7 +209,8 @@ class Answerer:
         await self._end_early("client_gone", 499, "")
 
     async def cut_off(self, error: ApiError) -> None:
-        """Ends a call that we end ourselves; what was delivered is charged."""
+        """Ends a call that must not go on: this worker ends, its key was disabled, its money is spent. It is
+        charged for what was delivered."""
         row = error.row
         await self._end_early("upstream_cut", 200 if self._reply.started else row.status, row.name)
         await self._show_error(error)
@@ -229,6 +230,11 @@ class Answerer:
         self._pulse = None
         self._reply_room.close()
         self._reply.finish()
+
+    @property
+    def principal(self) -> Principal:
+        """Whose call it is."""
+        return self._running.caller.principal
 
     @property
     def _delivered_bytes(self) -> int:
@@ -468,6 +474,8 @@ class Answerer:
             replied_ns=replied_ns,
             first_byte_ns=first_byte_ns,
             dropped=exchange.prepared.dropped if exchange else (),
+            modes=exchange.prepared.modes if exchange else (),
+            modes_served=exchange.modes_served() if exchange else {},
         )
 
     def _close_attempt(self, fault_name: str, status: int) -> None:

@@ -38,9 +38,11 @@ from switchgear.relay.health import Health
 from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Prepared
 from switchgear.relay.redact import redact, redact_error
+from switchgear.relay.watched import WatchedResponse
 from switchgear.wire.answer_form import Form
 from switchgear.wire.call import Call, Operation
 from switchgear.wire.faults import UpstreamError, read_upstream_error, to_api_error
+from switchgear.wire.modes import ModeReports
 
 HOPS_HEADER = "x-switchgear-hops"
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-ds-trace-id", "x-tt-logid")
@@ -104,6 +106,12 @@ class Exchange(msgspec.Struct, frozen=True):
     upstream_request_id: str
     form: Form = ""
     """Of its body, once that has begun."""
+    reports: ModeReports | None = None
+    """What is read of its body about the modes that it was asked for; None where there are none."""
+
+    def modes_served(self) -> dict[str, str]:
+        """What the upstream said so far of the modes that it was asked for; see ``wire.modes``."""
+        return {} if self.reports is None else self.reports.served
 
 
 class PassedOn(msgspec.Struct, frozen=True):
@@ -163,7 +171,11 @@ async def open_exchange(
         if prepared.copies > 1 and response.status == 200:
             response = await _fanned(transport, request, timeouts, response, prepared.copies)
         if response.status == 200:
-            return Exchange(response, candidate, prepared, sent_ns, _upstream_id(response, candidate.channel))
+            name = _upstream_id(response, candidate.channel)
+            if not prepared.modes:
+                return Exchange(response, candidate, prepared, sent_ns, name)
+            watched = WatchedResponse(response)
+            return Exchange(watched, candidate, prepared, sent_ns, name, reports=watched.reports)
         error_body = await _error_body(response)
     except ApiError as error:
         health.faulted(candidate.channel.id, candidate.upstream_model, began_ns, clock.monotonic_ns())

@@ -49,7 +49,8 @@ from switchgear.relay.attempt import (
 )
 from switchgear.relay.body import blame_media_type, decode_body
 from switchgear.relay.call import RunningCall
-from switchgear.relay.hold import Wanted, reserve, spent
+from switchgear.relay.directory import disabled_key, disabled_user
+from switchgear.relay.hold import Wanted, reserve
 from switchgear.relay.http import ClientGone, Inbound, Reply
 from switchgear.relay.journal import JournalBroken
 from switchgear.relay.plan import Candidate, plan, why_not
@@ -150,11 +151,10 @@ class Pipeline:
 
     async def _end_cancelled(self, answerer: Answerer) -> None:
         if self._stopping:
-            await answerer.cut_off(
-                ApiError(DRAINING, "This server is stopping; the answer is not complete.", retry_after_s=1)
-            )
-        elif answerer.is_spent:
-            await answerer.cut_off(spent())
+            draining = "This server is stopping; the answer is not complete."
+            await answerer.cut_off(ApiError(DRAINING, draining, retry_after_s=1))
+        elif answerer.cut_by is not None:
+            await answerer.cut_off(answerer.cut_by)
         elif answerer.body_late:
             late = f"The request body did not arrive within {BODY_READ_TIMEOUT_S:g} seconds."
             await answerer.refuse(ApiError(BODY_TIMEOUT, late))
@@ -167,6 +167,17 @@ class Pipeline:
             keeping = answerer.keeping
             if keeping is not None and keeping.id == response_id and keeping.owner == owner:
                 task.cancel()
+
+    def stop_calls(self, key_id: str, user_id: str) -> int:
+        """Ends what runs for a key, or for a user, that was just disabled; how many calls that were."""
+        stopped = 0
+        for task, answerer in self._calls.items():
+            principal = answerer.principal
+            if key_id == principal.key_id or user_id == principal.user_id:
+                answerer.cut_by = disabled_key(principal) if key_id else disabled_user(principal)
+                task.cancel()
+                stopped += 1
+        return stopped
 
     async def all_ended(self, timeout_s: float) -> bool:
         """Waits until nothing runs any more; False when something does after the time."""
@@ -274,8 +285,8 @@ class Pipeline:
             ground = await tools.responses.ground(call, candidates, view, running.owner)
             call, candidates = ground.call, ground.candidates
             answerer.stands_on(ground, caller.principal)
-        who, most = caller.principal, terms.model.output_tokens_max
-        preparation = Preparation(call, dialect, who, tools.seals, tools.fetch, tools.thoughts.find, most)
+        who = caller.principal
+        preparation = Preparation(call, dialect, who, tools.seals, tools.fetch, tools.thoughts.find, terms)
         first, fit = preparation.first_fit(candidates)
         check_tools(terms, fit.calls)
         wanted = Wanted(call, dialect, terms, fit)

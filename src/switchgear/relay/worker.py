@@ -34,6 +34,8 @@ from switchgear.link.protocol import (
     Recall,
     Result,
     Stats,
+    StopCalls,
+    Stopped,
     StopResponse,
     TokenCount,
     Welcome,
@@ -216,6 +218,7 @@ class Worker:
 
     def _swap(self, frame: Welcome | NewSnapshot) -> None:
         self._view = View(frame.snapshot)
+        self._files.allow_ports(frame.snapshot.fetch_ports)
         self._directory.renew()
         self._health.clear_refused_credentials()
 
@@ -229,6 +232,8 @@ class Worker:
         if isinstance(call, StopResponse):
             self._pipeline.stop_one(call.id, call.owner)
             return Ok()
+        if isinstance(call, StopCalls):
+            return Stopped(self._pipeline.stop_calls(call.key_id, call.user_id))
         try:
             self._swap(call)
         except ValueError as error:

@@ -16,8 +16,9 @@ from switchgear.kernel.errors import UPSTREAM_CUT, ApiError
 from switchgear.kernel.limits import REPLY_BYTES_MAX
 from switchgear.kernel.money import PPM
 from switchgear.kernel.usage import UNITS, Usage
-from switchgear.link.snapshot import ChannelView, Principal
+from switchgear.link.snapshot import ChannelView, ModelView, Principal
 from switchgear.net.transport import TransportFault, UpstreamRequest
+from switchgear.relay.admit import Terms
 from switchgear.relay.attempt import (
     Exchange,
     Fault,
@@ -52,6 +53,8 @@ MODEL = "m1"
 CLOCK = FakeClock()
 PRICE = with_id(Price(MODEL, {unit: 1_000_003 * at for at, unit in enumerate(UNITS, 1)}))
 """Every unit has a price of its own, so that a token in the wrong class changes the charge."""
+
+TERMS = Terms(ModelView(MODEL, "sim"), PRICE, PPM)
 
 
 class PlainSeals:
@@ -158,7 +161,7 @@ def prepare_for(target: Target, dialect: Dialect, call: Call) -> Prepared:
 
 
 async def _prepare(candidate: Candidate, dialect: Dialect, call: Call) -> Prepared:
-    preparation = Preparation(call, dialect, WHO, SEALS, _fetch, _find)
+    preparation = Preparation(call, dialect, WHO, SEALS, _fetch, _find, TERMS)
     return await preparation.prepare(candidate)
 
 
