@@ -2,6 +2,7 @@
 outage that a second channel could bear would reach clients in its first moments, before anything is known."""
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -87,6 +88,10 @@ async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
                 for mode in ("streamed", "whole"):
                     name = f"{mode}-{fault}"
                     parts += [*channels(urls, name, fault, "gpt-5.2"), settings.price(name)]
+            keys = ["sk-sim-wrong", settings.UPSTREAM_KEY]
+            two_keys = settings.channel(second.base_url, ["gpt-5.2"], "two keys")
+            parts.append(two_keys.replace(f'["{settings.UPSTREAM_KEY}"]', json.dumps(keys)))
+            parts.append(settings.price("gpt-5.2"))
             for fault in BARRED:
                 for number in range(MODELS_BARRED):
                     name = f"barred-{fault}-{number}"
@@ -108,6 +113,11 @@ async def test_every_call_of_the_first_burst_is_served(rig: Rig, fault: str, str
     replies = await rig.burst(f"{'streamed' if stream else 'whole'}-{fault}", stream=stream)
     failed = [reply.body[:200] for reply in replies if reply.status != 200 or not reply.has_ended]
     assert failed == []
+
+
+async def test_a_burst_survives_a_key_that_the_upstream_refuses(rig: Rig) -> None:
+    replies = await rig.burst("gpt-5.2", stream=True)
+    assert [reply.body[:200] for reply in replies if reply.status != 200 or not reply.has_ended] == []
 
 
 @pytest.mark.parametrize("fault", STREAMED_ONLY)
