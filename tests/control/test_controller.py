@@ -20,6 +20,7 @@ from switchgear.kernel.home import Home
 from switchgear.kernel.secret import key_digest
 from switchgear.link.protocol import (
     ChannelFault,
+    ChannelHealth,
     CheckAdmin,
     CountTokens,
     Failed,
@@ -114,6 +115,17 @@ async def test_stats_and_own_gauges_stand_on_the_page(site):
     assert "switchgear_requests_total 3.0" in page.text
     assert "switchgear_ledger_drift_nanos 0.0" in page.text
     assert 'switchgear_channel_faults_total{channel="c1",kind="auth"} 1.0' in page.text
+
+
+async def test_what_one_worker_finds_out_about_an_upstream_reaches_the_others(site):
+    site.apply()
+    await site.start()
+    first, second, third = [await site.worker(index) for index in range(3)]
+    change = ChannelHealth("out", "c1", "m", rest_ms=30_000, times=1)
+    first.client.notify(change)
+    await site.until(lambda: second.health and third.health, "the news")
+    assert second.health == third.health == [change]
+    assert first.health == []
 
 
 async def test_admins_and_token_counts(site):

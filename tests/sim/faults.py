@@ -5,6 +5,8 @@
 ``fault-stall-headers|first|mid`` · ``fault-cut-K`` and ``fault-cutclean-K`` (the stream ends at byte K,
 without or with a proper end of the chunks) · ``fault-no-done|no-usage`` ·
 ``fault-usage-negative|string|huge|double|decreasing`` · ``fault-html|garbage|empty|gzip-bomb|big-header`` ·
+``fault-refuses-FIELD-N`` (in the N-th of ``WORDINGS``) ·
+``fault-poor-status|frame`` ·
 ``fault-dup-keys|json-for-stream`` · ``fault-huge-frame`` · ``fault-tiny-frames-N`` · ``fault-slow`` ·
 ``fault-error-frame|error-first`` · ``fault-preface-cut|error|stall`` (after what comes before the first
 content) · ``fault-stream-for-json|json-error`` · ``fault-flaky-N`` (the first N calls fail).
@@ -51,6 +53,8 @@ async def inject(exchange: "Exchange") -> bool:
         if exchange.upstream.calls[exchange.model] > int(flaky[1]):
             return False
         name = "500"
+    if (refused := re.fullmatch(r"refuses-(\w+)-(\d)", name)) is not None:
+        return await _refuse_field(exchange, refused[1], int(refused[2]))
     for pattern, fault in FAULTS:
         if (match := re.fullmatch(pattern, name)) is not None:
             if fault in OF_CHAT and not exchange.dialect.is_chat:
@@ -58,6 +62,47 @@ async def inject(exchange: "Exchange") -> bool:
             await fault(exchange, match[1] if match.groups() else "")
             return True
     await exchange.refuse(404, f"No such fault: {name}", "invalid_request_error", "model_not_found", "model")
+    return True
+
+
+POOR = "Your credit balance is too low to access the Anthropic API."
+
+
+async def _poor(exchange: "Exchange", where: str) -> None:
+    """An account without money that says so in words alone."""
+    error = exchange.dialect.error(exchange, 400, POOR, "invalid_request_error", None, None)
+    if where == "frame":
+        await _send_frames(exchange, [b"event: error\ndata: " + json.dumps(error).encode() + b"\n\n"])
+    else:
+        await exchange.send_json(400, error)
+
+
+WORDINGS: tuple[tuple[int, Callable[[str], Any]], ...] = (
+    (400, lambda field: {"error": {"message": f"Unknown parameter: '{field}'.", "param": field}}),
+    (400, lambda field: {"error": {"message": f"Unrecognized request argument supplied: {field}"}}),
+    (422, lambda field: {"detail": [{"loc": ["body", field], "msg": "Extra inputs are not permitted"}]}),
+    (
+        422,
+        lambda field: {"object": "error", "message": {"detail": [{"loc": ["body", field], "msg": "Extra"}]}},
+    ),
+    (400, lambda field: {"error": f'json: unknown field "{field}"'}),
+    (422, lambda field: {"error": f"unknown field `{field}`, expected one of `model`, `messages`"}),
+    (400, lambda field: {"error": {"code": 400, "message": f'Unknown name "{field}": Cannot find field.'}}),
+    (500, lambda field: {"error": f"create() got an unexpected keyword argument '{field}'"}),
+    (
+        200,
+        lambda field: {"error": {"message": f"'{field}' is not supported", "type": "invalid_request_error"}},
+    ),
+)
+"""How hosts refuse a field that they don't know, such as OpenAI, Azure, FastAPI, Mistral, Go and Rust."""
+
+
+async def _refuse_field(exchange: "Exchange", field: str, wording: int) -> bool:
+    """False for a call without the field, which is to be answered properly."""
+    if field not in exchange.call:
+        return False
+    status, said = WORDINGS[wording]
+    await exchange.send_json(status, said(field))
     return True
 
 
@@ -330,6 +375,7 @@ FAULTS: tuple[tuple[str, Fault], ...] = (
     (r"preface-(cut|error|stall)", _preface),
     (r"json-for-stream", _json_for_stream),
     (r"json-error", _json_error),
+    (r"poor-(status|frame)", _poor),
     (r"stream-for-json", _stream_for_json),
     (r"dup-keys", _dup_keys),
     (r"big-header", _big_header),

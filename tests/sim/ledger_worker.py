@@ -13,6 +13,7 @@ from switchgear.ledger.record import encode_record
 from switchgear.link.protocol import (
     Acquire,
     Acquired,
+    ChannelHealth,
     ControllerCall,
     Hello,
     JournalGrew,
@@ -43,6 +44,7 @@ class LedgerWorker:
         self.refused: asyncio.Queue[str] = asyncio.Queue()
         self.recalls: list[tuple[float, Recall]] = []
         self.versions: list[int] = []
+        self.health: list[ChannelHealth] = []
         self.offset = 0
         self.last: Acquired | None = None
 
@@ -142,5 +144,8 @@ class LedgerWorker:
             now_ns = time.monotonic_ns()
             self.book.recall(call.account, call.nanos, now_ns + call.hold_ms * 1_000_000, now_ns)
             return Returned(self.totals((call.account,)))
+        if isinstance(call, ChannelHealth):
+            self.health.append(call)
+            return Ok()
         self.versions.append(call.snapshot.version)
         return Ok()

@@ -63,6 +63,7 @@ FULL = Config(
             operations=("openai_chat",),
             finish_on_client_gone=True,
             only_streams=True,
+            asks_usage=False,
         ),
         ChannelConfig("env", "deepseek", keys_env="DEEPSEEK_API_KEY", enabled=False, groups=("vip",)),
     ),

@@ -284,6 +284,14 @@ CHANNELS = Table(
             "false",
         ),
         Field(
+            "asks_usage",
+            "boolean",
+            read.boolean,
+            "Ask for usage in streams by `stream_options`. `false` for a host that refuses the field; "
+            "it is learned from a refused call as well.",
+            "true",
+        ),
+        Field(
             "only_streams",
             "boolean",
             read.boolean,

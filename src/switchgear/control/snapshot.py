@@ -136,7 +136,7 @@ def _view(
         rename=place.rename,
         omit=place.omit,
         refuse=place.refuse,
-        asks_usage=place.asks_usage,
+        asks_usage=place.asks_usage and config.asks_usage,
         responses_state=vendor.responses_state,
         concurrency_max=config.concurrency or (LOCAL_CALLS_MAX if vendor.embedded else 0),
         timeouts=config.timeouts,

@@ -111,6 +111,8 @@ class ChannelConfig(msgspec.Struct, frozen=True):
     """Read on, for a bounded time, after the client left, to learn the exact usage."""
     only_streams: bool = False
     """The host answers only as a stream; whole replies are made of it."""
+    asks_usage: bool = True
+    """The host bears ``stream_options``, by which streams are asked for their usage."""
 
 
 class PriceTierConfig(msgspec.Struct, frozen=True):

@@ -74,6 +74,9 @@ RETRY_WINDOW_S = 10
 RETRY_NEWS_WAIT_S = 0.1
 """So long such a try waits to learn how others fare at the same upstream."""
 
+REFUSED_FIELDS_MAX = 4096
+"""Channels and models of which a worker knows that they refuse a field that the relay adds to requests."""
+REFUSED_FIELDS_KEEP_S = 6 * 3600.0
 FORM_BYTES_MAX = 64 * 1024
 """Of blanks before an answer, after which its form is no longer waited for."""
 

@@ -76,7 +76,15 @@ _FINAL_KINDS = frozenset(("client", "content", "loop"))
 class Fault(Exception):
     """A try that failed before anything of it was shown to the client."""
 
-    def __init__(self, name: str, error: ApiError, status: int, *, try_next: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        error: ApiError,
+        status: int,
+        *,
+        try_next: bool,
+        said: UpstreamError | None = None,
+    ) -> None:
         super().__init__(name)
         self.name = name
         """One word for the record: a transport fault's kind, or the upstream error's."""
@@ -84,6 +92,8 @@ class Fault(Exception):
         self.status = status
         """What the upstream answered with; 0 when it did not."""
         self.try_next = try_next
+        self.said = said
+        """The upstream's own error, which is not for the client."""
 
 
 class Exchange(msgspec.Struct, frozen=True):
@@ -249,7 +259,7 @@ def book(error: UpstreamError, candidate: Candidate, health: Health, began_ns: i
 def fault_of(error: UpstreamError, candidate: Candidate) -> Fault:
     """An upstream's error as the client would see it, and whether another candidate may do better."""
     shown = to_api_error(redact_error(error, candidate.channel))
-    return Fault(error.kind, shown, error.status, try_next=error.kind not in _FINAL_KINDS)
+    return Fault(error.kind, shown, error.status, try_next=error.kind not in _FINAL_KINDS, said=error)
 
 
 def transport_fault(fault: TransportFault) -> Fault:

@@ -56,6 +56,7 @@ from switchgear.relay.http import ClientGone, Inbound, Reply
 from switchgear.relay.journal import JournalBroken
 from switchgear.relay.plan import Candidate, plan, why_not
 from switchgear.relay.prepare import Preparation, Prepared
+from switchgear.relay.refused_fields import RefusedFields, without_refused
 from switchgear.relay.replies import base_headers, limit_headers
 from switchgear.relay.retries import Retry, RetryBudget, Turns
 from switchgear.relay.room import Holding
@@ -73,6 +74,7 @@ class Pipeline:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._running = 0
+        self._refused = RefusedFields()
         self._retries: dict[str, RetryBudget] = {}
         """By model, of those that are served."""
         self._turn = 0
@@ -300,16 +302,17 @@ class Pipeline:
     def _plan(self, view: View, group: str, call: Call) -> tuple[Candidate, ...]:
         operation = call.operation
         self._turn += 1
+        now_ns = self._tools.books.clock.monotonic_ns()
         made = plan(
             view.routes.tiers(group, call.model, operation),
             self._tools.health,
-            self._tools.books.clock.monotonic_ns(),
+            now_ns,
             lambda channel: self._by_channel.get(channel, 0),
             self._turn,
             random.random,
         )
         if made.candidates:
-            return made.candidates
+            return self._refused.applied(made.candidates, now_ns)
         if made.left_out and any(why in ("out", "cooling", "full") for _, why in made.left_out):
             retry_s = max(1, -(-made.retry_ns // 1_000_000_000))
             raise ApiError(
@@ -342,7 +345,7 @@ class Pipeline:
     ) -> None:
         """Tries candidates until one answers; the last fault is the client's answer."""
         clock, health = self._tools.books.clock, self._tools.health
-        turns, ready = Turns(candidates, health), candidates[0].channel
+        turns, ready = Turns(candidates, health), (candidates[0].channel, candidates[0].left_out)
         retries = self._budget(call.model)
         retries.requested(clock.monotonic_ns())
         last: Fault | None = None
@@ -357,9 +360,9 @@ class Pipeline:
             if candidate.probe:
                 health.begin_probe(candidate.channel.id, candidate.upstream_model)
             try:
-                if candidate.channel is not ready:
+                if (candidate.channel, candidate.left_out) != ready:
                     prepared = await _prepared_again(preparation, candidate, terms)
-                    ready = candidate.channel
+                    ready = candidate.channel, candidate.left_out
                 turns.asked = True
                 await self._try(candidate, prepared, call, answerer, passed_on, retry)
                 return
@@ -367,7 +370,9 @@ class Pipeline:
                 last = fault.with_traceback(None)  # which would hold this frame, and this frame it
                 if turns.asked:
                     retry.failed(clock.monotonic_ns())
-                if not fault.try_next:
+                if (again := without_refused(candidate, prepared, fault)) is not None:
+                    turns.again(again)
+                elif not fault.try_next:
                     break
             finally:
                 retry.close()
@@ -413,7 +418,10 @@ class Pipeline:
             )
             answerer.opened(exchange)
             exchange = await begun(exchange, tools.health, tools.books.clock)
-            retry.answered(tools.books.clock.monotonic_ns())
+            now_ns = tools.books.clock.monotonic_ns()
+            retry.answered(now_ns)
+            if candidate.left_out:
+                self._refused.remember(candidate, now_ns)
             await answerer.answer(exchange, call, tools.health)
         except Fault as fault:
             answerer.attempt_failed(fault)

@@ -48,6 +48,8 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
     """By which it can answer, the best first."""
     probe: bool = False
     """It was out; this call finds out whether it is back."""
+    left_out: tuple[tuple[Operation, str], ...] = ()
+    """Fields of ours that it refused; see ``relay.refused_fields``."""
 
 
 class Plan(msgspec.Struct, frozen=True):

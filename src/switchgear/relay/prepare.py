@@ -300,7 +300,7 @@ class Preparation:
         cap = self._cap(fit)
         if cap:
             call = self._client.with_cap(call, cap, facts)
-        edits = _edits(candidate, fit.operation)
+        edits = _edits(candidate, fit.operation, converted=False)
         passed = self._client.pass_request(call, candidate.upstream_model, edits)
         shown = call.shown_model
         passage = Passage("") if gathered is None else passage_of(candidate, fit.operation)
@@ -335,7 +335,7 @@ class Preparation:
         modes, left_out = self._settled(written.body, fit.operation, candidate)
         body = {field: raw for field, raw in written.body.items() if field not in left_out}
         lost = ("service_tier",) if left_out else ()
-        edits = _edits(candidate, fit.operation)
+        edits = _edits(candidate, fit.operation, converted=True)
         return Prepared(
             fit.operation,
             write_object(edited(body, edits)),
@@ -521,20 +521,28 @@ def _facts(candidate: Candidate) -> ModelFacts:
     return candidate.channel.facts.get(candidate.upstream_model, _NO_FACTS)
 
 
-def _edits(candidate: Candidate, operation: Operation) -> Edits:
+def _left_out(candidate: Candidate, operation: Operation, *, converted: bool) -> tuple[str, ...]:
+    """What the upstream has refused, as far as it is ours to leave out."""
+    if not candidate.left_out:
+        return ()
+    own = DIALECT_OF_OPERATION[operation].own_fields(converted=converted)
+    return tuple(field for refused, field in candidate.left_out if refused == operation and field in own)
+
+
+def _edits(candidate: Candidate, operation: Operation, *, converted: bool) -> Edits:
     channel = candidate.channel
     foreign = False
     if (
         operation not in _OF_MESSAGES
         and channel.asks_usage
-        and not (channel.drop or channel.rename or channel.facts)
+        and not (channel.drop or channel.rename or channel.facts or candidate.left_out)
     ):
         return _NO_EDITS
     if operation in _OF_MESSAGES:
         foreign = _origin(candidate, operation) != ANTHROPIC
     return Edits(
         channel.asks_usage,
-        channel.drop.get(operation, ()),
+        channel.drop.get(operation, ()) + _left_out(candidate, operation, converted=converted),
         channel.rename.get(operation, {}),
         foreign,
         _facts(candidate),

@@ -78,6 +78,7 @@ def _wanted(channel: ChannelConfig) -> dict[str, Any]:
         "operations": list(channel.operations),
         "finish_on_client_gone": channel.finish_on_client_gone,
         "only_streams": channel.only_streams,
+        "asks_usage": channel.asks_usage,
     }
     return wanted if channel.enabled is None else wanted | {"enabled": channel.enabled}
 
@@ -146,5 +147,6 @@ def _channel(row: Any, secrets: dict[tuple[str, int], str]) -> ChannelRow:
         headers=() if headers is None else _HEADERS.decode(headers),
         finish_on_client_gone=row["finish_on_client_gone"],
         only_streams=row["only_streams"],
+        asks_usage=row["asks_usage"],
     )
     return ChannelRow(row["id"], config)

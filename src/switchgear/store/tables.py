@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     false,
+    true,
 )
 
 metadata = MetaData()
@@ -92,6 +93,7 @@ channels = Table(
     Column("dialects", JSON, nullable=False, server_default="[]"),
     Column("finish_on_client_gone", Boolean, nullable=False),
     Column("only_streams", Boolean, nullable=False, server_default=false()),
+    Column("asks_usage", Boolean, nullable=False, server_default=true()),
 )
 
 channel_secrets = Table(

@@ -181,6 +181,10 @@ class Dialect(Protocol):
 
     # --- requests
 
+    def own_fields(self, *, converted: bool) -> tuple[str, ...]:
+        """Top-level fields that a request has for the relay's own sake, and may do without where the upstream
+        refuses them. ``converted``: it was written here, not passed through."""
+
     def read_model(self, fields: dict[str, Raw], in_path: InPath) -> str:
         """The model as the client names it. Raises ApiError."""
 

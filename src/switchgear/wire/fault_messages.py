@@ -1,11 +1,13 @@
 """The message of an error object, where it is more than one string: lists of validation errors above all."""
 
+import re
 from typing import Any
 
 _KEYS = ("message", "Message", "status_msg", "detail", "msg", "error_msg", "errorMessage")
 _LISTED_MAX = 8
 """Of a list of validation errors."""
 _DEPTH_MAX = 3
+_WORDS_CHARS_MAX = 2048
 
 
 def message_of(found: dict[str, Any], depth: int = 0) -> tuple[str, str | None]:
@@ -41,3 +43,14 @@ def _place(error: Any) -> str:
         return ""
     steps = [str(step) for step in path if isinstance(step, (str, int))]
     return ".".join(steps[1:] if steps[:1] == ["body"] else steps)
+
+
+def names_field(message: str, param: str | None, field: str) -> bool:
+    """Whether an error is about a top-level field of the request: named as its parameter, at the message's
+    start, or in quotes. Where it is no English word (``stream_options``), anywhere."""
+    if param is not None and re.split(r"[.\[]", param, maxsplit=1)[0] == field:
+        return True
+    said = message[:_WORDS_CHARS_MAX]
+    if "_" in field:
+        return re.search(rf"(?<!\w){field}(?!\w)", said) is not None
+    return re.search(rf"^(?:body\.)?{field}(?:[.\[:]| is )|[`'\"]{field}[`'\"\[.]", said) is not None

@@ -36,6 +36,9 @@ class AnthropicMessages:
     is_flat = False
     stream_type = "text/event-stream; charset=utf-8"
 
+    def own_fields(self, *, converted: bool) -> tuple[str, ...]:
+        return ()
+
     def read_model(self, fields: dict[str, Raw], in_path: InPath) -> str:
         return peek.read_model(fields)
 

@@ -39,6 +39,9 @@ class OpenAIChat:
     is_flat = True
     stream_type = "text/event-stream; charset=utf-8"
 
+    def own_fields(self, *, converted: bool) -> tuple[str, ...]:
+        return ("stream_options",)
+
     def read_model(self, fields: dict[str, Raw], in_path: InPath) -> str:
         return in_path.model or peek.read_model(fields)
 

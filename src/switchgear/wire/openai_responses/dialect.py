@@ -42,6 +42,9 @@ class OpenAIResponses:
     is_flat = False
     stream_type = "text/event-stream; charset=utf-8"
 
+    def own_fields(self, *, converted: bool) -> tuple[str, ...]:
+        return ("include", "store") if converted else ()
+
     def read_model(self, fields: dict[str, Raw], in_path: InPath) -> str:
         return in_path.model or peek.read_model(fields)
 
