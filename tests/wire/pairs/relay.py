@@ -36,6 +36,7 @@ from switchgear.relay.meter import TokenTally
 from switchgear.relay.plan import WAYS, Candidate
 from switchgear.relay.prepare import Preparation, Prepared
 from switchgear.relay.redact import redact_error
+from switchgear.relay.room import Holding, Room
 from switchgear.relay.routes import find_route
 from switchgear.relay.stream import pass_on
 from switchgear.vendors.channel import resolve
@@ -210,7 +211,8 @@ async def _streamed(dialect: Dialect, exchange: Exchange, call: Call) -> Answere
     tap = tap_of(dialect, exchange.prepared, call)
     sent = Sent()
     pulse = Pulse(sent, sent.start, sent.finish, CLOCK.monotonic_ns, bytes)
-    end = await pass_on(exchange.response, tap, TokenTally(_count, call.model), pulse, CLOCK)
+    holding = Holding(Room(REPLY_BYTES_MAX, "replies"), "key")
+    end = await pass_on(exchange.response, tap, TokenTally(_count, call.model), pulse, CLOCK, holding)
     fields = [("content-type", dialect.stream_type)]
     if end.state == "complete":
         assert tap.has_content, "an empty answer"
