@@ -55,7 +55,8 @@ def test_rows_arrive_whatever_the_driver_takes(style: Literal["qmark", "named"])
         insert_many(connection, groups, ("name", "ratio_ppm"), [])
         add_up(connection, accounts.c.balance, {"y": -1, "x": 5})
         add_up(connection, accounts.c.balance, {"y": -1, "z": 3})
-        assert connection.execute(select(groups).order_by(groups.c.name)).all() == [("a", 1), ("b", 2)]
+        rows = connection.execute(select(groups.c.name, groups.c.ratio_ppm).order_by(groups.c.name))
+        assert rows.all() == [("a", 1), ("b", 2)]
         held = connection.execute(select(accounts).order_by(accounts.c.id)).all()
         assert held == [("x", 5), ("y", -2), ("z", 3)]
     engine.dispose()

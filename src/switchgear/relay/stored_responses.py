@@ -5,7 +5,6 @@ the keys of the user whose it is see that it is there at all.
 """
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -62,31 +61,6 @@ class _Status(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Status).decode
-
-
-class _Events:
-    """Pushes a stream on, whole events at a time where the model in them is renamed."""
-
-    def __init__(self, push: Callable[[bytes], bool], rename: Renamer | None) -> None:
-        self._push = push
-        self._rename = rename
-        self._rest = b""
-
-    def take(self, chunk: bytes) -> bool:
-        """False for an event that is too long to be one."""
-        if self._rename is not None:
-            whole, end, self._rest = (self._rest + chunk).rpartition(b"\n\n")
-            if len(self._rest) > FRAME_BYTES_MAX:
-                return False
-            chunk = self._rename(whole + end)
-        if chunk:
-            self._push(chunk)
-        return True
-
-    def finish(self) -> None:
-        """The stream is over."""
-        if self._rest:
-            self._push(self._rest)
 
 
 class StoredResponses:
@@ -158,14 +132,20 @@ class StoredResponses:
         response = await self._tools.upstream_store.open(place, "GET", tail, stream=True)
         try:
             reply.start_stream(200, headers + _STREAM)
-            events = _Events(reply.push, rename)
-            guard = StreamRedactor(redactor_of(place.channel, place.secret), events.take)
+            guard = StreamRedactor(redactor_of(place.channel, place.secret), reply.push)
+            rest = b""
             while chunk := await response.next_chunk():
-                if not guard.take(chunk):
-                    return
-                await reply.room()
+                if rename is not None:  # which takes whole events
+                    whole, end, rest = (rest + chunk).rpartition(b"\n\n")
+                    if len(rest) > FRAME_BYTES_MAX:
+                        return
+                    chunk = rename(whole + end)
+                if chunk:
+                    guard.take(chunk)
+                    await reply.room()
+            if rest:
+                guard.take(rest)
             guard.finish()
-            events.finish()
             reply.finish()
         except (ClientGone, TransportFault, asyncio.CancelledError):
             return  # without its end, so that the client sees that it was cut

@@ -131,9 +131,10 @@ async def pass_on(
     pulse: Pulse,
     clock: Clock,
     holding: Holding,
-    redactor: Redactor,
+    redactor: Redactor | None = None,
 ) -> StreamEnd:
     """Forwards content until the upstream's end, a fault, or its end marker, which is not forwarded.
+    ``redactor``: for what must not be shown.
 
     Raises ClientGone (and CancelledError) when the client leaves.
     """
