@@ -62,7 +62,7 @@ def cost_bound(
         input_tokens = context_tokens
     hosted = sum(count * (rate_of(price.rates, unit) or 0) for unit, count in calls.items()) if calls else 0
     base = price.rates
-    inputs = _INPUTS
+    inputs: tuple[str, ...] = _INPUTS
     if images:
         inputs += ("image_in",)
     if audio:

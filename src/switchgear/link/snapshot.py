@@ -5,6 +5,7 @@ import msgspec
 from switchgear.catalog.price import Price
 from switchgear.kernel.dialects import ResponsesState
 from switchgear.kernel.facts import ModelFacts
+from switchgear.kernel.limits import FETCH_PORTS
 from switchgear.kernel.principal import Principal
 
 __all__ = ["ChannelView", "ModelView", "Principal", "Snapshot"]
@@ -86,3 +87,5 @@ class Snapshot(msgspec.Struct, frozen=True):
     trusted_proxies: tuple[str, ...] = ()
     keeps_responses: bool = True
     """Whether anything is kept for later calls to name."""
+    fetch_ports: tuple[int, ...] = FETCH_PORTS
+    """TCP ports that links in requests may name."""

@@ -156,7 +156,7 @@ class TokenCounter:
                 )
                 try:
                     answer = await exchange.response.read(ERROR_BODY_BYTES_MAX)
-                    self._health.succeeded(candidate.channel.id, candidate.upstream_model)
+                    self._health.succeeded(candidate.channel.id, candidate.upstream_model, exchange.sent_ns)
                     return answer
                 finally:
                     exchange.response.close()

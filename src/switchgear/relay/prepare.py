@@ -17,6 +17,7 @@ from switchgear.kernel.limits import FANOUT_MAX, RESERVE_OUTPUT_TOKENS_UNKNOWN
 from switchgear.link.snapshot import Principal
 from switchgear.relay.admit import Terms
 from switchgear.relay.plan import Candidate
+from switchgear.wire.answer_form import EitherReader
 from switchgear.wire.bridge import Passage
 from switchgear.wire.call import Call, Operation
 from switchgear.wire.dialect import Dialect, Edits, Headers, Reader
@@ -40,6 +41,8 @@ Find = Callable[[str, Iterable[str]], Awaitable[Mapping[str, Thoughts]]]
 _NO_FACTS = ModelFacts()
 _NO_EDITS = Edits()
 _GENERATING = ("openai_chat", "openai_responses", "anthropic_messages", "gemini_generate")
+CONVERSATIONS = (*_GENERATING, "openai_completions")
+"""Operations whose answers the model writes, and may stream."""
 _OF_MESSAGES = ("anthropic_messages", "anthropic_count_tokens")
 _NO_TURNS = (Turn("user", (Text("."),)),)
 
@@ -116,8 +119,8 @@ class Prepared(msgspec.Struct, frozen=True):
     def reader(self) -> Reader:
         """For the upstream's stream, or for those of all copies as one."""
         if self.copies == 1:
-            return self.dialect.reader()
-        return FanReader([self.dialect.reader() for _ in range(self.copies)])
+            return EitherReader(self.dialect)
+        return FanReader([EitherReader(self.dialect) for _ in range(self.copies)])
 
 
 class Preparation:
@@ -295,10 +298,7 @@ class Preparation:
             call = self._client.with_cap(call, cap, facts)
         edits = _edits(candidate, fit.operation)
         body = self._client.pass_request(call, candidate.upstream_model, edits)
-        passage = Passage("")
-        if gathered is not None:
-            origin = _origin(candidate, fit.operation)
-            passage = Passage(origin, _source(candidate), box_tags=facts.box_tags)
+        passage = Passage("") if gathered is None else passage_of(candidate, fit.operation)
         return Prepared(
             fit.operation,
             body,
@@ -439,6 +439,12 @@ def dropped_header(dropped: tuple[str, ...]) -> Headers:
         return []
     names = ",".join(name for name in dropped if name.isascii() and name.isprintable())
     return [("x-switchgear-dropped", names[:1024])]
+
+
+def passage_of(candidate: Candidate, operation: Operation) -> Passage:
+    """How the answer to a request that passed through is read as events."""
+    origin = _origin(candidate, operation)
+    return Passage(origin, _source(candidate), box_tags=_facts(candidate).box_tags)
 
 
 def cap_header(prepared: Prepared) -> Headers:

@@ -23,7 +23,7 @@ from switchgear.relay.attempt import (
     Exchange,
     Fault,
     PassedOn,
-    judge,
+    fault_of,
     open_exchange,
     transport_fault,
     upstream_sentence,
@@ -201,7 +201,7 @@ async def _whole(dialect: Dialect, exchange: Exchange, call: Call) -> Answered:
     else:
         reply = convert_reply(prepared.dialect, dialect, body, head_of(prepared, call), prepared.passage)
     if reply.error is not None:
-        raise judge(reply.error, exchange.candidate, Health(), CLOCK)
+        raise fault_of(reply.error, exchange.candidate)
     assert not reply.empty
     return 200, [("content-type", "application/json")], [reply.body], "complete", reply.usage
 
@@ -216,7 +216,7 @@ async def _streamed(dialect: Dialect, exchange: Exchange, call: Call) -> Answere
         assert tap.has_content, "an empty answer"
         return 200, fields, [*sent.frames, end.held_back + tap.closing()], "complete", tap.usage
     if end.state == "error" and tap.fault is not None:
-        fault = judge(tap.fault, exchange.candidate, Health(), CLOCK)
+        fault = fault_of(tap.fault, exchange.candidate)
         if not end.committed:
             raise fault
         shown = to_api_error(redact_error(tap.fault, exchange.candidate.channel))
@@ -274,7 +274,7 @@ def tap_of(dialect: Dialect, prepared: Prepared, call: Call) -> Tap:
     if prepared.request is None:
         return dialect.tap(call)
     writer = dialect.writer(head_of(prepared, call))
-    return Bridge(prepared.dialect.reader(), writer, prepared.passage)
+    return Bridge(prepared.reader(), writer, prepared.passage)
 
 
 async def _fetch(key_id: str, urls: tuple[str, ...]) -> Mapping[str, RemoteFile]:

@@ -24,7 +24,7 @@ from switchgear.wire.openai_chat.choice_in import ChoiceReader
 from switchgear.wire.openai_chat.hosted_calls import SearchCounter
 from switchgear.wire.openai_chat.plain_frame import PlainChoice, plain_choice
 from switchgear.wire.openai_chat.sources_in import sources_beside
-from switchgear.wire.openai_chat.usage import merge_max, usage_of
+from switchgear.wire.openai_chat.usage import merge_reports, usage_of, with_timings
 from switchgear.wire.splice import any_of
 from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
 
@@ -167,7 +167,7 @@ class AnswerReader:
         if not self._started:
             self._started = True
             events.append(Start(_text(found.get("id")), _text(found.get("model"))))
-        self._see_usage(found.get("usage"))
+        self._see_usage(found.get("usage"), found.get("timings"))
         self._sources = sources_beside(found) or self._sources
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict) and (error := self._take_choice(choice, events, key)) is not None:
@@ -239,9 +239,9 @@ class AnswerReader:
             self._choice = index
             events.append(Choice(index))
 
-    def _see_usage(self, found: Any) -> None:
+    def _see_usage(self, found: Any, timings: Any = None) -> None:
         if found is not None:
-            self._usage = merge_max(self._usage, usage_of(found))
+            self._usage = merge_reports(self._usage, with_timings(usage_of(found), timings))
 
 
 def _error_in(data: bytes) -> UpstreamError | None:

@@ -29,10 +29,11 @@ from switchgear.wire.openai_chat.frames import (
     says_something,
 )
 from switchgear.wire.openai_chat.hosted_calls import SearchCounter
-from switchgear.wire.openai_chat.usage import merge_max, read_usage
+from switchgear.wire.openai_chat.usage import merge_reports, read_usage, with_timings
 from switchgear.wire.splice import (
     NULL,
     BadJson,
+    any_of,
     read_object,
     read_objects,
     repair_surrogates,
@@ -332,7 +333,10 @@ class StreamTap:
         return b""
 
     def _take_usage(self, report: Raw, data: bytes) -> None:
-        usage = merge_max(self.usage, read_usage(report))
+        found = read_usage(report)
+        if b'"timings"' in data:
+            found = with_timings(found, any_of(read_object(data).get("timings", NULL)))
+        usage = merge_reports(self.usage, found)
         self.usage = with_calls(usage, self.calls()) if usage is not None else None
 
     def calls(self) -> dict[str, int]:
