@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from switchgear.catalog.calls import CallFamily
+from switchgear.catalog.modes import ModeFamily
 from switchgear.catalog.price import Price
 from switchgear.cli.app import COMMANDS, load
 from switchgear.config.server import ENV_PREFIX
@@ -18,7 +19,7 @@ from switchgear.kernel import errors, limits
 from switchgear.kernel import facts as facts_module
 from switchgear.kernel.dialects import DIALECTS, DialectName
 from switchgear.kernel.facts import ModelFacts
-from switchgear.kernel.money import usd_from_nanos
+from switchgear.kernel.money import NANOS_PER_USD, PPM, usd_from_nanos
 from switchgear.kernel.usage import CALL_UNITS, UNITS
 from switchgear.ledger.policy import POLICY
 from switchgear.ledger.record import END_STATES
@@ -317,6 +318,11 @@ def prices_page() -> str:
         "What tools that the upstream runs cost by the thousand, for each model whose name fits, unless its "
         "own price says it. The more exact pattern wins.",
         table(("models", *CALL_UNITS), [call_row(family) for family in data.call_families]),
+        "## Modes",
+        "Factors on the prices of tokens, likewise. A mode without one is left out of a request, or refused.",
+        table(
+            ("models", "mode", "factor"), [row for family in data.mode_families for row in mode_rows(family)]
+        ),
         *parts,
     )
 
@@ -325,6 +331,13 @@ def call_row(family: CallFamily) -> tuple[str, ...]:
     rates = [family.rates.get(unit) for unit in CALL_UNITS]
     figures = ("" if rate is None else usd_from_nanos(rate // 1000) for rate in rates)
     return f"`{family.pattern}`", *figures
+
+
+def mode_rows(family: ModeFamily) -> list[tuple[str, ...]]:
+    return [
+        (f"`{family.pattern}`", f"`{mode}`", usd_from_nanos(ratio * (NANOS_PER_USD // PPM)))
+        for mode, ratio in family.ratios.items()
+    ]
 
 
 def price_row(model: str, price: Price | None) -> tuple[str, ...]:

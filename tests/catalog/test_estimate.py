@@ -11,6 +11,7 @@ PPM = 1_000_000
 DOLLAR = 1_000_000_000
 CHEAP_IN_DEAR_OUT = Price("m", {"input_uncached": DOLLAR, "output_text": 10 * DOLLAR})
 
+WRITES = ("cache_write_5m", "cache_write_1h")
 RARER = ("reasoning", "image_in", "audio_in", "audio_out", "image_out")
 
 rates = st.integers(0, 100 * DOLLAR)
@@ -36,13 +37,14 @@ def split(total: int, parts: list[int]) -> list[int]:
 def test_no_reply_within_the_bounds_costs_more_than_was_held(data: st.DataObject) -> None:
     draw = data.draw
     base = {"input_uncached": draw(rates), "output_text": draw(rates)}
-    base |= draw(st.dictionaries(st.sampled_from(RARER), rates))
+    base |= draw(st.dictionaries(st.sampled_from((*RARER, *WRITES)), rates))
     tiers = tuple(
         Tier(above, draw(st.dictionaries(st.sampled_from(("input_uncached", "output_text", *RARER)), rates)))
         for above in sorted(draw(st.sets(st.integers(1, 5000), max_size=2)))
     )
     price = Price("m", base, tiers)
     input_bytes, images = draw(st.integers(0, 10_000)), draw(st.integers(0, 2))
+    long_cache = draw(st.booleans())
     audio, choices = draw(st.booleans()), draw(st.integers(1, 3))
     cap = draw(st.integers(0, 5000))
     ratio = draw(st.integers(0, 3 * PPM))
@@ -53,11 +55,14 @@ def test_no_reply_within_the_bounds_costs_more_than_was_held(data: st.DataObject
         choices=choices,
         ratio_ppm=ratio,
         audio=audio,
+        long_cache=long_cache,
     )
-    text, pictures, sound, _ = split(input_bytes, draw(shares))
+    text, pictures, sound, written = split(input_bytes, draw(shares))
     said, thought, spoken, drawn = split(cap * choices, draw(shares))
     usage = Usage(
         input_uncached=text + (0 if images and audio else pictures * (not images) + sound * (not audio)),
+        cache_write_5m=0 if long_cache else written,
+        cache_write_1h=written if long_cache else 0,
         image_in=(pictures + images * PICTURE_TOKENS) if images else 0,
         audio_in=sound if audio else 0,
         output_text=said + (0 if audio else spoken),

@@ -6,6 +6,7 @@ missed, or an answer that came too late for one call could refuse another: money
 
 import asyncio
 from functools import partial
+from typing import Any
 
 import pytest
 from tests.control.conftest import Site
@@ -53,18 +54,45 @@ def test_all_that_is_covered_passes_and_no_more(tmp_path, wallet, quota, margin)
     assert max(waited_s) < HOLD_WAIT_S, waited_s  # nobody had to wait until time was up
 
 
+@pytest.mark.parametrize(("wallet", "quota"), CASES.values(), ids=CASES)
+def test_calls_that_take_what_they_get_share_all_there_is_and_no_more(tmp_path, wallet, quota):
+    most, least = EXACT, PRICE // 8
+    there = min(wallet, quota or wallet)
+    for seed in SEEDS:
+        site = Site(tmp_path / str(seed))
+        site.apply(balance_nanos=wallet, quota_nanos=quota)
+        with asyncio.Runner(loop_factory=StillLoop) as runner:
+            budget = "" if quota is None else site.budget
+            spent = runner.run(_house(site, seed, budget, partial(_greedy, most=most, least=least), 120))
+            assert runner.get_loop().time() < HOLD_WAIT_S
+        assert site.spent() == sum(spent)
+        assert there - least < sum(spent) <= there
+        assert sum(nanos > 0 for nanos in spent) >= 20
+        site.audit()
+        site.database.close()
+
+
+async def _greedy(house: MoneyHouse, number: int, who: Principal, most: int, least: int) -> int:
+    return await house.greedy_call(number, who, most, least)
+
+
 async def _crowd(site: Site, seed: int, budget: str, hold: int) -> int:
-    """How many of forty calls are served. All that is left comes back to the accounts at the end."""
+    """How many of forty calls are served."""
+    return sum(await _house(site, seed, budget, lambda house, n, who: house.call(n, who, hold, PRICE)))
+
+
+async def _house(site: Site, seed: int, budget: str, call: Any, count: int = 40) -> list[int]:
+    """What became of so many calls. All that is left comes back to the accounts at the end."""
     epochs = ("worker-a", "worker-b")
     for index, epoch in enumerate(epochs):
         site.database.write(partial(open_epoch, epoch=epoch, worker_index=index, at_ms=1))
     who = Principal("k", "ci", "sk-...abcd", "u", "acme", "default", site.wallet, budget=budget)
     house = MoneyHouse(site.database, epochs, seed)
     try:
-        served = await asyncio.gather(*(house.call(n, who, hold, PRICE) for n in range(40)))
+        served = await asyncio.gather(*(call(house, n, who) for n in range(count)))
         await house.ingest()
     finally:
         await house.end()
     for epoch in epochs:
         site.database.write(partial(bury_epoch, epoch=epoch, at_ms=1))
-    return sum(served)
+    return served

@@ -25,6 +25,8 @@ class Greedy(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.writes, self.delay_s, self.deaf = writes, delay_s, deaf
         self.bodies: list[dict[str, Any]] = []
+        self.says: dict[str, Any] = {}
+        """Put into every whole reply, and as its own last event into a stream of chat."""
 
     @property
     def url(self) -> str:
@@ -69,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
         if body.get("stream") or "stream" in self.path:
             self._stream(dialect)
         else:
-            self._send(json.dumps(_WHOLE[dialect](tokens)).encode())
+            self._send(json.dumps(_WHOLE[dialect](tokens) | self.server.says).encode())
 
     def _send(self, data: bytes) -> None:
         self.send_response(200)

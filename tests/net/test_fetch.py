@@ -15,6 +15,7 @@ from tests.sim.calls import OK, call
 from tests.sim.certificates import Authority
 from tests.sim.raw_server import Peer, RawServer, Script, replying
 
+from switchgear.kernel.limits import FETCHES_PER_KEY_MAX
 from switchgear.net.fetch import Fetched, Fetcher, FetchError, FetchLimits
 from switchgear.net.fetch_url import check_fetch_url, shown
 from switchgear.net.guard import Address, UrlRefused
@@ -366,6 +367,31 @@ async def test_at_most_four_at_once_and_the_first_fault_ends_the_others(fetcher:
             await task
         await asyncio.wait_for(let_go.wait(), 5)
         assert server.connections == 4
+
+
+async def test_one_key_leaves_places_to_the_others(fetcher: Fetcher) -> None:
+    waiting: list[Peer] = []
+    full, released = asyncio.Event(), asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        request = await peer.request()
+        if request is not None and b"/held" in request:
+            waiting.append(peer)
+            if len(waiting) == FETCHES_PER_KEY_MAX:
+                full.set()
+            await released.wait()
+        await peer.send(reply())
+
+    async with RawServer(script) as server:
+        calls = [
+            asyncio.create_task(fetcher([f"{server.url}/held/{n}/{at}" for at in range(4)], "greedy"))
+            for n in range(5)
+        ]
+        await full.wait()
+        assert (await fetcher([f"{server.url}/quick"], "modest")).keys() == {f"{server.url}/quick"}
+        assert len(waiting) == FETCHES_PER_KEY_MAX
+        released.set()
+        assert [len(found) for found in await asyncio.gather(*calls)] == [4] * 5
 
 
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nx"])

@@ -15,7 +15,7 @@ from switchgear.kernel.errors import ApiError
 from switchgear.ledger.record import UsageRecord
 from switchgear.link.protocol import Acquire, Returned
 from switchgear.link.snapshot import Principal
-from switchgear.relay.funds import Funds, Span
+from switchgear.relay.funds import Funds, Span, legs_of
 from switchgear.store.db import Database
 from switchgear.store.ingest import cursor, ingest
 from tests.sim.ledger_parts import usage_record
@@ -158,6 +158,27 @@ class MoneyHouse:
         await self.turns.some(60)
         node.settle(name, price, who)
         return True
+
+    async def greedy_call(self, number: int, who: Principal, most: int, least: int) -> int:
+        """One call that spends all that it gets between the two; 0 = refused for want of money."""
+        node, name = self.nodes[self.turns.random.randrange(len(self.nodes))], f"r{number}"
+        span, held = Span(most, least), most
+        await self.turns.some(20)
+        if not node.funds.hold(name, legs_of(who, most)):
+
+            async def refine() -> Span:
+                await self.turns.some()
+                return span
+
+            try:
+                held = await node.funds.hold_with_help(name, who, span, refine)
+            except ApiError as refusal:
+                if refusal.row.name != "quota":
+                    raise
+                return 0
+        await self.turns.some(60)
+        node.settle(name, held, who)
+        return held
 
     async def end(self) -> None:
         tasks = [*self._tasks, *(wire.task for node in self.nodes for wire in (node.up, node.down))]

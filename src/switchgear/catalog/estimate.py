@@ -7,6 +7,10 @@ import msgspec
 from switchgear.catalog.price import RATE_SCALE, Price, nanos_of, rate_of
 
 _NO_CALLS: Mapping[str, int] = {}
+_INPUTS = ("input_uncached", "cache_write_5m")
+_OUTPUTS = ("output_text", "reasoning", "image_out")
+"""A model that prices pictures may answer any call with one."""
+_OUTPUTS_WITH_AUDIO = (*_OUTPUTS, "audio_out")
 
 
 class CostBound(msgspec.Struct, frozen=True, gc=False):
@@ -19,7 +23,12 @@ class CostBound(msgspec.Struct, frozen=True, gc=False):
 
     def nanos(self, output_tokens: int) -> int:
         """The price with at most so many tokens in each choice."""
-        return nanos_of(max(start + output_tokens * rate for start, rate in self.lines), self.ratio_ppm)
+        most = 0
+        for start, rate in self.lines:
+            total = start + output_tokens * rate
+            if total > most:
+                most = total
+        return nanos_of(most, self.ratio_ppm)
 
     def output_tokens(self, nanos: int) -> int | None:
         """The most tokens in each choice that the amount covers; 0 also where it does not cover the input,
@@ -39,51 +48,48 @@ def cost_bound(
     context_tokens: int = 0,
     images: bool = False,
     audio: bool = False,
+    long_cache: bool = False,
     calls: Mapping[str, int] = _NO_CALLS,
 ) -> CostBound:
     """The bound for an input of at most so many tokens; about 2 µs.
 
     A token of byte-pair vocabularies covers at least one byte, so the size of a body is a bound of its
     tokens. ``context_tokens`` is the model's, 0 = unknown. ``images`` and ``audio``: there may be some, in
-    or out. ``calls``: of tools that the upstream runs, by unit; more than these are beyond the bound. Cache
-    writes may be dearer than plain input and are left out: they need markers that no peek reads.
+    or out. ``long_cache``: the input may be written to a cache for an hour; for the usual while it may in any
+    case. ``calls``: of tools that the upstream runs, by unit; more than these are beyond the bound.
     """
     if context_tokens and input_tokens > context_tokens:
         input_tokens = context_tokens
     hosted = sum(count * (rate_of(price.rates, unit) or 0) for unit, count in calls.items()) if calls else 0
     base = price.rates
-    lines: tuple[tuple[int, int], ...] = (_line(base, base, input_tokens, choices, images, audio, hosted),)
-    for tier in price.tiers:
-        if input_tokens <= tier.above_input_tokens:
-            break
-        # A tier is not always dearer than the one below it, and the bound on the input may be high.
-        lines += (_line(tier.rates, base, input_tokens, choices, images, audio, hosted),)
+    inputs: tuple[str, ...] = _INPUTS
+    if images:
+        inputs += ("image_in",)
+    if audio:
+        inputs += ("audio_in",)
+    if long_cache:
+        inputs += ("cache_write_1h",)
+    outputs = _OUTPUTS_WITH_AUDIO if audio else _OUTPUTS
+    lines: tuple[tuple[int, int], ...] = ()
+    # A tier is not always dearer than the one below it, and the bound on the input may be high.
+    reached = (base, *_reached(price, input_tokens)) if price.tiers else (base,)
+    for rates in reached:
+        due = input_tokens * _dearest(rates, base, inputs) + hosted
+        lines += ((due, choices * _dearest(rates, base, outputs)),)
     return CostBound(lines, ratio_ppm)
 
 
-def _line(
-    rates: dict[str, int],
-    base: dict[str, int],
-    input_tokens: int,
-    choices: int,
-    images: bool,
-    audio: bool,
-    hosted: int,
-) -> tuple[int, int]:
-    """Each side at the dearest class that can occur; ``base`` fills gaps."""
-    own, inherited = rates.get, base.get
-    input_rate = own("input_uncached", inherited("input_uncached", 0))
-    output_rate = own("output_text", inherited("output_text", 0))
-    reasoning_rate = own("reasoning", inherited("reasoning", 0))
-    # A model that prices pictures may answer any call with one.
-    image_rate = own("image_out", inherited("image_out", 0))
-    if reasoning_rate > output_rate:
-        output_rate = reasoning_rate
-    if image_rate > output_rate:
-        output_rate = image_rate
-    if images:
-        input_rate = max(input_rate, own("image_in", inherited("image_in", 0)))
-    if audio:
-        input_rate = max(input_rate, own("audio_in", inherited("audio_in", 0)))
-        output_rate = max(output_rate, own("audio_out", inherited("audio_out", 0)))
-    return input_tokens * input_rate + hosted, choices * output_rate
+def _reached(price: Price, input_tokens: int) -> list[dict[str, int]]:
+    return [tier.rates for tier in price.tiers if input_tokens > tier.above_input_tokens]
+
+
+def _dearest(rates: dict[str, int], base: dict[str, int], units: tuple[str, ...]) -> int:
+    """Of the classes that can occur; ``base`` fills gaps."""
+    most = 0
+    for unit in units:
+        rate = rates.get(unit)
+        if rate is None:
+            rate = base.get(unit, 0)
+        if rate > most:
+            most = rate
+    return most

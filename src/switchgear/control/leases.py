@@ -54,7 +54,9 @@ class Attempt(msgspec.Struct, frozen=True):
 
     def answer(self) -> Acquired:
         available = max(self.unleased, 0) + max(self.others, 0)
-        return Acquired(self.totals, not self.short, self.short, available if self.short else 0)
+        if self.short:
+            return Acquired(self.totals, False, self.short, available)
+        return Acquired(self.totals, True, unleased=max(self.unleased, 0))
 
 
 class _Queue:
@@ -237,6 +239,7 @@ class Leases:
     def _attempt(self, connection: Connection, epoch: str, needs: Needs) -> Attempt:
         """Grants every need or none."""
         grants: list[tuple[str, int]] = []
+        left: list[int] = []
         short: list[Attempt] = []
         for account, missing in needs:
             unleased = balance(connection, account)
@@ -246,6 +249,7 @@ class Leases:
             plan = plan_grant(unleased, missing, reachable, self._sharers(), wait=True)
             if plan.grant_nanos or missing <= 0:
                 grants.append((account, plan.grant_nanos))
+                left.append(unleased - plan.grant_nanos)
                 continue
             most = sum(nanos for _, nanos in others if nanos > 0)
             asked = plan.recalls or tuple((giver, nanos) for giver, nanos in reachable if nanos > 0)
@@ -256,7 +260,7 @@ class Leases:
                 grant_lease(connection, account, epoch, nanos, self._clock.now_ms())
         totals = _totals(connection, epoch, needs)
         if not short:
-            return Attempt(totals)
+            return Attempt(totals, unleased=min(left, default=0))
         worst = next((look for look in short if look.is_hopeless), short[0])
         recalls = tuple(recall for look in short for recall in look.recalls)
         return msgspec.structs.replace(worst, totals=totals, recalls=recalls)

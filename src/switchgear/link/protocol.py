@@ -286,8 +286,8 @@ class Acquired(msgspec.Struct, frozen=True, tag="acquired"):
     available: int = 0
     """Nanos that ``short`` could still give, for the refusal's text: unleased plus free in all leases."""
     unleased: int = 0
-    """After a refill: the least that any of the asked accounts has beside its leases; 0 while a call waits
-    for one of them."""
+    """The least that any of the asked accounts has left beside its leases; 0 where one does not cover its
+    part, or a call waits for it."""
 
 
 class TokenCount(msgspec.Struct, frozen=True, tag="token_count"):

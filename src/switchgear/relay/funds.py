@@ -85,7 +85,7 @@ class Desk:
         self.asked_in_vain = (-1, 0)
         """Version and time of a first ask that brought nothing: the next call need not repeat it."""
         self.unleased: Nanos = 0
-        """Beside the leases, by the last first ask."""
+        """Beside the leases, by the last answer."""
 
     def say_changed(self) -> None:
         self.version += 1
@@ -152,8 +152,7 @@ class Funds:
             away = None
             if version != desk.version or at_ns < since_ns:
                 away = await self._ask_first(desk, who, short)
-            available = desk.unleased + self._free(who)
-            nanos = span.share(available)
+            nanos = span.share(desk.unleased + self._free(who))
             if self.book.reserve(reservation, legs_of(who, nanos)) is None:
                 return nanos
             if away is not None:
@@ -161,7 +160,7 @@ class Funds:
         refined = await refine()
         if refined.most > span.most:
             refined = msgspec.structs.replace(refined, most=span.most, least=min(refined.least, span.least))
-        return await self._hold_patiently(desk, reservation, who, refined, available)
+        return await self._hold_patiently(desk, reservation, who, refined)
 
     async def _ask_first(self, desk: Desk, who: Principal, short: Shortfall) -> ApiError | None:
         """Asks for a comfortable lease, and learns what else there is. Returns the error when nobody
@@ -180,18 +179,17 @@ class Funds:
         """In the leases at hand, of whichever account has less."""
         return max(0, min(self.book.free(account) for account, _ in legs_of(who, 0)))
 
-    async def _hold_patiently(
-        self, desk: Desk, reservation: str, who: Principal, span: Span, available: Nanos
-    ) -> Nanos:
+    async def _hold_patiently(self, desk: Desk, reservation: str, who: Principal, span: Span) -> Nanos:
         """Ends after one ask with no time left at the latest; that one is always made. What is not covered at
         first is waited for with the least that will do."""
-        nanos = span.share(available)
+        is_short = False
         since_ns = self._clock.monotonic_ns()
         deadline_ns = since_ns + HOLD_WAIT_MS * MS
         is_last = False
         while True:
-            legs = legs_of(who, nanos)
             async with desk.lock:
+                nanos = span.least if is_short else span.share(desk.unleased + self._free(who))
+                legs = legs_of(who, nanos)
                 if self.book.reserve(reservation, legs) is None:
                     return nanos
                 left_ns = max(0, deadline_ns - self._clock.monotonic_ns())
@@ -203,7 +201,7 @@ class Funds:
                     if self.book.reserve(reservation, legs) is None:
                         return nanos
             if nanos > span.least:
-                nanos = span.least
+                is_short = True
                 continue
             if not left_ns and (is_last or not answer.covered):
                 raise _not_covered(who, span, answer)
@@ -226,6 +224,7 @@ class Funds:
             answer = await self._acquire(Acquire(needs, True, left_ns // MS), desk)
         finally:
             desk.asked = ()
+        desk.unleased = answer.unleased
         if not answer.covered:
             now_ns = self._clock.monotonic_ns()
             is_final = now_ns - asked_ns < left_ns  # said before time was up

@@ -31,6 +31,9 @@ from switchgear.relay.prepare import Fit
 from switchgear.wire.call import Call
 from switchgear.wire.dialect import Dialect
 
+_AN_HOUR = b'"1h"'
+"""Of a cache. Twice the price of a token is below that of its bytes, so only a counted input looks for it."""
+
 
 class Hold(msgspec.Struct, frozen=True):
     """What a call was let in with."""
@@ -65,7 +68,7 @@ class Wanted(msgspec.Struct, frozen=True):
     def bound(self) -> CostBound:
         """By the size of the body, at no cost."""
         call = self.fit.multiplied(self.call)
-        return self._bound(call.input_bytes + _named_tokens(call))
+        return self._bound(call.input_bytes + _named_tokens(call), long_cache=False)
 
     async def refined_bound(self, count: Count) -> CostBound:
         """By its counted text. What else stands in the body has no better bound than its size."""
@@ -74,9 +77,10 @@ class Wanted(msgspec.Struct, frozen=True):
         tokens = await count_or_guess(count, text, call.model) + self.dialect.overhead_tokens(call)
         if call.has_media:
             tokens += max(0, call.input_bytes - len(text))
-        return self._bound((tokens + _named_tokens(call)) * self.fit.copies)
+        long_cache = any(_AN_HOUR in bytes(raw) for raw in call.fields.values())
+        return self._bound((tokens + _named_tokens(call)) * self.fit.copies, long_cache=long_cache)
 
-    def _bound(self, input_tokens: int) -> CostBound:
+    def _bound(self, input_tokens: int, *, long_cache: bool) -> CostBound:
         call = self.call
         return cost_bound(
             in_modes(self.terms.price, _dearer(self.fit.modes, self.terms.price)),
@@ -86,6 +90,7 @@ class Wanted(msgspec.Struct, frozen=True):
             context_tokens=self.terms.model.context_tokens * self.fit.copies,
             images=call.images > 0,
             audio=call.has_audio,
+            long_cache=long_cache,
             calls=self.fit.calls_in_all(),
         )
 
