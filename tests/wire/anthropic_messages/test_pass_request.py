@@ -197,7 +197,7 @@ def test_what_a_call_says() -> None:
     call = call_of(
         {**BASE, "max_tokens": 4096.0, "stream": True, "messages": [{"role": "user", "content": content}]}
     )
-    assert (call.stream, call.output_tokens_cap, call.images) == (True, 4096, 2)
+    assert (call.stream, call.output_tokens_cap, call.images, call.files) == (True, 4096, 1, 0)
 
 
 def test_the_text_of_a_request_has_all_that_is_read_and_no_picture() -> None:
