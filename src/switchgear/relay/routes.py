@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from switchgear.kernel.dialects import DialectName
+from switchgear.kernel.dialects import DIALECTS, DialectName
 from switchgear.wire.call import NOTHING_IN_PATH, InPath, Operation
 
 Page = Literal["models", "model", "root", "livez", "readyz", "metrics", "count", "response"]
@@ -43,10 +43,8 @@ _VERSIONS = frozenset(("v1", "v1beta", "v1alpha"))
 _VERSIONS_MAX = 2
 _PLACES: dict[str, DialectName | None] = {
     "api": None,
-    "openai": "openai_chat",
-    "anthropic": "anthropic_messages",
-    "gemini": "gemini_generate",
     "google": "gemini_generate",
+    **{dialect.partition("_")[0]: dialect for dialect in reversed(DIALECTS)},
 }
 """Words before a path → the dialect that they announce."""
 _PLACES_MAX = 2
