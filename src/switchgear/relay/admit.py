@@ -24,6 +24,7 @@ from switchgear.kernel.limits import RESERVE_IMAGE_TOKENS
 from switchgear.kernel.money import Nanos
 from switchgear.link.snapshot import ModelView, Principal, Snapshot
 from switchgear.relay.addresses import Network, client_address
+from switchgear.relay.beside import input_of
 from switchgear.relay.credentials import api_key_of
 from switchgear.relay.directory import Directory, KnownKey, check_key
 from switchgear.relay.funds import Funds, legs_of
@@ -186,10 +187,11 @@ async def reserve(
         return bound
 
     async def refine() -> Nanos:
-        text_tokens = await count_or_guess(count, dialect.input_text(call), call.model)
+        text, overhead = await input_of(dialect, call)
+        text_tokens = await count_or_guess(count, text, call.model)
         return refined_nanos(
             terms.price,
-            text_tokens + dialect.overhead_tokens(call) + call.images * RESERVE_IMAGE_TOKENS,
+            text_tokens + overhead + call.images * RESERVE_IMAGE_TOKENS,
             output_tokens_cap=cap,
             output_tokens_max=model.output_tokens_max,
             choices=call.choices,

@@ -15,11 +15,13 @@ from switchgear.kernel.limits import (
     COUNT_AT_ONCE_MAX,
     COUNT_UPSTREAM_TIMEOUT_S,
     ERROR_BODY_BYTES_MAX,
+    PASSED_AT_ONCE_BYTES_MAX,
 )
 from switchgear.net.transport import TransportFault
 from switchgear.relay.admit import Caller, identify, terms_for
 from switchgear.relay.alias import read_alias
 from switchgear.relay.attempt import Fault, open_exchange, passed_on_headers
+from switchgear.relay.beside import beside, input_of
 from switchgear.relay.body import decode_body
 from switchgear.relay.http import Inbound
 from switchgear.relay.meter import count_or_guess
@@ -63,7 +65,8 @@ class TokenCounter:
         view = tools.view()
         caller = await identify(request, tools.directory, view.trusted, tools.books.clock)
         async with self._room:
-            fields = read_fields(await _body(request))
+            body = await _body(request)
+            fields = await beside(len(body), PASSED_AT_ONCE_BYTES_MAX, lambda: read_fields(body))
             model = read_alias(view.snapshot, dialect.read_model(fields, in_path)).model
             terms_for(view.snapshot, caller, model)
             call = dialect.read_call(operation, fields, model, in_path)
@@ -73,8 +76,8 @@ class TokenCounter:
             for candidate in candidates:
                 if (answer := await self._ask(candidate, call, dialect, request)) is not None:
                     return answer
-            text = dialect.input_text(call)
-            tokens = await count_or_guess(tools.count, text, model) + dialect.overhead_tokens(call)
+            text, overhead = await input_of(dialect, call)
+            tokens = await count_or_guess(tools.count, text, model) + overhead
             return dialect.render_count(tokens)
 
     def _candidates(self, view: View, group: str, call: Call) -> tuple[Candidate, ...]:

@@ -28,6 +28,7 @@ from switchgear.kernel.limits import (
     HOPS_MAX,
     IN_FLIGHT_MAX,
     LOOK_INTERVAL_S,
+    PASSED_AT_ONCE_BYTES_MAX,
     RETRY_BUDGET_FLOOR,
     RETRY_BUDGET_RATIO,
 )
@@ -42,6 +43,7 @@ from switchgear.relay.attempt import (
     open_exchange,
     passed_on_headers,
 )
+from switchgear.relay.beside import beside
 from switchgear.relay.body import blame_media_type, decode_body
 from switchgear.relay.call import RunningCall
 from switchgear.relay.http import ClientGone, Inbound, Reply
@@ -218,7 +220,7 @@ class Pipeline:
         if coding := request.header("content-encoding"):
             body = await decode_body(body, coding, BODY_BYTES_MAX)
         try:
-            fields = read_fields(body)
+            fields = await beside(len(body), PASSED_AT_ONCE_BYTES_MAX, lambda: read_fields(body))
         except ApiError as error:
             raise blame_media_type(error, request.header("content-type")) from None
         if is_responses_body(running.operation, fields):
@@ -228,7 +230,12 @@ class Pipeline:
         alias = read_alias(view.snapshot, dialect.read_model(fields, in_path))
         running.model = model = alias.model
         running.terms = terms = terms_for(view.snapshot, caller, model)
-        call = dialect.read_call(running.operation, fields, model, in_path)
+        operation = running.operation
+        call = await beside(
+            len(body),
+            PASSED_AT_ONCE_BYTES_MAX,
+            lambda: dialect.read_call(operation, fields, model, in_path),
+        )
         if alias.written:
             call = alias.applied(call)
         running.asked_for(call)

@@ -5,6 +5,7 @@ least, in the order of ``plan.WAYS``. What none can carry is refused before any 
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -12,8 +13,10 @@ from msgspec import Raw
 from switchgear.kernel.dialects import EMBEDDING_OPERATIONS
 from switchgear.kernel.errors import INVALID_VALUE, UNSUPPORTED_PARAMETER, ApiError
 from switchgear.kernel.facts import ModelFacts
-from switchgear.kernel.limits import FANOUT_MAX
+from switchgear.kernel.limits import CONVERTED_AT_ONCE_BYTES_MAX, FANOUT_MAX, PASSED_AT_ONCE_BYTES_MAX
+from switchgear.relay.beside import beside
 from switchgear.relay.plan import Candidate
+from switchgear.wire.bounds import check_schemas
 from switchgear.wire.bridge import Passage
 from switchgear.wire.call import Call, Operation
 from switchgear.wire.dialect import Dialect, Edits, Headers, Reader
@@ -21,11 +24,13 @@ from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.edits import edited
 from switchgear.wire.embeddings import write_embeddings
 from switchgear.wire.fan import FanReader
-from switchgear.wire.ir import RemoteFile, Request, Seals, Upstream
+from switchgear.wire.ir import RemoteFile, Request, Seals, Upstream, Written
 from switchgear.wire.loss import concepts, refusal, weigh
 from switchgear.wire.origin import ANTHROPIC, origin_of
 from switchgear.wire.splice import write_object
 from switchgear.wire.thoughts import Thoughts, lacking, restored
+
+T = TypeVar("T")
 
 Fetch = Callable[[tuple[str, ...]], Awaitable[Mapping[str, RemoteFile]]]
 """Fetches files by URL, through the guard. Raises ApiError."""
@@ -96,7 +101,18 @@ class Prepared(msgspec.Struct, frozen=True):
 class Preparation:
     """One call on its way to its candidates: read into the neutral form once, if at all."""
 
-    __slots__ = ("_call", "_client", "_concepts", "_fetch", "_files", "_find", "_owner", "_request", "_seals")
+    __slots__ = (
+        "_call",
+        "_client",
+        "_concepts",
+        "_fetch",
+        "_files",
+        "_find",
+        "_owner",
+        "_request",
+        "_seals",
+        "_size",
+    )
 
     def __init__(
         self, call: Call, client: Dialect, owner: str, seals: Seals, fetch: Fetch, find: Find
@@ -110,6 +126,7 @@ class Preparation:
         self._request: Request | None = None
         self._concepts: dict[str, str] = {}
         self._files: dict[str, RemoteFile] = {}
+        self._size = sum(len(memoryview(value)) for value in call.fields.values())
 
     async def first_fit(self, candidates: tuple[Candidate, ...]) -> tuple[int, Prepared]:
         """The first candidate that can carry the request, by its place, and what goes to it. Raises the first
@@ -130,7 +147,7 @@ class Preparation:
         call = self._call
         if call.images and candidate.channel.local_model:
             raise _blind(candidate.upstream_model)
-        gathered = self._read() if self._gathers(candidate) else None
+        gathered = await self._read() if self._gathers(candidate) else None
         # A response that its upstream keeps is known by the upstream's id, which one made here has not.
         if operation == call.operation and (gathered is None or operation != "openai_responses"):
             if gathered is not None:
@@ -138,8 +155,7 @@ class Preparation:
             if call.wish is not None:
                 call = self._client.with_thinking(call, call.wish, _facts(candidate))
             edits = _edits(candidate, operation)
-            body = self._client.pass_request(call, candidate.upstream_model, edits)
-            calls = self._client.calls_offered(call.fields, candidate.upstream_model)
+            body, calls = await self._passed(call, candidate.upstream_model, edits)
             if gathered is None:
                 return Prepared(operation, body, foreign=edits.foreign, calls=calls)
             passage = Passage(
@@ -151,7 +167,7 @@ class Preparation:
         if operation in EMBEDDING_OPERATIONS:
             written = write_embeddings(call, candidate.upstream_model)
             return Prepared(operation, write_object(written.body), dropped=written.dropped, embeds=True)
-        request = self._read()
+        request = await self._read()
         operation, dropped = self._choose(candidate.operations)
         dialect = DIALECT_OF_OPERATION[operation]
         channel = candidate.channel
@@ -166,10 +182,10 @@ class Preparation:
         if urls := dialect.remote_files(request, upstream):
             upstream = msgspec.structs.replace(upstream, files=await self._files_of(urls))
         asked = request if gathered is None else msgspec.structs.replace(request, stream=True)
-        written = dialect.write_request(asked, upstream)
+        written, body = await self._beside(lambda: _written(dialect, asked, upstream, candidate, operation))
         return Prepared(
             operation,
-            write_object(edited(written.body, _edits(candidate, operation))),
+            body,
             request,
             Passage(
                 upstream.origin,
@@ -204,14 +220,32 @@ class Preparation:
             raise ApiError(INVALID_VALUE, too_many, param=field)
         return request.n
 
-    def _read(self) -> Request:
-        if self._request is None:
-            request = self._client.read_request(self._call, self._seals)
-            if self._call.wish is not None:
-                request = msgspec.structs.replace(request, thinking=self._call.wish)
-            self._request = request
-            self._concepts = concepts(self._request)
-        return self._request
+    async def _passed(self, call: Call, model: str, edits: Edits) -> tuple[bytes, Mapping[str, int]]:
+        """(the body as it passes through, the hosted calls that it offers)."""
+        client = self._client
+        return await beside(
+            self._size,
+            PASSED_AT_ONCE_BYTES_MAX,
+            lambda: (client.pass_request(call, model, edits), client.calls_offered(call.fields, model)),
+        )
+
+    async def _beside(self, work: Callable[[], T]) -> T:
+        """What has to do with saying the request again in another dialect."""
+        return await beside(self._size, CONVERTED_AT_ONCE_BYTES_MAX, work)
+
+    async def _read(self) -> Request:
+        if self._request is not None:
+            return self._request
+        request, self._concepts = await self._beside(self._read_now)
+        self._request = request
+        return request
+
+    def _read_now(self) -> tuple[Request, dict[str, str]]:
+        request = self._client.read_request(self._call, self._seals)
+        check_schemas(request, self._client.fields)
+        if self._call.wish is not None:
+            request = msgspec.structs.replace(request, thinking=self._call.wish)
+        return request, concepts(request)
 
     async def _with_thoughts(self, request: Request, origin: str, source: str) -> Request:
         """With the reasoning that this maker wants back and the client did not send, or not in its order."""
@@ -259,6 +293,14 @@ def dropped_header(dropped: tuple[str, ...]) -> Headers:
         return []
     names = ",".join(name for name in dropped if name.isascii() and name.isprintable())
     return [("x-switchgear-dropped", names[:1024])]
+
+
+def _written(
+    dialect: Dialect, request: Request, upstream: Upstream, candidate: Candidate, operation: Operation
+) -> tuple[Written, bytes]:
+    """The request in the upstream's dialect, and its body. Raises ApiError."""
+    written = dialect.write_request(request, upstream)
+    return written, write_object(edited(written.body, _edits(candidate, operation)))
 
 
 def _streamed(call: Call) -> Call:

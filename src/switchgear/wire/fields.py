@@ -3,6 +3,8 @@
 from msgspec import Raw
 
 from switchgear.kernel.errors import BAD_JSON, ApiError
+from switchgear.kernel.limits import FIELDS_MAX
+from switchgear.wire.bounds import excess
 from switchgear.wire.splice import NULL, BadJson, read_object
 
 
@@ -10,7 +12,11 @@ def read_fields(body: bytes) -> dict[str, Raw]:
     """The fields of a request, those of a literal ``extra_body`` among them. Raises ApiError BAD_JSON."""
     try:
         fields = read_object(body)
-        return _merge_extra_body(fields) if "extra_body" in fields else fields
+        if "extra_body" in fields:
+            fields = _merge_extra_body(fields)
+        if why := excess(len(fields), FIELDS_MAX, "fields at the top level"):
+            raise BadJson(why)
+        return fields
     except BadJson as error:
         raise ApiError(
             BAD_JSON, f"We could not parse the JSON body of your request: {error.message}."

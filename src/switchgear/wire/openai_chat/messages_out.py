@@ -105,7 +105,7 @@ def _gathered(messages: Messages, upstream: Upstream) -> Messages:
     if not system:
         return messages
     text = "\n\n".join(filter(None, (_plain(message["content"]) for message in system)))
-    rest = [message for message in messages if message not in system]
+    rest = [message for message in messages if message["role"] not in ("system", "developer")]
     if facts.system_role != "none":
         return [{"role": system[0]["role"], "content": text}, *rest]
     first = next((i for i, message in enumerate(rest) if message["role"] == "user"), None)
