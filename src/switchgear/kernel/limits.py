@@ -10,6 +10,12 @@ JSON_DEPTH_MAX = 100
 """Nesting of a request body."""
 FIELDS_MAX = 1024
 """At the top level of a request body; no vendor knows a tenth of it."""
+VALUES_MAX = 500_000
+"""JSON values in a body, those that are part of others included: so many are decoded in 50 ms at the worst."""
+VALUES_LOOKED_FOR_BYTES = 1 * MIB
+"""A smaller body is not looked through for them, as it has no room for so many that cost that much."""
+VALUES_STEP_BYTES = 256 * KIB
+"""Looked through at a time, so that other threads run in between."""
 MESSAGES_MAX = 16_384
 """Messages, items or contents of one request that is said again in another dialect, or looked through; agents
 send some thousands."""
