@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Mapping
 
 import pytest
-from tests.wire.pairs.relay import Target, candidate_of, read_call
+from tests.wire.pairs.relay import TERMS, WHO, Target, candidate_of, read_call
 
 from switchgear.kernel.errors import BAD_JSON, ApiError
 from switchgear.kernel.limits import CONVERTED_AT_ONCE_BYTES_MAX
@@ -46,7 +46,7 @@ def test_a_large_request_is_said_again_beside_the_loop(size: int) -> None:
             threads.append(threading.get_ident())
             return None
 
-    async def fetch(urls: tuple[str, ...]) -> Mapping[str, RemoteFile]:
+    async def fetch(payer: str, urls: tuple[str, ...]) -> Mapping[str, RemoteFile]:
         raise AssertionError(urls)
 
     async def find(owner: str, ids: Iterable[str]) -> Mapping[str, Thoughts]:
@@ -60,7 +60,7 @@ def test_a_large_request_is_said_again_beside_the_loop(size: int) -> None:
     ]
     body = json.dumps({"model": "m1", "messages": messages}).encode()
     dialect, call = read_call("/v1/chat/completions", body)
-    preparation = Preparation(call, dialect, "owner", Seals(), fetch, find)
+    preparation = Preparation(call, dialect, WHO, Seals(), fetch, find, TERMS)
     prepared = asyncio.run(preparation.prepare(candidate_of(CLAUDE, call)))
     assert len(prepared.body) > size
     assert (threads[0] != threading.get_ident()) == (size > 10)

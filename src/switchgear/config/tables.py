@@ -12,10 +12,14 @@ from switchgear.kernel.limits import (
     CONCURRENCY_CAP_MAX,
     DRAIN_S,
     DRAIN_S_MAX,
+    FETCH_PORTS,
     RATE_PER_MINUTE_MAX,
     RESPONSES_RETENTION_DAYS,
     RESPONSES_RETENTION_DAYS_MAX,
     TIMEOUT_S_MAX,
+    USAGE_RETENTION_DAYS,
+    USAGE_RETENTION_DAYS_MAX,
+    USAGE_RETENTION_DAYS_MIN,
     WEIGHT_MAX,
     WORKERS_MAX,
 )
@@ -105,6 +109,21 @@ SERVER = Table(
             "How long responses, with what was asked and answered in them, are kept for later calls to name; "
             "0 keeps nothing.",
             str(RESPONSES_RETENTION_DAYS),
+        ),
+        Field(
+            "usage_retention_days",
+            "integer",
+            read.integer(USAGE_RETENTION_DAYS_MIN, USAGE_RETENTION_DAYS_MAX),
+            "How long the record of each request is kept. After that only its cost is, summed by account and "
+            "day, so that the books stay exact.",
+            str(USAGE_RETENTION_DAYS),
+        ),
+        Field(
+            "fetch_ports",
+            "array of integers",
+            read.array(read.integer(1, 65535)),
+            "TCP ports from which the relay fetches files that a request names by URL; `[]` fetches none.",
+            f"[{', '.join(map(str, FETCH_PORTS))}]",
         ),
     ),
 )

@@ -5,7 +5,7 @@ The reader of the file makes these; the store applies them by name. Nothing here
 
 import msgspec
 
-from switchgear.kernel.limits import DRAIN_S, RESPONSES_RETENTION_DAYS
+from switchgear.kernel.limits import DRAIN_S, FETCH_PORTS, RESPONSES_RETENTION_DAYS, USAGE_RETENTION_DAYS
 from switchgear.kernel.log import LogFormat
 from switchgear.kernel.money import PPM
 
@@ -28,6 +28,10 @@ class ServerConfig(msgspec.Struct, frozen=True):
     """How long running calls get to finish after SIGTERM."""
     responses_retention_days: int = RESPONSES_RETENTION_DAYS
     """How long responses of the Responses dialect are kept for later calls to name; 0: not at all."""
+    usage_retention_days: int = USAGE_RETENTION_DAYS
+    """How long the record of each request is kept; after that only what it cost is, in sums by day."""
+    fetch_ports: tuple[int, ...] = FETCH_PORTS
+    """TCP ports that links in requests may name."""
 
 
 class GroupConfig(msgspec.Struct, frozen=True):

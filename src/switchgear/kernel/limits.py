@@ -11,7 +11,7 @@ JSON_DEPTH_MAX = 100
 FIELDS_MAX = 1024
 """At the top level of a request body; no vendor knows a tenth of it."""
 VALUES_MAX = 500_000
-"""JSON values in a body, those that are part of others included: so many are decoded in 50 ms at the worst."""
+"""JSON values in a body, those inside of others included: so many are decoded in 50 ms at the worst."""
 VALUES_LOOKED_FOR_BYTES = 1 * MIB
 """A smaller body is not looked through for them, as it has no room for so many that cost that much."""
 VALUES_STEP_BYTES = 256 * KIB
@@ -84,8 +84,15 @@ HEARTBEAT_INTERVAL_S = 15.0
 # Trying again.
 ATTEMPTS_MAX = 3
 RETRY_BUDGET_RATIO = 0.2
-"""Retries in flight, as a part of requests in flight."""
+"""Retries that wait for an answer or failed, as a part of the requests of RETRY_WINDOW_S. Beyond it only
+upstreams without a fault on record are tried."""
 RETRY_BUDGET_FLOOR = 3
+RETRY_WINDOW_S = 10
+RETRY_NEWS_WAIT_S = 0.1
+"""So long such a try waits to learn how others fare at the same upstream."""
+
+FORM_BYTES_MAX = 64 * 1024
+"""Of blanks before an answer, after which its form is no longer waited for."""
 
 # Health.
 EJECT_AFTER_FAULTS = 5
@@ -96,6 +103,10 @@ COOL_DEFAULT_S = 5
 COOL_MAX_S = 600.0
 REFUSED_CREDENTIAL_S = 300.0
 """A credential that an upstream refused is tried again after this: accounts get topped up, keys unlocked."""
+UNSERVED_S = 60.0
+"""A model that an upstream does not serve to a key is tried again after this; at once if nobody else does."""
+HEALTH_PUSH_TIMEOUT_S = 2.0
+"""For the other workers to take what one has found out about an upstream."""
 
 # One worker.
 IN_FLIGHT_MAX = 4096
@@ -136,10 +147,41 @@ HOLD_WAIT_S = 3.0
 for quick ones on a busy machine, short of the link's own deadline."""
 HOLD_WAIT_MS = int(HOLD_WAIT_S * 1000)
 HOLD_WAITERS_MAX = 1024
+HOLD_SHARE = 8
+"""A call that names no cap of its own holds at most this part of what is available."""
 RESERVE_OUTPUT_TOKENS = 4096
-"""Held for the output of a call that names no cap of its own."""
+"""Held at least for the output of such a call: with less its answer is of no use."""
+RESERVE_OUTPUT_TOKENS_UNKNOWN = 131_072
+"""Held at most for the output of such a call, where nobody knows the model's own maximum."""
+HOLD_STEP_TOKENS = 4096
+"""Of output, by which the hold of a stream grows when it writes more than was held."""
+HOLD_AHEAD_TOKENS = 512
+"""Such a step is taken so long before it is needed."""
 RESERVE_IMAGE_TOKENS = 5_000
 """Held for a picture behind a URL; the dearest tilings of large models stay under it."""
+RESERVE_FILE_TOKENS = 258_000
+"""Held for a document, sound or film behind a URL or an id: a thousand pages, or a quarter of an hour of
+film."""
+
+# What is kept, and for how long.
+USAGE_RETENTION_DAYS = 400
+"""Records of requests: a year and a month, so that a month can be set beside that of the year before."""
+USAGE_RETENTION_DAYS_MIN = 7
+"""A record may be repeated by another worker within hours, and must be known again."""
+USAGE_RETENTION_DAYS_MAX = 36_500
+RETENTION_ROWS = 250
+"""Records that are folded into sums in one transaction, with two transfers each; ingest waits for no more."""
+RETENTION_LEASES = 16
+"""Leases of dead workers, likewise."""
+RETENTION_INTERVAL_S = 60.0
+CLOCK_JUMP_MS_MAX = 300_000
+"""The wall clock may run ahead of the machine's own by this; more is a jump, which deletes nothing at
+first."""
+CLOCK_TRUST_MS = 86_400_000
+"""A jump that holds for so long was right."""
+DISK_FREE_BYTES_MIN = 1024 * MIB
+"""With less room on the disk nothing is kept but the ledger."""
+DISK_LOOK_INTERVAL_S = 5.0
 
 # Store.
 STORE_BUSY_TIMEOUT_MS = 5_000
@@ -227,6 +269,8 @@ HEADER_READ_TIMEOUT_S = 30.0
 """From the first byte of a request to the end of its headers."""
 
 # Wire.
+MODE_TAIL_BYTES = 128
+"""Of an answer, kept from one piece to the next where it is read for the mode in which it was served."""
 CHOICES_MAX = 1024
 """Choices of one call, asked for or seen in a stream; the largest known vendor takes 128."""
 ERROR_MESSAGE_CHARS_MAX = 8 * KIB
@@ -298,13 +342,48 @@ CLIENT_BUFFER_BYTES_MAX = 32 * KIB
 UNREAD_BODY_BYTES_MAX = 128 * KIB
 """Of a body that nobody has asked for yet, as the key is still being checked."""
 PIPELINED_REQUESTS_MAX = 16
-"""Requests that a client sent ahead on one connection."""
+"""Requests that a client sent ahead on one connection; what it sent beyond them waits unread."""
+FEED_STEP_BYTES = 4 * KIB
+"""Parsed at a time where more has come, so that requests sent ahead pass their bound by a few at most."""
+HALF_CLOSED_LOOK_S = 0.1
+"""A client that closed its side of the connection is looked at so soon: is it still there for its answer?"""
+
+# What one client may take from the others.
+REQUEST_BODIES_BYTES_MAX = 256 * MIB
+"""Bodies of one worker's calls, from their arrival to the end of the call. A key holds as much as it leaves
+free: alone half of it."""
+REPLY_BODIES_BYTES_MAX = 256 * MIB
+"""Whole replies that one worker reads, shared out in the same way."""
+REPLY_STEP_BYTES = 1 * MIB
+"""Taken of ``REPLY_BODIES_BYTES_MAX`` at a time; a reply that is shorter takes nothing."""
+ROOM_WAIT_S = 2.0
+"""A body or reply that finds no room waits so long for some; then its call is refused."""
+IN_FLIGHT_RESERVED_PARTS = 16
+"""One in so many places of ``IN_FLIGHT_MAX`` is kept from a key that has more than half of all calls."""
+CONNECTIONS_PER_ADDRESS_PARTS = 4
+"""One client address, or one IPv6 network of 64 bits, has at most one in so many connections of a worker;
+trusted proxies are not counted."""
+DESCRIPTORS_KEPT = 64
+"""Of a process, for files and its own sockets; clients get half of the others, upstreams what is left."""
+CONNECTIONS_MIN = 16
+"""Client connections of a worker, however few descriptors it may have."""
 
 QUERY_FIELDS_MAX = 64
 """Fields of a query string that are looked at."""
 
 COUNT_AT_ONCE_MAX = 32
 """Questions for a number of tokens that a worker answers at the same time; more wait."""
+
+COUNTS_PER_CONCURRENCY = 2
+"""Questions at the same time of a key with a ``concurrency`` of its own, for each call of it."""
+COUNT_WAIT_S = 5.0
+"""For a place among them."""
+COUNTS_PER_CALL = 10
+"""Questions that a key may ask for each request of its ``rpm``."""
+COUNTS_PER_MINUTE = 3000
+"""Of a key without ``rpm``, in one worker."""
+COUNTING_KEYS_MAX = 10_000
+"""Keys whose questions a worker remembers; the memory starts anew when full."""
 
 COUNT_UPSTREAM_TIMEOUT_S = 5.0
 """For an upstream that is asked how many tokens a request has; then we count ourselves."""
@@ -319,6 +398,8 @@ FETCHES_AT_ONCE = 4
 """Of one call."""
 FETCHES_RUNNING_MAX = 32
 """Of one worker; further ones wait, and the wait counts towards their time."""
+FETCHES_PER_KEY_MAX = 8
+"""Of one API key in a worker, likewise: no key takes the places of all others."""
 FETCH_TIMEOUT_S = 20.0
 """One file, redirects included."""
 FETCH_ALL_TIMEOUT_S = 40.0
@@ -327,6 +408,8 @@ FETCH_CONNECT_TIMEOUT_S = 5.0
 FETCH_FIRST_BYTE_TIMEOUT_S = 10.0
 FETCH_IDLE_CHUNK_TIMEOUT_S = 5.0
 FETCH_REDIRECTS_MAX = 3
+FETCH_PORTS = (80, 443)
+"""TCP ports that links may name unless the configuration says others: a scan of ports is nobody's picture."""
 FETCH_URL_CHARS_MAX = 8 * KIB
 FETCH_URL_SHOWN_CHARS_MAX = 200
 """Of a URL that an error message names."""
@@ -346,10 +429,6 @@ SCHEMA_BYTES_MAX = 512 * KIB
 """Of such a schema, as it came and as it goes."""
 SCHEMA_NOTE_CHARS_MAX = 200
 """Of one constraint that is told in the description, as the target has no field for it."""
-STOPS_MAX = 16
-"""Stop sequences of one call, where the relay itself looks for them."""
-STOP_CHARS_MAX = 256
-"""One of them."""
 GEMINI_MODELS_PAGE_DEFAULT = 50
 """Models of one page of a list, as Google has it."""
 GEMINI_MODELS_PAGE_MAX = 1000
@@ -390,6 +469,8 @@ RESPONSES_RETENTION_DAYS_MAX = 3650
 RESPONSES_OWNER_BYTES_MAX = 4096 * MIB
 """Of one user, in all; beyond it the oldest are deleted before their time, so that nobody fills the disk that
 the ledger needs."""
+RESPONSES_BYTES_MAX = 32 * 1024 * MIB
+"""Of all users together; beyond it the oldest of whoever has most are deleted before their time."""
 RESPONSE_ROW_BYTES = 512
 """Counted for each response on top of its content."""
 RESPONSE_SWEEP_ROWS = 32

@@ -6,6 +6,7 @@ No proxies, no HTTP/2, no redirects. The connection used last goes out first, an
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Callable
 from typing import cast
 
 from switchgear.kernel.limits import (
@@ -132,7 +133,7 @@ class LeanTransport:
         if pool is None:
             pool = self._pools[origin] = _Pool(origin)
         if pool.open >= self._connections_max:
-            raise TransportFault("connect", "not_sent", "too many connections to this upstream")
+            raise TransportFault("no_room", "not_sent", "too many connections to this upstream")
         context = None
         if origin.scheme == "https":
             if self._ssl_context is None:
@@ -145,7 +146,7 @@ class LeanTransport:
 
         pool.open += 1
         try:
-            connection = await dial(origin, factory, context, within_s, self._resolve)
+            connection = await self._dialled(origin, factory, context, within_s)
             if connection.dead:
                 raise TransportFault("connect", "not_sent", "closed as soon as it was connected")
         except BaseException:
@@ -160,9 +161,32 @@ class LeanTransport:
             raise
         return connection
 
+    async def _dialled(
+        self,
+        origin: Origin,
+        factory: Callable[[], Connection],
+        context: ssl.SSLContext | None,
+        within_s: float,
+    ) -> Connection:
+        """A new connection. Where this machine has none to give, those that are kept for later calls go
+        first."""
+        try:
+            return await dial(origin, factory, context, within_s, self._resolve)
+        except TransportFault as fault:
+            if fault.kind != "no_room" or not self._drop_idle():
+                raise
+        await asyncio.sleep(0)  # they are closed by the loop
+        return await dial(origin, factory, context, within_s, self._resolve)
+
+    def _drop_idle(self) -> bool:
+        idle = [connection for pool in self._pools.values() for connection in pool.idle]
+        for connection in idle:
+            connection.cut()
+        return bool(idle)
+
     def _refuse_closed(self) -> None:
         if self._closed:
-            raise TransportFault("connect", "not_sent", "the transport is closed")
+            raise TransportFault("no_room", "not_sent", "the transport is closed")
 
     def _released(self, connection: Connection) -> None:
         pool = self._owner[connection]

@@ -1,13 +1,12 @@
-"""Who calls, whether they may, and what is set aside for it: everything that can refuse a call before an
-upstream is asked."""
+"""Who calls, and whether they may: everything that can refuse a call before money is held."""
 
 from collections.abc import Mapping
 
 import msgspec
 
-from switchgear.catalog.estimate import refined_nanos, reserve_nanos
 from switchgear.catalog.price import Price, unpriced_calls
 from switchgear.kernel.clock import Clock
+from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import (
     CONCURRENCY,
     IP_NOT_ALLOWED,
@@ -20,20 +19,14 @@ from switchgear.kernel.errors import (
     ApiError,
     ErrorRow,
 )
-from switchgear.kernel.limits import RESERVE_IMAGE_TOKENS
-from switchgear.kernel.money import Nanos
 from switchgear.link.snapshot import ModelView, Principal, Snapshot
 from switchgear.relay.addresses import Network, client_address
-from switchgear.relay.beside import input_of
 from switchgear.relay.credentials import api_key_of
 from switchgear.relay.directory import Directory, KnownKey, check_key
-from switchgear.relay.funds import Funds, legs_of
 from switchgear.relay.http import Inbound
 from switchgear.relay.limiter import RateTable, State
-from switchgear.relay.meter import Count, count_or_guess
 from switchgear.relay.replies import limit_headers
 from switchgear.wire.call import Call
-from switchgear.wire.dialect import Dialect
 
 
 class Caller(msgspec.Struct, frozen=True, gc=False):
@@ -133,13 +126,25 @@ def may_use(known: KnownKey, snapshot: Snapshot, model: str) -> bool:
     )
 
 
-def take_permit(limiter: RateTable, caller: Caller, call: Call, clock: Clock) -> State:
-    """Counts the call against the key's limits. Raises ApiError with the limit headers when one is
-    reached."""
-    principal = caller.principal
-    tokens = call.input_bytes // 4 + (call.output_tokens_cap or 0) if principal.tpm else 0
-    state = limiter.admit(principal, tokens, clock.monotonic_ns())
-    refused = state.refused
+def take_permit(limiter: RateTable, caller: Caller, dialect: DialectName, clock: Clock) -> State:
+    """Counts the call against the key's limits, before its body is read. Raises ApiError with the limit
+    headers when one is reached."""
+    state = limiter.admit(caller.principal, 0, clock.monotonic_ns())
+    return _let_in(state, caller, dialect, clock)
+
+
+def take_tokens(limiter: RateTable, caller: Caller, call: Call, state: State, clock: Clock) -> State:
+    """Counts the tokens of a call that has its permit. Raises as ``take_permit``."""
+    principal, permit = caller.principal, state.permit
+    if not principal.tpm or permit is None:
+        return state
+    tokens = call.input_bytes // 4 + (call.output_tokens_cap or 0)
+    state = limiter.take_tokens(principal, permit, tokens, clock.monotonic_ns())
+    return _let_in(state, caller, call.dialect, clock)
+
+
+def _let_in(state: State, caller: Caller, dialect: DialectName, clock: Clock) -> State:
+    principal, refused = caller.principal, state.refused
     if refused is None:
         return state
     row, unit = _LIMITS[refused.kind]
@@ -148,7 +153,7 @@ def take_permit(limiter: RateTable, caller: Caller, call: Call, clock: Clock) ->
         f"Rate limit reached for API key '{principal.key_name}' ({principal.key_masked}): "
         f"{refused.limit} {unit}. Please try again in {max(1, -(-refused.retry_ns // 1_000_000_000))}s.",
         retry_after_s=max(1, -(-refused.retry_ns // 1_000_000_000)),
-        headers=tuple(limit_headers(state, call.dialect, clock.now_ms())),
+        headers=tuple(limit_headers(state, dialect, clock.now_ms())),
     )
 
 
@@ -157,48 +162,3 @@ _LIMITS: dict[str, tuple[ErrorRow, str]] = {
     "tokens": (RATE_TOKENS, "tokens per minute"),
     "calls": (CONCURRENCY, "calls at the same time"),
 }
-
-
-async def reserve(
-    funds: Funds,
-    reservation: str,
-    caller: Caller,
-    call: Call,
-    dialect: Dialect,
-    terms: Terms,
-    count: Count,
-    calls: Mapping[str, int],
-) -> Nanos:
-    """Holds an upper estimate of the price on the wallet and the key's budget, with so many ``calls`` of
-    hosted tools by unit. Raises ApiError ``quota``."""
-    model, cap = terms.model, call.output_tokens_cap or None
-    bound = reserve_nanos(
-        terms.price,
-        input_bytes=call.input_bytes,
-        images=call.images,
-        output_tokens_cap=cap,
-        output_tokens_max=model.output_tokens_max,
-        choices=call.choices,
-        ratio_ppm=terms.ratio_ppm,
-        context_tokens=model.context_tokens,
-        calls=calls,
-    )
-    if funds.hold(reservation, legs_of(caller.principal, bound)):
-        return bound
-
-    async def refine() -> Nanos:
-        text, overhead = await input_of(dialect, call)
-        text_tokens = await count_or_guess(count, text, call.model)
-        return refined_nanos(
-            terms.price,
-            text_tokens + overhead + call.images * RESERVE_IMAGE_TOKENS,
-            output_tokens_cap=cap,
-            output_tokens_max=model.output_tokens_max,
-            choices=call.choices,
-            ratio_ppm=terms.ratio_ppm,
-            context_tokens=model.context_tokens,
-            images=call.images > 0,
-            calls=calls,
-        )
-
-    return await funds.hold_with_help(reservation, caller.principal, bound, refine)

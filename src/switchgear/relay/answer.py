@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-from switchgear.kernel.errors import DRAINING, ApiError
+from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import (
     BODY_BYTES_MAX,
     BODY_READ_TIMEOUT_S,
@@ -16,22 +16,24 @@ from switchgear.kernel.usage import Usage
 from switchgear.ledger.record import Attempt, EndState, UsageSource
 from switchgear.link.snapshot import Principal
 from switchgear.net.transport import TransportFault
-from switchgear.relay.attempt import Exchange, Fault, judge, transport_fault
+from switchgear.relay.attempt import Exchange, Fault, book, fault_of, transport_fault
 from switchgear.relay.call import Outcome, RunningCall
 from switchgear.relay.detached import Detached
 from switchgear.relay.endings import END_STATES, empty_answer, shown_error, uncommitted
 from switchgear.relay.handover import Handover, open_stream
 from switchgear.relay.health import Health
 from switchgear.relay.heartbeat import Pulse
+from switchgear.relay.hold import Hold, Stretch, spent
 from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
 from switchgear.relay.keeping import Keeping
 from switchgear.relay.measure import Measure
 from switchgear.relay.meter import BYTES_PER_TOKEN, TokenTally
 from switchgear.relay.plan import Candidate
-from switchgear.relay.prepare import Prepared, dropped_header
+from switchgear.relay.prepare import Prepared, cap_header, dropped_header
 from switchgear.relay.rendering import Rendering
 from switchgear.relay.replies import passed_back
 from switchgear.relay.responses import Ground
+from switchgear.relay.room import Holding
 from switchgear.relay.stream import StreamEnd, pass_on
 from switchgear.relay.tools import Tools
 from switchgear.wire.call import Call
@@ -61,12 +63,15 @@ class Answerer:
         "_headers",
         "_pulse",
         "_reply",
+        "_reply_room",
         "_running",
+        "_stretch",
         "_tally",
         "_tap",
         "_task",
         "_tools",
         "body_late",
+        "cut_by",
         "dialect",
         "keeping",
     )
@@ -91,8 +96,12 @@ class Answerer:
         self._body_until_ns = 0
         self.keeping: Keeping | None = None
         """Of a call whose answer later calls may name."""
+        self._reply_room = Holding(tools.rooms.replies, running.caller.principal.key_id)
         self._detached: Detached | None = None
         self._handover: Handover | None = None
+        self._stretch: Stretch | None = None
+        self.cut_by: ApiError | None = None
+        """Why the task was cancelled, where neither its client nor the end of this worker is the reason."""
         self.body_late = False
         """The client took too long over its body; that is why the task was cancelled."""
 
@@ -110,13 +119,24 @@ class Answerer:
             self._task.cancel()
         if self._pulse is not None:
             self._pulse.look(now_ns)
+        if self._stretch is not None and self._tap is not None and self._tally is not None:
+            self._stretch.look(self._tally.seen_tokens(self._tap))
         if self._handover is not None and not self._handover.is_secured and not self._is_over:
             self._secure_stream(self._handover)
 
-    async def read_body(self, request: Inbound) -> bytes:
+    def holds(self, hold: Hold) -> None:
+        """Money is held for the call; a stream may need more."""
+        self._stretch = Stretch(self._books.funds, self._running.request_id, hold, self._end_spent)
+
+    def _end_spent(self) -> None:
+        if self._task is not None and not self._is_over:
+            self.cut_by = spent()
+            self._task.cancel()
+
+    async def read_body(self, request: Inbound, holding: Holding) -> bytes:
         """The request's body, within its bounds. Raises ApiError."""
         self._body_until_ns = self._books.clock.monotonic_ns() + int(BODY_READ_TIMEOUT_S * NS)
-        body = await request.read_body(BODY_BYTES_MAX)
+        body = await request.read_body(BODY_BYTES_MAX, holding)
         self._body_until_ns = 0
         return body
 
@@ -139,6 +159,7 @@ class Answerer:
             headers = [
                 *self._headers,
                 *dropped_header(prepared.dropped),
+                *cap_header(prepared),
                 ("content-type", "application/json"),
             ]
             self._reply.send_whole(200, headers, queued)
@@ -160,6 +181,10 @@ class Answerer:
     def attempt_failed(self, fault: Fault) -> None:
         """The candidate being tried failed before anything of it was shown."""
         self._close_attempt(fault.name, fault.status)
+
+    def opened(self, exchange: Exchange) -> None:
+        """The candidate being tried answered with success; its first byte is waited for."""
+        self._exchange = exchange
 
     async def answer(self, exchange: Exchange, call: Call, health: Health) -> None:
         """Passes an upstream's answer on. Raises Fault while another candidate may still be tried."""
@@ -183,10 +208,11 @@ class Answerer:
             await self._read_on(self._tap)
         await self._end_early("client_gone", 499, "")
 
-    async def cut_off(self) -> None:
-        """Ends a call that outlasted the drain of this worker; what was delivered is charged."""
-        error = ApiError(DRAINING, "This server is stopping; the answer is not complete.", retry_after_s=1)
-        await self._end_early("upstream_cut", 200 if self._reply.started else DRAINING.status, DRAINING.name)
+    async def cut_off(self, error: ApiError) -> None:
+        """Ends a call that must not go on: this worker ends, its key was disabled, its money is spent. It is
+        charged for what was delivered."""
+        row = error.row
+        await self._end_early("upstream_cut", 200 if self._reply.started else row.status, row.name)
         await self._show_error(error)
 
     async def fail(self, error: ApiError) -> None:
@@ -197,9 +223,18 @@ class Answerer:
 
     def close(self) -> None:
         """The call is over; late notices of a disconnect change nothing."""
+        if self._stretch is not None:
+            self._stretch.close()
+            self._stretch = None
         self._task = self._exchange = self._tap = self._tally = None
         self._pulse = None
+        self._reply_room.close()
         self._reply.finish()
+
+    @property
+    def principal(self) -> Principal:
+        """Whose call it is."""
+        return self._running.caller.principal
 
     @property
     def _delivered_bytes(self) -> int:
@@ -221,18 +256,21 @@ class Answerer:
     async def _answer_whole(self, exchange: Exchange, call: Call, health: Health) -> None:
         response, candidate = exchange.response, exchange.candidate
         try:
-            body = await response.read(REPLY_BYTES_MAX)
+            body = await response.read(REPLY_BYTES_MAX, self._reply_room.grow)
         except TransportFault as fault:
-            health.faulted(candidate.channel.id, candidate.upstream_model, self._books.clock.monotonic_ns())
+            now_ns = self._books.clock.monotonic_ns()
+            health.faulted(candidate.channel.id, candidate.upstream_model, exchange.sent_ns, now_ns)
             raise transport_fault(fault) from None
         replied_ns = self._books.clock.monotonic_ns()
         rendering = self._rendering(call, exchange.prepared)
-        result = rendering.read_reply(body)
+        result = rendering.read_reply(body, exchange)
         if result.error is not None:
-            raise judge(result.error, candidate, health, self._books.clock)
+            book(result.error, candidate, health, exchange.sent_ns, replied_ns)
+            raise fault_of(result.error, candidate)
         if result.empty:
+            health.faulted(candidate.channel.id, candidate.upstream_model, exchange.sent_ns, replied_ns)
             raise empty_answer(response.status)
-        health.succeeded(candidate.channel.id, candidate.upstream_model)
+        health.succeeded(candidate.channel.id, candidate.upstream_model, exchange.sent_ns)
         answered = None if self.keeping is None else rendering.answered(result)
         if self._handover is not None and answered is not None and answered.is_open:
             await self._handover.take(exchange, call, answered, self._so_far(call, len(result.body)))
@@ -251,6 +289,7 @@ class Answerer:
             *self._headers,
             *passed_back(exchange.response.headers, exchange.candidate.channel),
             *dropped_header(exchange.prepared.dropped),
+            *cap_header(exchange.prepared),
             ("content-type", "application/json"),
         ]
 
@@ -266,20 +305,25 @@ class Answerer:
         candidate = exchange.candidate
         channel, model = candidate.channel.id, candidate.upstream_model
         rendering = self._rendering(call, exchange.prepared)
-        self._tap = tap = rendering.tap()
+        self._tap = tap = rendering.tap(exchange)
         self._tally = tally = TokenTally(self._count, call.model)
         end = await pass_on(exchange.response, tap, tally, pulse, self._books.clock)
         # An answer may be so short that only its closing holds it: then nothing was shown yet, and all is
         # well.
-        if not end.committed and not (end.state == "complete" and tap.has_content):
+        ended_ns = self._books.clock.monotonic_ns()
+        is_well = end.state == "complete" and (end.committed or tap.has_content)
+        if not is_well and tap.fault is not None:
+            book(tap.fault, candidate, health, exchange.sent_ns, ended_ns)
+        elif not is_well:
+            health.faulted(channel, model, exchange.sent_ns, ended_ns)
+        if not is_well and not end.committed:
             if tap.fault is not None:
-                raise judge(tap.fault, candidate, health, self._books.clock)
-            health.faulted(channel, model, self._books.clock.monotonic_ns())
+                raise fault_of(tap.fault, candidate)
             raise uncommitted(end, exchange.response.status)
         usage, source = await self._usage_of_stream(tap, end.state == "complete")
         if end.state == "complete":
-            health.succeeded(channel, model)
-            closing = tap.closing()
+            health.succeeded(channel, model, exchange.sent_ns)
+            closing = end.held_back + tap.closing()
             await rendering.keep_thoughts()
             self._end("complete", 200, "", usage, source, pulse.delivered_bytes + len(closing), end=end)
             if self.keeping is not None:
@@ -290,7 +334,6 @@ class Answerer:
             self._reply.finish()
             await self._close_politely(exchange)
             return
-        health.faulted(channel, model, self._books.clock.monotonic_ns())
         state, error_name = END_STATES[end.state]
         if not (end.state != "error" and await self._handed_over_stream()):
             self._end(state, 200, error_name, usage, source, pulse.delivered_bytes, end=end)
@@ -431,6 +474,8 @@ class Answerer:
             replied_ns=replied_ns,
             first_byte_ns=first_byte_ns,
             dropped=exchange.prepared.dropped if exchange else (),
+            modes=exchange.prepared.modes if exchange else (),
+            modes_served=exchange.modes_served() if exchange else {},
         )
 
     def _close_attempt(self, fault_name: str, status: int) -> None:
@@ -445,7 +490,7 @@ class Answerer:
         upstream: Headers = []
         if exchange is not None:
             upstream = passed_back(exchange.response.headers, exchange.candidate.channel)
-            upstream += dropped_header(exchange.prepared.dropped)
+            upstream += dropped_header(exchange.prepared.dropped) + cap_header(exchange.prepared)
         array = self._call is not None and self._call.in_path.array
         kind = ("content-type", "application/json" if array else self.dialect.stream_type)
         self._reply.start_stream(200, [*self._headers, *upstream, kind, *_STREAM_HEADERS])

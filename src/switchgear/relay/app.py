@@ -23,7 +23,7 @@ from switchgear.relay.addresses import parse_address
 from switchgear.relay.admit import identify, may_use
 from switchgear.relay.counting import TokenCounter
 from switchgear.relay.directory import Directory
-from switchgear.relay.http import Headers, Inbound, Reply
+from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
 from switchgear.relay.http1.exchange import Exchange
 from switchgear.relay.pipeline import Pipeline
 from switchgear.relay.replies import base_headers, preflight_headers
@@ -75,6 +75,8 @@ class App:
         except ApiError as error:
             status, more, body = dialect.render_error(error, request_id)
             self._tools.books.meters.refused(error.row.name)
+        except ClientGone:
+            return
         except Exception:
             fault = ApiError(INTERNAL, "Something went wrong in the relay itself.")
             status, more, body = dialect.render_error(fault, request_id)
@@ -177,9 +179,10 @@ def _card(model: ModelView) -> ModelCard:
 
 def _dialect_for(request: Inbound, route: Route | None) -> Dialect:
     """The dialect of an answer of our own. The model lists of three dialects share one path, and so do the
-    paths that nobody serves, so there the headers tell whose is wanted."""
-    named = dialect_of_path(request.path) if route is None else route.dialect
-    if named != "openai_chat" or (route is not None and route.page not in ("models", "model")):
+    paths that nobody serves, so where the path does not say it the headers tell whose is wanted."""
+    if route is not None and route.page not in ("models", "model"):
+        return DIALECT_OF[route.dialect]
+    if (named := dialect_of_path(request.path)) is not None:
         return DIALECT_OF[named]
     agent = request.header("user-agent") or ""
     if request.header("x-goog-api-key") or "key=" in request.query or agent.startswith("google-genai-sdk"):

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from switchgear.kernel.limits import PLAUSIBLE_TOKENS_MAX
 from switchgear.kernel.usage import TOKENS_MAX, Usage
+from switchgear.wire.dialect import Tap
 
 Count = Callable[[str, str], Awaitable[int]]
 """(text, model) → tokens, by the controller. Raises ConnectionError when it can't be asked."""
@@ -23,18 +24,27 @@ SEEN_OVER_REPORTED_MAX = 2
 class TokenTally:
     """Counts the output of one reply piece by piece, so that its text is never held whole."""
 
-    __slots__ = ("_count", "_counted", "_model", "_pending")
+    __slots__ = ("_bytes", "_count", "_counted", "_model", "_pending")
 
     def __init__(self, count: Count, model: str) -> None:
         self._count = count
         self._model = model
         self._counted = 0
         self._pending: list[asyncio.Task[int]] = []
+        self._bytes = 0
+        """Of text that was taken."""
+
+    def seen_tokens(self, tap: Tap) -> int:
+        """A guess at the output so far, at next to no cost: by its text, or by what the upstream reported
+        meanwhile."""
+        seen = (self._bytes + tap.text_bytes) // BYTES_PER_TOKEN
+        return max(seen, tap.usage.output_total) if tap.usage is not None else seen
 
     def add(self, text: str) -> None:
         """Takes the next piece; counting goes on beside the stream."""
         if not text:
             return
+        self._bytes += len(text)
         if len(self._pending) >= PENDING_MAX:
             self._counted += rough_count(text)
             return

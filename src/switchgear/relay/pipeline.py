@@ -12,7 +12,6 @@ from switchgear.kernel.errors import (
     CHANNELS_COOLING,
     DRAINING,
     INTERNAL,
-    LOOP,
     NO_CHANNEL,
     OVERLOADED,
     STORE_AWAY,
@@ -25,34 +24,44 @@ from switchgear.kernel.limits import (
     ATTEMPTS_MAX,
     BODY_BYTES_MAX,
     BODY_READ_TIMEOUT_S,
-    HOPS_MAX,
     IN_FLIGHT_MAX,
     LOOK_INTERVAL_S,
     PASSED_AT_ONCE_BYTES_MAX,
-    RETRY_BUDGET_FLOOR,
-    RETRY_BUDGET_RATIO,
 )
-from switchgear.relay.admit import Caller, Terms, check_tools, identify, reserve, take_permit, terms_for
+from switchgear.relay.admit import (
+    Caller,
+    Terms,
+    check_tools,
+    identify,
+    take_permit,
+    take_tokens,
+    terms_for,
+)
 from switchgear.relay.alias import read_alias
 from switchgear.relay.answer import Answerer
 from switchgear.relay.attempt import (
-    HOPS_HEADER,
     Exchange,
     Fault,
     PassedOn,
+    begun,
+    hops_of,
     open_exchange,
     passed_on_headers,
 )
 from switchgear.relay.beside import beside
 from switchgear.relay.body import blame_media_type, decode_body
 from switchgear.relay.call import RunningCall
+from switchgear.relay.directory import disabled_key, disabled_user
+from switchgear.relay.hold import Wanted, reserve
 from switchgear.relay.http import ClientGone, Inbound, Reply
 from switchgear.relay.journal import JournalBroken
-from switchgear.relay.limiter import State
 from switchgear.relay.plan import Candidate, plan, why_not
 from switchgear.relay.prepare import Preparation, Prepared
 from switchgear.relay.replies import base_headers, limit_headers
 from switchgear.relay.requestlog import Refusal
+from switchgear.relay.retries import Retry, RetryBudget, Turns
+from switchgear.relay.room import Holding
+from switchgear.relay.share import Share
 from switchgear.relay.tools import Tools
 from switchgear.relay.view import View
 from switchgear.wire.call import Call, InPath, Operation
@@ -66,13 +75,15 @@ class Pipeline:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._running = 0
-        self._retrying = 0
+        self._retries: dict[str, RetryBudget] = {}
+        """By model, of those that are served."""
         self._turn = 0
         self._by_channel: dict[str, int] = {}
         self._calls: dict[asyncio.Task[None], Answerer] = {}
         self._stopping = False
         self._any = asyncio.Event()
         """Some call runs, or has run since this was last looked at."""
+        self._share = Share(IN_FLIGHT_MAX)
 
     async def serve(self, request: Inbound, reply: Reply, operation: Operation, in_path: InPath) -> None:
         """Answers one request, whatever happens."""
@@ -106,6 +117,8 @@ class Pipeline:
         running = RunningCall(self._tools.books, request_id, operation, caller, arrived_ns)
         headers = base_headers(request_id, DIALECT_OF_OPERATION[operation].name)
         answerer = Answerer(self._tools, running, reply, headers)
+        holding = Holding(self._tools.rooms.requests, caller.principal.key_id)
+        self._share.began(caller.principal.key_id)
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a call is served in a task")
@@ -113,7 +126,8 @@ class Pipeline:
         self._calls[task] = answerer
         self._any.set()
         try:
-            await self._relay(request, running, answerer, caller, view, in_path)
+            self._check_share(caller)
+            await self._relay(request, running, answerer, caller, view, in_path, holding)
         except ApiError as error:
             await answerer.refuse(error)
         except (ClientGone, asyncio.CancelledError):
@@ -127,6 +141,8 @@ class Pipeline:
             raise
         finally:
             answerer.close()
+            holding.close()
+            self._share.ended(caller.principal.key_id)
             try:
                 if answerer.keeping is not None:
                     await answerer.keeping.close()
@@ -135,7 +151,10 @@ class Pipeline:
 
     async def _end_cancelled(self, answerer: Answerer) -> None:
         if self._stopping:
-            await answerer.cut_off()
+            draining = "This server is stopping; the answer is not complete."
+            await answerer.cut_off(ApiError(DRAINING, draining, retry_after_s=1))
+        elif answerer.cut_by is not None:
+            await answerer.cut_off(answerer.cut_by)
         elif answerer.body_late:
             late = f"The request body did not arrive within {BODY_READ_TIMEOUT_S:g} seconds."
             await answerer.refuse(ApiError(BODY_TIMEOUT, late))
@@ -148,6 +167,17 @@ class Pipeline:
             keeping = answerer.keeping
             if keeping is not None and keeping.id == response_id and keeping.owner == owner:
                 task.cancel()
+
+    def stop_calls(self, key_id: str, user_id: str) -> int:
+        """Ends what runs for a key, or for a user, that was just disabled; how many calls that were."""
+        stopped = 0
+        for task, answerer in self._calls.items():
+            principal = answerer.principal
+            if key_id == principal.key_id or user_id == principal.user_id:
+                answerer.cut_by = disabled_key(principal) if key_id else disabled_user(principal)
+                task.cancel()
+                stopped += 1
+        return stopped
 
     async def all_ended(self, timeout_s: float) -> bool:
         """Waits until nothing runs any more; False when something does after the time."""
@@ -185,6 +215,15 @@ class Pipeline:
                 STORE_AWAY, "Calls can't be recorded right now. Please try again.", retry_after_s=5
             )
 
+    def _check_share(self, caller: Caller) -> None:
+        """Keeps one key from taking every place. Raises ApiError."""
+        if self._share.is_used_up(caller.principal.key_id):
+            raise ApiError(
+                OVERLOADED,
+                "This server is at its limit, mostly with calls of this API key. Please try again shortly.",
+                retry_after_s=1,
+            )
+
     def _refuse_stranger(
         self, request: Inbound, reply: Reply, operation: Operation, request_id: str, error: ApiError
     ) -> None:
@@ -213,12 +252,16 @@ class Pipeline:
         caller: Caller,
         view: View,
         in_path: InPath,
+        holding: Holding,
     ) -> None:
         tools = self._tools
-        hops = _hops(request)
-        body = await answerer.read_body(request)
+        hops = hops_of(request.header)
+        books, name = tools.books, answerer.dialect.name
+        state = take_permit(books.limiter, caller, name, books.clock)
+        running.permit = state.permit
+        body = await answerer.read_body(request, holding)
         if coding := request.header("content-encoding"):
-            body = await decode_body(body, coding, BODY_BYTES_MAX)
+            body = await decode_body(body, coding, BODY_BYTES_MAX, holding)
         try:
             fields = await beside(len(body), PASSED_AT_ONCE_BYTES_MAX, lambda: read_fields(body))
         except ApiError as error:
@@ -239,22 +282,26 @@ class Pipeline:
         if alias.written:
             call = alias.applied(call)
         running.asked_for(call)
-        state: State = take_permit(tools.books.limiter, caller, call, tools.books.clock)
+        state = take_tokens(books.limiter, caller, call, state, books.clock)
         running.permit = state.permit
-        answerer.add_headers(limit_headers(state, call.dialect, tools.books.clock.now_ms()))
+        answerer.add_headers(limit_headers(state, call.dialect, books.clock.now_ms()))
         candidates = self._plan(view, caller.principal.group, call)
         if call.operation == "openai_responses":
             ground = await tools.responses.ground(call, candidates, view, running.owner)
             call, candidates = ground.call, ground.candidates
             answerer.stands_on(ground, caller.principal)
-        preparation = Preparation(call, dialect, running.owner, tools.seals, tools.fetch, tools.thoughts.find)
-        first, prepared = await preparation.first_fit(candidates)
-        asked = call if prepared.copies == 1 else prepared.multiplied(call)
-        check_tools(terms, prepared.calls)
-        books = tools.books
-        calls = prepared.calls_in_all()
-        await reserve(books.funds, running.request_id, caller, asked, dialect, terms, tools.count, calls)
+        who = caller.principal
+        preparation = Preparation(call, dialect, who, tools.seals, tools.fetch, tools.thoughts.find, terms)
+        first, fit = await preparation.first_fit(candidates)
+        check_tools(terms, fit.calls)
+        wanted = Wanted(call, dialect, terms, fit)
+        hold = await reserve(tools.books.funds, running.request_id, who, wanted, tools.count)
         running.reserved = True
+        answerer.holds(hold)
+        preparation.allow(hold.output_tokens)
+        candidates = candidates[first:]
+        first, prepared = await preparation.first_prepared(candidates)
+        check_tools(terms, prepared.calls)
         if answerer.keeping is not None and answerer.keeping.runs == "here":
             await answerer.go_on_alone(call, prepared)
         passed_on = passed_on_headers(request.header, hops, call.operation)
@@ -277,7 +324,7 @@ class Pipeline:
             retry_s = max(1, -(-made.retry_ns // 1_000_000_000))
             raise ApiError(
                 CHANNELS_COOLING,
-                f"Every upstream for the model '{call.model}' is busy or resting. "
+                f"Every upstream for the model '{call.model}' is busy or cooling down. "
                 f"Please try again in {retry_s}s.",
                 retry_after_s=retry_s,
             )
@@ -304,26 +351,49 @@ class Pipeline:
         terms: Terms,
     ) -> None:
         """Tries candidates until one answers; the last fault is the client's answer."""
+        clock, health = self._tools.books.clock, self._tools.health
+        turns, ready = Turns(candidates, health), candidates[0].channel
+        retries = self._budget(call.model)
+        retries.requested(clock.monotonic_ns())
         last: Fault | None = None
-        for number, candidate in enumerate(candidates[:ATTEMPTS_MAX]):
-            retry = number > 0
-            if retry and not self._may_retry():
+        for _ in range(ATTEMPTS_MAX):
+            now_ns = clock.monotonic_ns()
+            candidate = turns.next(now_ns)
+            if candidate is None:
                 break
-            self._retrying += retry
+            retry = await retries.take(candidate, health) if turns.asked else Retry(None, candidate)
+            if retry is None:
+                continue
+            if candidate.probe:
+                health.begin_probe(candidate.channel.id, candidate.upstream_model)
             try:
-                if retry:
+                if candidate.channel is not ready:
                     prepared = await _prepared_again(preparation, candidate, terms)
-                await self._try(candidate, prepared, call, answerer, passed_on)
+                    ready = candidate.channel
+                turns.asked = True
+                await self._try(candidate, prepared, call, answerer, passed_on, retry)
                 return
             except Fault as fault:
                 last = fault.with_traceback(None)  # which would hold this frame, and this frame it
+                if turns.asked:
+                    retry.failed(clock.monotonic_ns())
                 if not fault.try_next:
                     break
             finally:
-                self._retrying -= retry
+                retry.close()
+                if candidate.probe:
+                    health.end_probe(candidate.channel.id, candidate.upstream_model)
         if last is None:
             raise ApiError(UPSTREAM_ERROR, "No upstream could be tried.")
+        if last.error.row.blame == "us":
+            raise last.error
         await answerer.fault(last)
+
+    def _budget(self, model: str) -> RetryBudget:
+        found = self._retries.get(model)
+        if found is None:
+            found = self._retries[model] = RetryBudget(self._tools.books.clock)
+        return found
 
     async def _try(
         self,
@@ -332,13 +402,12 @@ class Pipeline:
         call: Call,
         answerer: Answerer,
         passed_on: PassedOn,
+        retry: Retry,
     ) -> None:
         """One candidate, from opening to the end of its answer. Raises Fault while nothing of it was
         shown."""
         tools, channel = self._tools, candidate.channel.id
         exchange: Exchange | None = None
-        if candidate.probe:
-            tools.health.begin_probe(channel, candidate.upstream_model)
         self._by_channel[channel] = self._by_channel.get(channel, 0) + 1
         answerer.trying(candidate, call)
         try:
@@ -352,18 +421,17 @@ class Pipeline:
                 tools.health,
                 tools.books.clock,
             )
+            answerer.opened(exchange)
+            exchange = await begun(exchange, tools.health, tools.books.clock)
+            retry.answered(tools.books.clock.monotonic_ns())
             await answerer.answer(exchange, call, tools.health)
         except Fault as fault:
             answerer.attempt_failed(fault)
             raise
         finally:
             self._by_channel[channel] -= 1
-            tools.health.released(channel, candidate.upstream_model)
             if exchange is not None:
                 exchange.response.close()
-
-    def _may_retry(self) -> bool:
-        return self._retrying < max(RETRY_BUDGET_FLOOR, int(self._running * RETRY_BUDGET_RATIO))
 
 
 async def _prepared_again(preparation: Preparation, candidate: Candidate, terms: Terms) -> Prepared:
@@ -374,12 +442,3 @@ async def _prepared_again(preparation: Preparation, candidate: Candidate, terms:
         return prepared
     except ApiError as error:
         raise Fault("unfit", error, 0, try_next=True) from None
-
-
-def _hops(request: Inbound) -> int:
-    """How many relays of this kind the call has come through. Raises ApiError for a loop."""
-    value = request.header(HOPS_HEADER)
-    hops = int(value) if value and value.isdecimal() and len(value) < 4 else 0
-    if hops >= HOPS_MAX:
-        raise ApiError(LOOP, "This call came through too many relays: a channel seems to lead back here.")
-    return hops

@@ -1,7 +1,8 @@
 """What goes to one candidate: the client's request as it is, or said again in the upstream's dialect.
 
 A channel may speak several dialects. The client's own is taken where it can be; else the one that loses
-least, in the order of ``plan.WAYS``. What none can carry is refused before any money is held.
+least, in the order of ``plan.WAYS``. What none can carry is refused before any money is held (``fit``); files
+are fetched and bodies written after (``prepare``).
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -13,9 +14,17 @@ from msgspec import Raw
 from switchgear.kernel.dialects import EMBEDDING_OPERATIONS
 from switchgear.kernel.errors import INVALID_VALUE, UNSUPPORTED_PARAMETER, ApiError
 from switchgear.kernel.facts import ModelFacts
-from switchgear.kernel.limits import CONVERTED_AT_ONCE_BYTES_MAX, FANOUT_MAX, PASSED_AT_ONCE_BYTES_MAX
+from switchgear.kernel.limits import (
+    CONVERTED_AT_ONCE_BYTES_MAX,
+    FANOUT_MAX,
+    PASSED_AT_ONCE_BYTES_MAX,
+    RESERVE_OUTPUT_TOKENS_UNKNOWN,
+)
+from switchgear.link.snapshot import Principal
+from switchgear.relay.admit import Terms
 from switchgear.relay.beside import beside
 from switchgear.relay.plan import Candidate
+from switchgear.wire.answer_form import EitherReader
 from switchgear.wire.bounds import check_schemas
 from switchgear.wire.bridge import Passage
 from switchgear.wire.call import Call, Operation
@@ -24,16 +33,17 @@ from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.edits import edited
 from switchgear.wire.embeddings import write_embeddings
 from switchgear.wire.fan import FanReader
-from switchgear.wire.ir import RemoteFile, Request, Seals, Upstream, Written
+from switchgear.wire.ir import HostedTool, RemoteFile, Request, Seals, Text, Turn, Upstream
 from switchgear.wire.loss import concepts, refusal, weigh
+from switchgear.wire.modes import modes_of
 from switchgear.wire.origin import ANTHROPIC, origin_of
-from switchgear.wire.splice import write_object
+from switchgear.wire.splice import NULL, write_object
 from switchgear.wire.thoughts import Thoughts, lacking, restored
 
 T = TypeVar("T")
 
-Fetch = Callable[[tuple[str, ...]], Awaitable[Mapping[str, RemoteFile]]]
-"""Fetches files by URL, through the guard. Raises ApiError."""
+Fetch = Callable[[str, tuple[str, ...]], Awaitable[Mapping[str, RemoteFile]]]
+"""(id of the API key that pays, URLs) → files, through the guard. Raises ApiError."""
 
 Find = Callable[[str, Iterable[str]], Awaitable[Mapping[str, Thoughts]]]
 """(owner, ids of calls) → the reasoning that is kept of their answers."""
@@ -41,7 +51,42 @@ Find = Callable[[str, Iterable[str]], Awaitable[Mapping[str, Thoughts]]]
 _NO_FACTS = ModelFacts()
 _NO_EDITS = Edits()
 _GENERATING = ("openai_chat", "openai_responses", "anthropic_messages", "gemini_generate")
+CONVERSATIONS = (*_GENERATING, "openai_completions")
+"""Operations whose answers the model writes, and may stream."""
 _OF_MESSAGES = ("anthropic_messages", "anthropic_count_tokens")
+_NO_TURNS = (Turn("user", (Text("."),)),)
+
+
+class Fit(msgspec.Struct, frozen=True):
+    """A candidate that can carry the request, and what of that decides the price."""
+
+    operation: Operation
+    """The upstream's."""
+    dropped: tuple[str, ...] = ()
+    """Concepts that it lacks."""
+    copies: int = 1
+    calls: Mapping[str, int] = {}
+    output_ceiling: int = 0
+    """Tokens that it may write in each choice, when nobody caps it further; 0 = unknown."""
+    modes: tuple[str, ...] = ()
+    """That it is asked to serve in, all of them priced."""
+
+    def multiplied(self, call: Call) -> Call:
+        """The call as it costs: its input is paid for in every copy."""
+        if self.copies == 1:
+            return call
+        return msgspec.structs.replace(
+            call,
+            input_bytes=call.input_bytes * self.copies,
+            images=call.images * self.copies,
+            files=call.files * self.copies,
+        )
+
+    def calls_in_all(self) -> Mapping[str, int]:
+        """Calls of hosted tools in every copy."""
+        if self.copies == 1:
+            return self.calls
+        return {unit: count * self.copies for unit, count in self.calls.items()}
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -68,20 +113,10 @@ class Prepared(msgspec.Struct, frozen=True):
     gathered: Request | None = None
     """The neutral form of a call that wants a whole reply from an upstream that only streams: the reply is
     made of its stream."""
-
-    def multiplied(self, call: Call) -> Call:
-        """The call as it costs: its input is paid for in every copy."""
-        if self.copies == 1:
-            return call
-        return msgspec.structs.replace(
-            call, input_bytes=call.input_bytes * self.copies, images=call.images * self.copies
-        )
-
-    def calls_in_all(self) -> Mapping[str, int]:
-        """Calls of hosted tools in every copy."""
-        if self.copies == 1:
-            return self.calls
-        return {unit: count * self.copies for unit, count in self.calls.items()}
+    modes: tuple[str, ...] = ()
+    """That the upstream is asked to serve in."""
+    output_cap: int = 0
+    """Tokens of output that we allow it, where its client names no cap and the money asks for one."""
 
     def is_streamed(self, call: Call) -> bool:
         """The upstream is asked for a stream."""
@@ -94,33 +129,46 @@ class Prepared(msgspec.Struct, frozen=True):
     def reader(self) -> Reader:
         """For the upstream's stream, or for those of all copies as one."""
         if self.copies == 1:
-            return self.dialect.reader()
-        return FanReader([self.dialect.reader() for _ in range(self.copies)])
+            return EitherReader(self.dialect)
+        return FanReader([EitherReader(self.dialect) for _ in range(self.copies)])
 
 
 class Preparation:
     """One call on its way to its candidates: read into the neutral form once, if at all."""
 
     __slots__ = (
+        "_allowed",
         "_call",
         "_client",
         "_concepts",
         "_fetch",
         "_files",
         "_find",
-        "_owner",
+        "_fitted",
         "_request",
         "_seals",
         "_size",
+        "_terms",
+        "_who",
     )
 
     def __init__(
-        self, call: Call, client: Dialect, owner: str, seals: Seals, fetch: Fetch, find: Find
+        self,
+        call: Call,
+        client: Dialect,
+        who: Principal,
+        seals: Seals,
+        fetch: Fetch,
+        find: Find,
+        terms: Terms,
     ) -> None:
         self._call = call
         self._client = client
         self._seals = seals
-        self._owner = owner
+        self._who = who
+        self._allowed = 0
+        self._terms = terms
+        self._fitted: tuple[Candidate, Fit] | None = None
         self._fetch = fetch
         self._find = find
         self._request: Request | None = None
@@ -128,79 +176,218 @@ class Preparation:
         self._files: dict[str, RemoteFile] = {}
         self._size = sum(len(memoryview(value)) for value in call.fields.values())
 
-    async def first_fit(self, candidates: tuple[Candidate, ...]) -> tuple[int, Prepared]:
-        """The first candidate that can carry the request, by its place, and what goes to it. Raises the first
-        one's ApiError when none can."""
+    async def first_fit(self, candidates: tuple[Candidate, ...]) -> tuple[int, Fit]:
+        """The first candidate that can carry the request, by its place. Raises the first one's ApiError when
+        none can."""
+        return await self._beside(candidates[0], lambda: self._first_fit(candidates))
+
+    def _first_fit(self, candidates: tuple[Candidate, ...]) -> tuple[int, Fit]:
+        reason: ApiError | None = None
+        for place, candidate in enumerate(candidates):
+            try:
+                return place, self.fit(candidate)
+            except ApiError as error:
+                reason = reason or error
+        raise reason or ValueError("a plan without candidates")
+
+    async def first_prepared(self, candidates: tuple[Candidate, ...]) -> tuple[int, Prepared]:
+        """What goes to the first candidate for which it can be written; else like ``first_fit``."""
         reason: ApiError | None = None
         for place, candidate in enumerate(candidates):
             try:
                 return place, await self.prepare(candidate)
             except ApiError as error:
                 reason = reason or error
-        if reason is None:
-            raise ValueError("a plan without candidates")
-        raise reason
+        raise reason or ValueError("a plan without candidates")
+
+    def allow(self, output_tokens: int) -> None:
+        """From now on no candidate is asked for more output in a choice."""
+        self._allowed = output_tokens
+
+    def fit(self, candidate: Candidate) -> Fit:
+        """What the candidate makes of the request, before money is held. Raises ApiError for what it can't
+        carry."""
+        if self._fitted is None or self._fitted[0] is not candidate:
+            self._fitted = candidate, self._fit(candidate)
+        return self._fitted[1]
+
+    def _fit(self, candidate: Candidate) -> Fit:
+        operation, call, facts = candidate.operations[0], self._call, _facts(candidate)
+        if call.images and candidate.channel.local_model:
+            raise _blind(candidate.upstream_model)
+        if self._passes(candidate):
+            if self._gathers(candidate):
+                self._read()
+            calls = self._client.calls_offered(call.fields, candidate.upstream_model)
+            modes, _ = self._settled(call.fields, operation, candidate)
+            return Fit(operation, calls=calls, output_ceiling=self._ceiling(self._client, facts), modes=modes)
+        if operation in EMBEDDING_OPERATIONS:
+            write_embeddings(call, candidate.upstream_model)
+            return Fit(operation)
+        request = self._read()
+        operation, dropped = self._choose(candidate.operations)
+        dialect = DIALECT_OF_OPERATION[operation]
+        return Fit(
+            operation,
+            dropped,
+            self._copies(request, dialect),
+            *self._charged(request, operation, candidate),
+        )
+
+    def _passes(self, candidate: Candidate) -> bool:
+        """The body goes as it is. A response that its upstream keeps is known by the upstream's id, which one
+        made here has not."""
+        operation = candidate.operations[0]
+        return operation == self._call.operation and (
+            operation != "openai_responses" or not self._gathers(candidate)
+        )
+
+    def _ceiling(self, dialect: Dialect, facts: ModelFacts) -> int:
+        cap, thinking = self._call.output_tokens_cap, self._call.wish
+        if thinking is None and self._request is not None:
+            thinking = self._request.thinking
+        ceiling = dialect.output_ceiling(cap, thinking, facts) or self._terms.model.output_tokens_max
+        window = facts.context_tokens
+        return min(ceiling, window) if window and ceiling else ceiling or window
+
+    def _charged(
+        self, request: Request, operation: Operation, candidate: Candidate
+    ) -> tuple[Mapping[str, int], int, tuple[str, ...]]:
+        """(calls, output ceiling, modes) as the request will say them: it is written without its turns, where
+        there is any tool or mode of the kind."""
+        dialect = DIALECT_OF_OPERATION[operation]
+        fields: Mapping[str, Raw] = {}
+        is_plain = not request.modalities and not request.service_tier
+        if not is_plain or any(isinstance(tool, HostedTool) for tool in request.tools):
+            without_turns = msgspec.structs.replace(request, turns=_NO_TURNS)
+            fields = dialect.write_request(without_turns, self._upstream(candidate, dialect)).body
+        calls = dialect.calls_offered(fields, candidate.upstream_model)
+        ceiling = self._ceiling(dialect, _facts(candidate))
+        return calls, ceiling, self._settled(fields, operation, candidate)[0]
+
+    def _settled(
+        self, fields: Mapping[str, Raw], operation: Operation, candidate: Candidate
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """(modes that are priced, fields to leave out) of a body that goes to the candidate. Raises ApiError
+        for what would change the price and can't be left out."""
+        channel = candidate.channel
+        for field in channel.refuse.get(operation, ()):
+            if fields.get(field, NULL) != NULL:
+                raise _unpriced(field, self._call.model)
+        left_out = tuple(
+            field for field in channel.omit.get(operation, ()) if fields.get(field, NULL) != NULL
+        )
+        modes: tuple[str, ...] = ()
+        for mode in modes_of(operation, fields):
+            if mode.name in self._terms.price.modes:
+                modes += (mode.name,)
+            elif mode.is_binding:
+                raise _unpriced(mode.field, self._call.model)
+            else:
+                left_out += (mode.field,)
+        return modes, left_out
 
     async def prepare(self, candidate: Candidate) -> Prepared:
         """The request for a candidate. Raises ApiError for what it can't carry."""
-        operation = candidate.operations[0]
-        call = self._call
-        if call.images and candidate.channel.local_model:
-            raise _blind(candidate.upstream_model)
-        gathered = await self._read() if self._gathers(candidate) else None
-        # A response that its upstream keeps is known by the upstream's id, which one made here has not.
-        if operation == call.operation and (gathered is None or operation != "openai_responses"):
-            if gathered is not None:
-                call = _streamed(call)
-            if call.wish is not None:
-                call = self._client.with_thinking(call, call.wish, _facts(candidate))
-            edits = _edits(candidate, operation)
-            body, calls = await self._passed(call, candidate.upstream_model, edits)
-            if gathered is None:
-                return Prepared(operation, body, foreign=edits.foreign, calls=calls)
-            passage = Passage(
-                _origin(candidate, operation), _source(candidate), box_tags=_facts(candidate).box_tags
-            )
-            return Prepared(
-                operation, body, passage=passage, foreign=edits.foreign, calls=calls, gathered=gathered
-            )
-        if operation in EMBEDDING_OPERATIONS:
-            written = write_embeddings(call, candidate.upstream_model)
-            return Prepared(operation, write_object(written.body), dropped=written.dropped, embeds=True)
-        request = await self._read()
-        operation, dropped = self._choose(candidate.operations)
-        dialect = DIALECT_OF_OPERATION[operation]
-        channel = candidate.channel
-        upstream = Upstream(
-            candidate.upstream_model,
-            channel.vendor,
-            _origin(candidate, operation),
-            _facts(candidate),
-            channel.asks_usage,
+        fit = await self._beside(candidate, lambda: self.fit(candidate))
+        if self._passes(candidate):
+            return await self._beside(candidate, lambda: self._passed(candidate, fit))
+        if fit.operation in EMBEDDING_OPERATIONS:
+            written = write_embeddings(self._call, candidate.upstream_model)
+            return Prepared(fit.operation, write_object(written.body), dropped=written.dropped, embeds=True)
+        return await self._converted(candidate, fit)
+
+    def _passed(self, candidate: Candidate, fit: Fit) -> Prepared:
+        call, facts = self._call, _facts(candidate)
+        gathered = self._read() if self._gathers(candidate) else None
+        _, left_out = self._settled(call.fields, fit.operation, candidate)
+        if left_out:
+            kept = {field: raw for field, raw in call.fields.items() if field not in left_out}
+            call = msgspec.structs.replace(call, fields=kept)
+        if gathered is not None:
+            call = _streamed(call)
+        if call.wish is not None:
+            call = self._client.with_thinking(call, call.wish, facts)
+        cap = self._cap(fit)
+        if cap:
+            call = self._client.with_cap(call, cap, facts)
+        edits = _edits(candidate, fit.operation)
+        body = self._client.pass_request(call, candidate.upstream_model, edits)
+        passage = Passage("") if gathered is None else passage_of(candidate, fit.operation)
+        return Prepared(
+            fit.operation,
+            body,
+            passage=passage,
+            dropped=left_out,
+            foreign=edits.foreign,
+            calls=fit.calls,
+            gathered=gathered,
+            modes=fit.modes,
+            output_cap=cap,
         )
-        request = await self._with_thoughts(request, upstream.origin, _source(candidate))
+
+    async def _converted(self, candidate: Candidate, fit: Fit) -> Prepared:
+        dialect = DIALECT_OF_OPERATION[fit.operation]
+        upstream = self._upstream(candidate, dialect)
+        read = await self._beside(candidate, self._read)
+        request = await self._with_thoughts(read, upstream.origin, _source(candidate))
         if urls := dialect.remote_files(request, upstream):
             upstream = msgspec.structs.replace(upstream, files=await self._files_of(urls))
-        asked = request if gathered is None else msgspec.structs.replace(request, stream=True)
-        written, body = await self._beside(lambda: _written(dialect, asked, upstream, candidate, operation))
+        gathers = self._gathers(candidate)
+        asked = msgspec.structs.replace(request, stream=True) if gathers else request
+        cap = self._cap(fit)
+        if cap:
+            asked = msgspec.structs.replace(asked, output_tokens_max=cap)
+            # No writer raises it: as far as they know, the model gives no more.
+            facts = msgspec.structs.replace(upstream.facts, output_tokens_max=cap)
+            upstream = msgspec.structs.replace(upstream, facts=facts)
+        to = upstream
+        written = await self._beside(candidate, lambda: dialect.write_request(asked, to))
+        modes, left_out = self._settled(written.body, fit.operation, candidate)
+        body = {field: raw for field, raw in written.body.items() if field not in left_out}
+        lost = ("service_tier",) if left_out else ()
         return Prepared(
-            operation,
-            body,
+            fit.operation,
+            write_object(edited(body, _edits(candidate, fit.operation))),
             request,
             Passage(
                 upstream.origin,
                 _source(candidate),
                 written.names,
                 written.unwrap_tool,
-                request.stop if dialect.carries.get("stop") == "emulate" else written.stops,
+                written.stops,
                 upstream.facts.box_tags,
             ),
             written.headers,
-            self._named((*dropped, *written.dropped)),
+            self._named((*fit.dropped, *written.dropped, *lost)),
             calls=dialect.calls_offered(written.body, candidate.upstream_model),
-            copies=self._copies(request, dialect),
-            gathered=None if gathered is None else request,
+            copies=fit.copies,
+            gathered=request if gathers else None,
+            modes=modes,
+            output_cap=cap,
         )
+
+    async def _beside(self, candidate: Candidate, work: Callable[[], T]) -> T:
+        """What may take long for a large body."""
+        passes = self._passes(candidate) and not self._gathers(candidate)
+        size_max = PASSED_AT_ONCE_BYTES_MAX if passes else CONVERTED_AT_ONCE_BYTES_MAX
+        return await beside(self._size, size_max, work)
+
+    def _upstream(self, candidate: Candidate, dialect: Dialect) -> Upstream:
+        channel = candidate.channel
+        origin = origin_of(dialect.name, channel.vendor, candidate.upstream_model, channel.id)
+        return Upstream(
+            candidate.upstream_model, channel.vendor, origin, _facts(candidate), channel.asks_usage
+        )
+
+    def _cap(self, fit: Fit) -> int:
+        """The output that the money allows, where the model might write more and its client does not say;
+        0 = as it is."""
+        call, allowed = self._call, self._allowed
+        if not allowed or call.output_tokens_cap or call.operation in EMBEDDING_OPERATIONS:
+            return 0
+        ceiling = fit.output_ceiling or RESERVE_OUTPUT_TOKENS_UNKNOWN
+        return allowed if allowed < ceiling and not call.in_path.verb else 0
 
     def _gathers(self, candidate: Candidate) -> bool:
         """The client wants a whole reply, and the upstream only streams."""
@@ -220,39 +407,22 @@ class Preparation:
             raise ApiError(INVALID_VALUE, too_many, param=field)
         return request.n
 
-    async def _passed(self, call: Call, model: str, edits: Edits) -> tuple[bytes, Mapping[str, int]]:
-        """(the body as it passes through, the hosted calls that it offers)."""
-        client = self._client
-        return await beside(
-            self._size,
-            PASSED_AT_ONCE_BYTES_MAX,
-            lambda: (client.pass_request(call, model, edits), client.calls_offered(call.fields, model)),
-        )
-
-    async def _beside(self, work: Callable[[], T]) -> T:
-        """What has to do with saying the request again in another dialect."""
-        return await beside(self._size, CONVERTED_AT_ONCE_BYTES_MAX, work)
-
-    async def _read(self) -> Request:
-        if self._request is not None:
-            return self._request
-        request, self._concepts = await self._beside(self._read_now)
-        self._request = request
-        return request
-
-    def _read_now(self) -> tuple[Request, dict[str, str]]:
-        request = self._client.read_request(self._call, self._seals)
-        check_schemas(request, self._client.fields)
-        if self._call.wish is not None:
-            request = msgspec.structs.replace(request, thinking=self._call.wish)
-        return request, concepts(request)
+    def _read(self) -> Request:
+        if self._request is None:
+            request = self._client.read_request(self._call, self._seals)
+            check_schemas(request, self._client.fields)
+            if self._call.wish is not None:
+                request = msgspec.structs.replace(request, thinking=self._call.wish)
+            self._request = request
+            self._concepts = concepts(self._request)
+        return self._request
 
     async def _with_thoughts(self, request: Request, origin: str, source: str) -> Request:
         """With the reasoning that this maker wants back and the client did not send, or not in its order."""
         ids = lacking(request.turns, origin, self._client.is_flat)
         if not ids:
             return request
-        kept = await self._find(self._owner, ids)
+        kept = await self._find(self._who.user_id, ids)
         return msgspec.structs.replace(request, turns=restored(request.turns, kept, origin, source))
 
     def _choose(self, operations: tuple[Operation, ...]) -> tuple[Operation, tuple[str, ...]]:
@@ -283,7 +453,7 @@ class Preparation:
     async def _files_of(self, urls: tuple[str, ...]) -> Mapping[str, RemoteFile]:
         missing = tuple(url for url in urls if url not in self._files)
         if missing:
-            self._files.update(await self._fetch(missing))
+            self._files.update(await self._fetch(self._who.key_id, missing))
         return self._files
 
 
@@ -295,12 +465,15 @@ def dropped_header(dropped: tuple[str, ...]) -> Headers:
     return [("x-switchgear-dropped", names[:1024])]
 
 
-def _written(
-    dialect: Dialect, request: Request, upstream: Upstream, candidate: Candidate, operation: Operation
-) -> tuple[Written, bytes]:
-    """The request in the upstream's dialect, and its body. Raises ApiError."""
-    written = dialect.write_request(request, upstream)
-    return written, write_object(edited(written.body, _edits(candidate, operation)))
+def passage_of(candidate: Candidate, operation: Operation) -> Passage:
+    """How the answer to a request that passed through is read as events."""
+    origin = _origin(candidate, operation)
+    return Passage(origin, _source(candidate), box_tags=_facts(candidate).box_tags)
+
+
+def cap_header(prepared: Prepared) -> Headers:
+    """Tells the client how much output its money allows, where it named no cap of its own."""
+    return [("x-switchgear-max-output", str(prepared.output_cap))] if prepared.output_cap else []
 
 
 def _streamed(call: Call) -> Call:
@@ -314,6 +487,15 @@ def _origin(candidate: Candidate, operation: Operation) -> str:
     """Whose opaque tokens its answers bring."""
     channel, dialect = candidate.channel, DIALECT_OF_OPERATION[operation]
     return origin_of(dialect.name, channel.vendor, candidate.upstream_model, channel.id)
+
+
+def _unpriced(field: str, model: str) -> ApiError:
+    return ApiError(
+        UNSUPPORTED_PARAMETER,
+        f"'{field}' changes what the model '{model}' costs, and there is no price for that. Leave it out, or "
+        "ask the operator to set a price.",
+        param=field,
+    )
 
 
 def _source(candidate: Candidate) -> str:

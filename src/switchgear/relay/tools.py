@@ -13,6 +13,7 @@ from switchgear.relay.health import Health
 from switchgear.relay.meter import Count
 from switchgear.relay.prepare import Fetch
 from switchgear.relay.responses import Responses
+from switchgear.relay.room import Rooms
 from switchgear.relay.thoughts import KeptThoughts
 from switchgear.relay.upstream_store import UpstreamStore
 from switchgear.relay.view import View
@@ -34,5 +35,6 @@ class Tools(msgspec.Struct, frozen=True):
     responses: Responses
     upstream_store: UpstreamStore
     follower: Follower
+    rooms: Rooms
     view: Callable[[], View]
     """The configuration as it stands; a call takes it once."""

@@ -11,12 +11,16 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import msgspec
+
 from switchgear.kernel.clock import Clock, SystemClock
 from switchgear.kernel.home import Home
 from switchgear.kernel.ids import new_id
+from switchgear.kernel.limits import CONNECTIONS_MAX, REPLY_BODIES_BYTES_MAX, REQUEST_BODIES_BYTES_MAX
 from switchgear.kernel.log import LogFormat
 from switchgear.link.bulk import BulkLink
 from switchgear.link.protocol import (
+    ChannelHealth,
     ControllerCall,
     CountTokens,
     Failed,
@@ -30,6 +34,8 @@ from switchgear.link.protocol import (
     Recall,
     Result,
     Stats,
+    StopCalls,
+    Stopped,
     StopResponse,
     TokenCount,
     Welcome,
@@ -38,6 +44,7 @@ from switchgear.link.snapshot import Principal
 from switchgear.link.unix import LinkClient
 from switchgear.net.fetch import Fetcher
 from switchgear.net.transport import Transport
+from switchgear.relay.addresses import is_within, parse_address
 from switchgear.relay.app import App
 from switchgear.relay.call import Books
 from switchgear.relay.directory import Directory
@@ -53,6 +60,7 @@ from switchgear.relay.metrics import Meters
 from switchgear.relay.pipeline import Pipeline
 from switchgear.relay.requestlog import RequestLog, line_writer
 from switchgear.relay.responses import Responses
+from switchgear.relay.room import Rooms
 from switchgear.relay.seals import EnvelopeSeals
 from switchgear.relay.thoughts import KeptThoughts
 from switchgear.relay.tools import Tools
@@ -79,9 +87,11 @@ class Worker:
         transport: Transport,
         clock: Clock | None = None,
         log_format: LogFormat = "json",
+        connections_max: int = CONNECTIONS_MAX,
     ) -> None:
         """Takes the journal's lock. Raises OSError when the data folder can't be used."""
         self._home = home
+        self._connections_max = connections_max
         self._index = index
         self._clock = clock or SystemClock()
         self.epoch = new_id()
@@ -89,7 +99,7 @@ class Worker:
         self._limiter = RateTable(home.rates, index)
         self._link = LinkClient()
         self._view: View | None = None
-        self._health = Health()
+        self._health = Health(self._report_health)
         self._funds = Funds(self._link.call, self._link.notify, self._clock)
         self._directory = Directory(self._look_up, self._clock)
         self._meters = Meters()
@@ -106,7 +116,8 @@ class Worker:
         responses = Responses(
             BulkLink(home).call, lambda: self._directory.pepper, self._meters, self._clock, self.epoch
         )
-        upstream_store = UpstreamStore(transport, locator, self._clock)
+        self._rooms = Rooms(REQUEST_BODIES_BYTES_MAX, REPLY_BODIES_BYTES_MAX)
+        upstream_store = UpstreamStore(transport, locator, self._clock, self._rooms.replies)
         self._follower = Follower(books, upstream_store, responses, self._current)
         tools = Tools(
             books,
@@ -121,6 +132,7 @@ class Worker:
             responses,
             upstream_store,
             self._follower,
+            self._rooms,
             self._current,
         )
         self._pipeline = Pipeline(tools)
@@ -162,7 +174,13 @@ class Worker:
     async def _serve(
         self, descriptor: int, stop: asyncio.Event, drain_s: float, serving_now: Callable[[], None]
     ) -> None:
-        server = HttpServer(self.app.handle, socket.socket(fileno=os.dup(descriptor)))
+        server = HttpServer(
+            self.app.handle,
+            socket.socket(fileno=descriptor),
+            self._rooms.requests,
+            connections_max=self._connections_max,
+            is_trusted=self._is_trusted,
+        )
         server.start()
         serving_now()
         await _first(stop.wait(), self._refused.wait())
@@ -200,22 +218,37 @@ class Worker:
 
     def _swap(self, frame: Welcome | NewSnapshot) -> None:
         self._view = View(frame.snapshot)
+        self._files.allow_ports(frame.snapshot.fetch_ports)
         self._directory.renew()
-        self._health.forgive()
+        self._health.clear_refused_credentials()
 
     def _told(self, call: ControllerCall) -> Result:
         """Answers the controller, at once."""
         if isinstance(call, Recall):
             return self._funds.recall(call)
+        if isinstance(call, ChannelHealth):
+            self._take_health(call)
+            return Ok()
         if isinstance(call, StopResponse):
             self._pipeline.stop_one(call.id, call.owner)
             return Ok()
+        if isinstance(call, StopCalls):
+            return Stopped(self._pipeline.stop_calls(call.key_id, call.user_id))
         try:
             self._swap(call)
         except ValueError as error:
             # The old view stays: a snapshot that can't be used must not stop what works.
             return Failed(f"the snapshot was refused: {error}")
         return Ok()
+
+    def _report_health(self, change: ChannelHealth) -> None:
+        version = self._current().snapshot.version
+        self._link.notify(msgspec.structs.replace(change, snapshot_version=version))
+
+    def _take_health(self, change: ChannelHealth) -> None:
+        """Another worker's finding; of a key only where both serve by the same configuration."""
+        if change.secret < 0 or change.snapshot_version == self._current().snapshot.version:
+            self._health.reported(change, self._clock.monotonic_ns())
 
     def _link_lost(self, reason: str) -> None:
         if not self._draining:  # then the end of the link is our own doing
@@ -229,6 +262,9 @@ class Worker:
         if self._view is None:
             raise RuntimeError("a call came before the first snapshot")
         return self._view
+
+    def _is_trusted(self, peer_ip: str) -> bool:
+        return is_within(parse_address(peer_ip), self._current().trusted)
 
     def _why_not_ready(self) -> str:
         if self._view is None:

@@ -14,8 +14,9 @@ _size_lines: dict[int, bytes] = {}
 kept_size_line = _size_lines.get
 """What ``size_line`` has made already, if it was kept."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-SINGLE = frozenset(("authorization", "content-length", "host", "transfer-encoding", "x-api-key"))
-"""Headers that must not come twice: two readers could take different ones."""
+SINGLE = frozenset(("content-length", "host", "transfer-encoding"))
+"""Headers that must not come twice: two readers could take different ones. Credentials that do are refused
+where they are read, in the client's dialect."""
 
 _OFFER = frozenset(("connection", "http2-settings", "upgrade"))
 
@@ -69,6 +70,13 @@ def fault_in(headers: dict[str, str], http_version: str) -> str:
     if length is not None and not (length.isascii() and length.isdigit()):
         return "content-length must be one number"
     return ""
+
+
+def refusal(status: int, reason: str, date_line: bytes) -> bytes:
+    """The whole answer to what is no request that could be served; the connection ends with it."""
+    body = f"{reason}\n".encode()
+    head = [("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(body)))]
+    return b"".join((status_line(status), date_line, header_block(head), b"connection: close\r\n\r\n", body))
 
 
 def offers_another(headers: dict[str, str]) -> bool:

@@ -9,7 +9,7 @@ from switchgear.kernel.errors import INVALID_VALUE, ApiError
 from switchgear.kernel.limits import MESSAGES_MAX, PARTS_MAX
 from switchgear.wire.gemini_generate.results_in import read_media, read_result
 from switchgear.wire.gemini_generate.signatures import read_signature
-from switchgear.wire.gemini_generate.values import Json, check_count, pick, text, wrong_type
+from switchgear.wire.gemini_generate.values import Json, check_count, flag_in, pick, text, wrong_type
 from switchgear.wire.ir import HostedItem, Opaque, Part, Reasoning, Seals, Text, ToolCall, Turn
 from switchgear.wire.origin import GOOGLE
 
@@ -105,7 +105,7 @@ class _PartReader:
         said = pick(part, "text")
         if said is not None and not isinstance(said, str):
             raise wrong_type(f"{place}.text", "a string")
-        if pick(part, "thought") is True:
+        if flag_in(part, "thought"):
             if said or opaque is not None:
                 self.parts.append(Reasoning(said or "", opaque))
         elif said:

@@ -16,18 +16,17 @@ from switchgear.wire.events import (
     TextDelta,
     UsageSeen,
 )
+from switchgear.wire.failed_finishes import failure_of, is_failed
 from switchgear.wire.faults import UpstreamError, broken, has_error, upstream_error_of
+from switchgear.wire.filler import is_filler
 from switchgear.wire.ir import Citation
 from switchgear.wire.openai_chat.choice_in import ChoiceReader
 from switchgear.wire.openai_chat.hosted_calls import SearchCounter
 from switchgear.wire.openai_chat.plain_frame import PlainChoice, plain_choice
 from switchgear.wire.openai_chat.sources_in import sources_beside
-from switchgear.wire.openai_chat.usage import merge_max, usage_of
+from switchgear.wire.openai_chat.usage import merge_reports, usage_of, with_timings
 from switchgear.wire.splice import any_of
 from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
-
-FAILED_FINISHES = frozenset({"error", "network_error", "abort", "aborted", "insufficient_system_resource"})
-"""By which some upstreams say that the answer failed."""
 
 
 class ChatReader:
@@ -113,7 +112,9 @@ class ChatReader:
             return
         found = any_of(data)
         if not isinstance(found, dict):
-            self._fail(broken("a frame is not a JSON object"), events)
+            if is_filler(data):
+                return
+            self._fail(_error_in(data) or broken("a frame is not a JSON object"), events)
             return
         self._answer.searches.take(data)
         if (error := self._answer.take(found, events)) is not None:
@@ -154,6 +155,8 @@ class AnswerReader:
         self._usage: Usage | None = None
         self._sources: list[Citation] = []
         """That stand beside the choices."""
+        self._failure: UpstreamError | None = None
+        """What an answer says of itself in place of its end; it is told behind the usage."""
         self.searches = SearchCounter()
 
     def take(self, found: dict[str, Any], events: list[Event], key: str = "delta") -> UpstreamError | None:
@@ -164,7 +167,7 @@ class AnswerReader:
         if not self._started:
             self._started = True
             events.append(Start(_text(found.get("id")), _text(found.get("model"))))
-        self._see_usage(found.get("usage"))
+        self._see_usage(found.get("usage"), found.get("timings"))
         self._sources = sources_beside(found) or self._sources
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict) and (error := self._take_choice(choice, events, key)) is not None:
@@ -199,6 +202,9 @@ class AnswerReader:
                 events.extend(map(Cite, self._sources))
         if self._usage is not None:
             events.append(UsageSeen(with_calls(self._usage, self.searches.calls)))
+        if self._failure is not None:
+            events.append(Fault(self._failure))
+            return
         for index, state in states:
             self._switch(index, events)
             events.append(Finish(state.reason))
@@ -222,11 +228,10 @@ class AnswerReader:
             events.append(TextDelta(text))
         finish = choice.get("finish_reason")
         if isinstance(finish, str) and finish:
-            if finish in FAILED_FINISHES:
-                if has_error(inner := {"error": choice.get("error")}):
-                    return upstream_error_of(200, inner)
-                return UpstreamError("transient", 200, type="server_error", code=finish)
             state.finish = finish
+            if is_failed(finish) and self._failure is None:
+                inner = {"error": choice.get("error")}
+                self._failure = upstream_error_of(200, inner) if has_error(inner) else failure_of(finish)
         return None
 
     def _switch(self, index: int, events: list[Event]) -> None:
@@ -234,14 +239,15 @@ class AnswerReader:
             self._choice = index
             events.append(Choice(index))
 
-    def _see_usage(self, found: Any) -> None:
+    def _see_usage(self, found: Any, timings: Any = None) -> None:
         if found is not None:
-            self._usage = merge_max(self._usage, usage_of(found))
+            self._usage = merge_reports(self._usage, with_timings(usage_of(found), timings))
 
 
 def _error_in(data: bytes) -> UpstreamError | None:
     found = any_of(data)
-    return upstream_error_of(200, found) if isinstance(found, dict) and has_error(found) else None
+    holds_error = isinstance(found, dict | list) and has_error(found)
+    return upstream_error_of(200, found) if holds_error else None
 
 
 def _text(value: Any) -> str:

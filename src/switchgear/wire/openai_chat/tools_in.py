@@ -115,9 +115,9 @@ def _search(options: Any) -> HostedTool:
 
 def read_choice(fields: dict[str, Raw]) -> ToolChoice | None:
     """``tool_choice`` or the older ``function_call``. Raises ApiError."""
-    choice = value_of(fields, "tool_choice")
+    choice = value_of(fields, "tool_choice") or None
     if choice is None:
-        choice = value_of(fields, "function_call")
+        choice = value_of(fields, "function_call") or None
         if isinstance(choice, dict):
             choice = {"type": "function", "function": choice}
     if choice is None:
@@ -160,7 +160,7 @@ def _allowed(holder: dict[str, Any]) -> ToolChoice:
 def read_format(fields: dict[str, Raw]) -> Format | None:
     """``response_format``; None = text. Raises ApiError."""
     found = value_of(fields, "response_format")
-    if found is None:
+    if found in (None, "", {}):
         return None
     kind = found.get("type") if isinstance(found, dict) else None
     if kind == "text":

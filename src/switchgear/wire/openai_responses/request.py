@@ -52,6 +52,12 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
     return write_object(edited(fields, edits))
 
 
+def with_cap(call: Call, tokens: int) -> Call:
+    """The call with at most so many tokens of output, for an upstream of the same dialect."""
+    fields = {**call.fields, "max_output_tokens": Raw(_encode(tokens))}
+    return msgspec.structs.replace(call, fields=fields)
+
+
 def _without_foreign(raw: Raw) -> Raw:
     """The input without reasoning items that were written here for upstreams of other dialects: a later turn
     may well go to another one, which refuses what it can't read or doesn't know."""

@@ -142,6 +142,8 @@ def read_choice(fields: Fields) -> ToolChoice | None:
     if raw is None or raw == NULL:
         return None
     found = decoded(raw, "tool_choice")
+    if found == "":
+        return None
     if isinstance(found, str):
         return _plain_choice(found, "tool_choice")
     if not isinstance(found, dict):
