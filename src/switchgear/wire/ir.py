@@ -191,6 +191,8 @@ class HostedTool(msgspec.Struct, frozen=True):
     """``{"city", "country", "region", "timezone"}``."""
     is_plain: bool = True
     """Nothing but the above: no files, containers or stores of one account."""
+    offline: bool = False
+    """A search of what its maker has kept of pages; elsewhere it would be a live one, with its price."""
 
 
 Tool = FunctionTool | CustomTool | HostedTool
@@ -290,8 +292,6 @@ class Upstream(msgspec.Struct, frozen=True):
     facts: ModelFacts = ModelFacts()
     asks_usage: bool = True
     """It understands ``stream_options.include_usage``."""
-    takes_reasoning: bool = False
-    """Reasoning of earlier turns goes back as text whoever said it, though nothing is known of the model."""
     files: Mapping[str, RemoteFile] = {}
     """By URL, those of ``Dialect.remote_files``."""
 

@@ -36,6 +36,7 @@ from switchgear.relay.meter import TokenTally
 from switchgear.relay.plan import WAYS, Candidate
 from switchgear.relay.prepare import Preparation, Prepared
 from switchgear.relay.redact import redact_error
+from switchgear.relay.room import Holding, Room
 from switchgear.relay.routes import find_route
 from switchgear.relay.stream import pass_on
 from switchgear.vendors.channel import resolve
@@ -209,8 +210,9 @@ async def _whole(dialect: Dialect, exchange: Exchange, call: Call) -> Answered:
 async def _streamed(dialect: Dialect, exchange: Exchange, call: Call) -> Answered:
     tap = tap_of(dialect, exchange.prepared, call)
     sent = Sent()
-    pulse = Pulse(sent, sent.start, sent.finish, CLOCK.monotonic_ns, b"")
-    end = await pass_on(exchange.response, tap, TokenTally(_count, call.model), pulse, CLOCK)
+    pulse = Pulse(sent, sent.start, sent.finish, CLOCK.monotonic_ns, bytes)
+    holding = Holding(Room(REPLY_BYTES_MAX, "replies"), "key")
+    end = await pass_on(exchange.response, tap, TokenTally(_count, call.model), pulse, CLOCK, holding)
     fields = [("content-type", dialect.stream_type)]
     if end.state == "complete":
         assert tap.has_content, "an empty answer"

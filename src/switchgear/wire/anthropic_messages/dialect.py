@@ -18,7 +18,7 @@ from switchgear.wire.anthropic_messages.request_out import write_request
 from switchgear.wire.anthropic_messages.tap import StreamTap
 from switchgear.wire.anthropic_messages.writer import Writer
 from switchgear.wire.call import Call, InPath, Operation
-from switchgear.wire.dialect import Edits, Head, Headers
+from switchgear.wire.dialect import Edits, Head, Headers, Passed
 from switchgear.wire.events import Event
 from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
 from switchgear.wire.loss import Carriage
@@ -33,7 +33,6 @@ class AnthropicMessages:
     fields: Mapping[str, str] = FIELDS
     cap_field = "max_tokens"
     is_flat = False
-    heartbeat = b'event: ping\ndata: {"type":"ping"}\n\n'
     stream_type = "text/event-stream; charset=utf-8"
 
     def read_model(self, fields: dict[str, Raw], in_path: InPath) -> str:
@@ -42,7 +41,7 @@ class AnthropicMessages:
     def read_call(self, operation: Operation, fields: dict[str, Raw], model: str, in_path: InPath) -> Call:
         return peek.read_call(operation, fields, model)
 
-    def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> bytes:
+    def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> Passed:
         return request.pass_request(call, upstream_model, edits)
 
     def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
@@ -63,6 +62,9 @@ class AnthropicMessages:
 
     def write_request(self, request: Request, upstream: Upstream) -> Written:
         return write_request(request, upstream)
+
+    def hinders(self, request: Request, facts: ModelFacts) -> bool:
+        return False
 
     def calls_offered(self, fields: Mapping[str, Raw], model: str) -> Mapping[str, int]:
         return calls_offered(fields)
@@ -90,6 +92,9 @@ class AnthropicMessages:
 
     def writer(self, head: Head) -> Writer:
         return Writer(head)
+
+    def heartbeat(self, call: Call, id: str, created_s: int) -> bytes:
+        return b'event: ping\ndata: {"type":"ping"}\n\n'
 
     def render_models(self, cards: Sequence[ModelCard], query: Mapping[str, str]) -> bytes:
         return models.render_models(cards, query)

@@ -9,7 +9,7 @@ from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.caps import capped
-from switchgear.wire.dialect import Edits, Head, Headers
+from switchgear.wire.dialect import Edits, Head, Headers, Passed
 from switchgear.wire.events import Event
 from switchgear.wire.gemini_generate import (
     blocked,
@@ -41,7 +41,6 @@ class GeminiGenerate:
     fields: Mapping[str, str] = FIELDS
     cap_field = "generationConfig.maxOutputTokens"
     is_flat = False
-    heartbeat = b""
     stream_type = "text/event-stream; charset=utf-8"
 
     def read_model(self, fields: dict[str, Raw], in_path: InPath) -> str:
@@ -50,7 +49,7 @@ class GeminiGenerate:
     def read_call(self, operation: Operation, fields: dict[str, Raw], model: str, in_path: InPath) -> Call:
         return peek.read_call(operation, fields, model, in_path)
 
-    def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> bytes:
+    def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> Passed:
         return request.pass_request(call, upstream_model, edits)
 
     def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
@@ -70,6 +69,9 @@ class GeminiGenerate:
 
     def write_request(self, request: Request, upstream: Upstream) -> Written:
         return request_out.write_request(request, upstream)
+
+    def hinders(self, request: Request, facts: ModelFacts) -> bool:
+        return False
 
     def calls_offered(self, fields: Mapping[str, Raw], model: str) -> Mapping[str, int]:
         return calls_offered(fields, model)
@@ -97,6 +99,11 @@ class GeminiGenerate:
 
     def writer(self, head: Head) -> writer.Writer:
         return writer.Writer(head)
+
+    def heartbeat(self, call: Call, id: str, created_s: int) -> bytes:
+        """An empty piece of text, as Google itself sends at the end of a stream: comments and events with a
+        name are more than clients bear. None in an array, whose elements are counted elsewhere."""
+        return b"" if call.in_path.array else writer.empty_chunk(call.shown_model, id)
 
     def render_models(self, cards: Sequence[ModelCard], query: Mapping[str, str]) -> bytes:
         return models.render_models(cards, query)

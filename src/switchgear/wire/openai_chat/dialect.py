@@ -11,15 +11,16 @@ from switchgear.kernel.facts import ModelFacts
 from switchgear.wire import openai_models
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.caps import capped
-from switchgear.wire.dialect import Edits, Head, Headers, Reader, Writer
+from switchgear.wire.dialect import Edits, Head, Headers, Passed, Reader, Writer
 from switchgear.wire.events import Event
 from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
 from switchgear.wire.model_card import ModelCard
 from switchgear.wire.openai_chat import errors, estimate_input, peek, request, request_in
 from switchgear.wire.openai_chat.completion_out import CompletionWriter, write_completion
+from switchgear.wire.openai_chat.heartbeat import heartbeat
 from switchgear.wire.openai_chat.hosted_calls import calls_offered
 from switchgear.wire.openai_chat.reader import ChatReader, read_events
-from switchgear.wire.openai_chat.request_out import CARRIES, FIELDS, write_request
+from switchgear.wire.openai_chat.request_out import CARRIES, FIELDS, hinders, write_request
 from switchgear.wire.openai_chat.response import WholeReply, fit_embeddings, read_reply
 from switchgear.wire.openai_chat.stream import StreamTap
 from switchgear.wire.openai_chat.switches import without_thinking, write_thinking
@@ -35,7 +36,6 @@ class OpenAIChat:
     fields = FIELDS
     cap_field = "max_tokens"
     is_flat = True
-    heartbeat = b": keep-alive\n\n"
     stream_type = "text/event-stream; charset=utf-8"
 
     def read_model(self, fields: dict[str, Raw], in_path: InPath) -> str:
@@ -44,7 +44,7 @@ class OpenAIChat:
     def read_call(self, operation: Operation, fields: dict[str, Raw], model: str, in_path: InPath) -> Call:
         return peek.read_call(operation, fields, model)
 
-    def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> bytes:
+    def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> Passed:
         return request.pass_request(call, upstream_model, edits)
 
     def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
@@ -65,6 +65,9 @@ class OpenAIChat:
 
     def write_request(self, request: Request, upstream: Upstream) -> Written:
         return write_request(request, upstream)
+
+    def hinders(self, request: Request, facts: ModelFacts) -> bool:
+        return hinders(request, facts)
 
     def calls_offered(self, fields: Mapping[str, Raw], model: str) -> Mapping[str, int]:
         return calls_offered(fields, model)
@@ -95,6 +98,9 @@ class OpenAIChat:
 
     def writer(self, head: Head) -> Writer:
         return CompletionWriter(head) if head.completion else ChatWriter(head)
+
+    def heartbeat(self, call: Call, id: str, created_s: int) -> bytes:
+        return heartbeat(call, id, created_s)
 
     def render_models(self, cards: Sequence[ModelCard], query: Mapping[str, str]) -> bytes:
         return openai_models.render_models(cards)

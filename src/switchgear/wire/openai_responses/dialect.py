@@ -10,7 +10,7 @@ from switchgear.kernel.facts import ModelFacts
 from switchgear.wire import openai_models
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.caps import capped
-from switchgear.wire.dialect import Edits, Head, Headers
+from switchgear.wire.dialect import Edits, Head, Headers, Passed
 from switchgear.wire.events import Event
 from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
 from switchgear.wire.loss import Carriage
@@ -30,7 +30,6 @@ class OpenAIResponses:
     fields: Mapping[str, str] = FIELDS
     cap_field = "max_output_tokens"
     is_flat = False
-    heartbeat = b": keep-alive\n\n"
     stream_type = "text/event-stream; charset=utf-8"
 
     def read_model(self, fields: dict[str, Raw], in_path: InPath) -> str:
@@ -39,7 +38,7 @@ class OpenAIResponses:
     def read_call(self, operation: Operation, fields: dict[str, Raw], model: str, in_path: InPath) -> Call:
         return peek.read_call(operation, fields, model, in_path)
 
-    def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> bytes:
+    def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> Passed:
         return request.pass_request(call, upstream_model, edits)
 
     def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
@@ -60,6 +59,9 @@ class OpenAIResponses:
 
     def write_request(self, request: Request, upstream: Upstream) -> Written:
         return request_out.write_request(request, upstream)
+
+    def hinders(self, request: Request, facts: ModelFacts) -> bool:
+        return False
 
     def calls_offered(self, fields: Mapping[str, Raw], model: str) -> Mapping[str, int]:
         return calls_offered(fields)
@@ -87,6 +89,11 @@ class OpenAIResponses:
 
     def writer(self, head: Head) -> writer.Writer:
         return writer.Writer(head)
+
+    def heartbeat(self, call: Call, id: str, created_s: int) -> bytes:
+        """A comment, as official clients fail on any event before ``response.created``, and older ones on the
+        ``keepalive`` that OpenAI sends."""
+        return b": keep-alive\n\n"
 
     def render_models(self, cards: Sequence[ModelCard], query: Mapping[str, str]) -> bytes:
         return openai_models.render_models(cards)
