@@ -8,6 +8,27 @@ BODY_BYTES_MAX = 32 * MIB
 """One JSON request body; the largest that a known vendor takes."""
 JSON_DEPTH_MAX = 100
 """Nesting of a request body."""
+FIELDS_MAX = 1024
+"""At the top level of a request body; no vendor knows a tenth of it."""
+VALUES_MAX = 500_000
+"""JSON values in a body, those inside of others included: so many are decoded in 50 ms at the worst."""
+VALUES_LOOKED_FOR_BYTES = 1 * MIB
+"""A smaller body is not looked through for them, as it has no room for so many that cost that much."""
+VALUES_STEP_BYTES = 256 * KIB
+"""Looked through at a time, so that other threads run in between."""
+MESSAGES_MAX = 16_384
+"""Messages, items or contents of one request that is said again in another dialect, or looked through; agents
+send some thousands."""
+PARTS_MAX = 65_536
+"""Content of such a request, in all its messages: texts, pictures, calls, results."""
+TOOLS_MAX = 2048
+"""Declared in such a request; vendors take 128 to 512."""
+BODY_THREADS = 2
+"""Of a worker, for bodies that would hold its event loop for long."""
+PASSED_AT_ONCE_BYTES_MAX = 256 * KIB
+"""A larger body is read in a thread: the worst one of this size takes some 30 ms."""
+CONVERTED_AT_ONCE_BYTES_MAX = 64 * KIB
+"""The same of one that is said again in another dialect."""
 HEADER_BYTES_MAX = 64 * KIB
 """All request headers together."""
 HEADER_OVERHEAD_BYTES = 32

@@ -16,11 +16,13 @@ from switchgear.kernel.limits import (
     BODY_READ_TIMEOUT_S,
     COUNT_UPSTREAM_TIMEOUT_S,
     ERROR_BODY_BYTES_MAX,
+    PASSED_AT_ONCE_BYTES_MAX,
 )
 from switchgear.net.transport import TransportFault
 from switchgear.relay.admit import Caller, identify, terms_for
 from switchgear.relay.alias import read_alias
 from switchgear.relay.attempt import Fault, PassedOn, hops_of, open_exchange, passed_on_headers
+from switchgear.relay.beside import beside, input_of
 from switchgear.relay.body import decode_body
 from switchgear.relay.counting_limits import CountingLimits
 from switchgear.relay.health import Health
@@ -86,10 +88,14 @@ class TokenCounter:
         self, request: Inbound, operation: Operation, in_path: InPath, body: bytes, asker: Asker
     ) -> bytes:
         tools, dialect, view = self._tools, DIALECT_OF_OPERATION[operation], asker.view
-        fields = read_fields(body)
+        fields = await beside(len(body), PASSED_AT_ONCE_BYTES_MAX, lambda: read_fields(body))
         model = read_alias(view.snapshot, dialect.read_model(fields, in_path)).model
         terms = terms_for(view.snapshot, asker.caller, model)
-        call = dialect.read_call(operation, fields, model, in_path)
+        call = await beside(
+            len(body),
+            PASSED_AT_ONCE_BYTES_MAX,
+            lambda: dialect.read_call(operation, fields, model, in_path),
+        )
         candidates = self._candidates(view, asker.caller.principal.group, call)
         if operation == "openai_responses":
             call, candidates = await self._grounded(call, candidates, view, asker.caller)
@@ -103,8 +109,8 @@ class TokenCounter:
         for candidate in candidates:
             if (answer := await self._ask(candidate, call, preparation, passed_on)) is not None:
                 return answer
-        text = dialect.input_text(call)
-        tokens = await count_or_guess(tools.count, text, model) + dialect.overhead_tokens(call)
+        text, overhead = await input_of(dialect, call)
+        tokens = await count_or_guess(tools.count, text, model) + overhead
         return dialect.render_count(tokens)
 
     def _candidates(self, view: View, group: str, call: Call) -> tuple[Candidate, ...]:

@@ -25,6 +25,7 @@ from switchgear.kernel.limits import (
 from switchgear.kernel.money import PPM, Nanos
 from switchgear.link.snapshot import Principal
 from switchgear.relay.admit import Terms
+from switchgear.relay.beside import input_of
 from switchgear.relay.funds import Funds, Span, legs_of
 from switchgear.relay.meter import Count, count_or_guess
 from switchgear.relay.prepare import Fit
@@ -73,8 +74,8 @@ class Wanted(msgspec.Struct, frozen=True):
     async def refined_bound(self, count: Count) -> CostBound:
         """By its counted text. What else stands in the body has no better bound than its size."""
         call = self.call
-        text = self.dialect.input_text(call)
-        tokens = await count_or_guess(count, text, call.model) + self.dialect.overhead_tokens(call)
+        text, overhead = await input_of(self.dialect, call)
+        tokens = await count_or_guess(count, text, call.model) + overhead
         if call.has_media:
             tokens += max(0, call.input_bytes - len(text))
         long_cache = any(_AN_HOUR in bytes(raw) for raw in call.fields.values())

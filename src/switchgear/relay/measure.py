@@ -7,6 +7,7 @@ import msgspec
 from switchgear.kernel.dialects import EMBEDDING_OPERATIONS
 from switchgear.kernel.usage import Usage, with_calls
 from switchgear.ledger.record import UsageSource
+from switchgear.relay.beside import input_of
 from switchgear.relay.meter import (
     TOKEN_BYTES_MAX,
     Count,
@@ -68,6 +69,6 @@ class Measure(msgspec.Struct, frozen=True):
         return await self._estimate_input(output)
 
     async def _estimate_input(self, output_tokens: int) -> Usage:
-        text, overhead = self.dialect.input_text(self.call), self.dialect.overhead_tokens(self.call)
+        text, overhead = await input_of(self.dialect, self.call)
         tokens = await count_or_guess(self.count, text, self.call.model) + overhead
         return Usage(input_uncached=tokens * self.copies, output_text=output_tokens)

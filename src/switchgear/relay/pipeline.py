@@ -26,6 +26,7 @@ from switchgear.kernel.limits import (
     BODY_READ_TIMEOUT_S,
     IN_FLIGHT_MAX,
     LOOK_INTERVAL_S,
+    PASSED_AT_ONCE_BYTES_MAX,
     UNREAD_BODY_BYTES_MAX,
 )
 from switchgear.relay.admit import (
@@ -48,6 +49,7 @@ from switchgear.relay.attempt import (
     open_exchange,
     passed_on_headers,
 )
+from switchgear.relay.beside import beside
 from switchgear.relay.body import blame_media_type, decode_body
 from switchgear.relay.call import RunningCall
 from switchgear.relay.directory import disabled_key, disabled_user
@@ -256,7 +258,7 @@ class Pipeline:
         if coding := request.header("content-encoding"):
             body = await decode_body(body, coding, BODY_BYTES_MAX, holding)
         try:
-            fields = read_fields(body)
+            fields = await beside(len(body), PASSED_AT_ONCE_BYTES_MAX, lambda: read_fields(body))
         except ApiError as error:
             raise blame_media_type(error, request.header("content-type")) from None
         if is_responses_body(running.operation, fields):
@@ -266,7 +268,12 @@ class Pipeline:
         alias = read_alias(view.snapshot, dialect.read_model(fields, in_path))
         running.model = model = alias.model
         running.terms = terms = terms_for(view.snapshot, caller, model)
-        call = dialect.read_call(running.operation, fields, model, in_path)
+        operation = running.operation
+        call = await beside(
+            len(body),
+            PASSED_AT_ONCE_BYTES_MAX,
+            lambda: dialect.read_call(operation, fields, model, in_path),
+        )
         if alias.written:
             call = alias.applied(call)
         running.asked_for(call)
@@ -282,7 +289,7 @@ class Pipeline:
         candidates = await tools.owned.check(dialect.account_ids(call), who, view.snapshot, candidates)
         seals = tools.seals.of(who.user_id)
         preparation = Preparation(call, dialect, who, seals, tools.fetch, tools.thoughts.find, terms)
-        first, fit = preparation.first_fit(candidates)
+        first, fit = await preparation.first_fit(candidates)
         check_tools(terms, fit.calls)
         wanted = Wanted(call, dialect, terms, fit)
         hold = await reserve(tools.books.funds, running.request_id, who, wanted, tools.count)

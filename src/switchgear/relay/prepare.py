@@ -6,6 +6,7 @@ are fetched and bodies written after (``prepare``).
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -13,11 +14,18 @@ from msgspec import Raw
 from switchgear.kernel.dialects import EMBEDDING_OPERATIONS
 from switchgear.kernel.errors import INVALID_VALUE, UNSUPPORTED_PARAMETER, ApiError
 from switchgear.kernel.facts import ModelFacts
-from switchgear.kernel.limits import FANOUT_MAX, RESERVE_OUTPUT_TOKENS_UNKNOWN
+from switchgear.kernel.limits import (
+    CONVERTED_AT_ONCE_BYTES_MAX,
+    FANOUT_MAX,
+    PASSED_AT_ONCE_BYTES_MAX,
+    RESERVE_OUTPUT_TOKENS_UNKNOWN,
+)
 from switchgear.link.snapshot import Principal
 from switchgear.relay.admit import Terms
+from switchgear.relay.beside import beside
 from switchgear.relay.plan import Candidate
 from switchgear.wire.answer_form import EitherReader
+from switchgear.wire.bounds import check_schemas
 from switchgear.wire.bridge import Passage
 from switchgear.wire.call import Call, Operation
 from switchgear.wire.dialect import Dialect, Edits, Headers, Reader
@@ -31,6 +39,8 @@ from switchgear.wire.modes import modes_of
 from switchgear.wire.origin import ANTHROPIC, origin_of
 from switchgear.wire.splice import NULL, write_object
 from switchgear.wire.thoughts import Thoughts, lacking, restored
+
+T = TypeVar("T")
 
 Fetch = Callable[[str, tuple[str, ...]], Awaitable[Mapping[str, RemoteFile]]]
 """(id of the API key that pays, URLs) → files, through the guard. Raises ApiError."""
@@ -139,6 +149,7 @@ class Preparation:
         "_fitted",
         "_request",
         "_seals",
+        "_size",
         "_terms",
         "_who",
     )
@@ -165,10 +176,14 @@ class Preparation:
         self._request: Request | None = None
         self._concepts: dict[str, str] = {}
         self._files: dict[str, RemoteFile] = {}
+        self._size = sum(len(memoryview(value)) for value in call.fields.values())
 
-    def first_fit(self, candidates: tuple[Candidate, ...]) -> tuple[int, Fit]:
+    async def first_fit(self, candidates: tuple[Candidate, ...]) -> tuple[int, Fit]:
         """The first candidate that can carry the request, by its place. Raises the first one's ApiError when
         none can."""
+        return await self._beside(candidates[0], lambda: self._first_fit(candidates))
+
+    def _first_fit(self, candidates: tuple[Candidate, ...]) -> tuple[int, Fit]:
         reason: ApiError | None = None
         for place, candidate in enumerate(candidates):
             try:
@@ -277,10 +292,10 @@ class Preparation:
 
     async def prepare(self, candidate: Candidate) -> Prepared:
         """The request for a candidate. Raises ApiError for what it can't carry."""
-        candidate = self._unhindered(candidate)
-        fit = self.fit(candidate)
+        candidate = await self._beside(candidate, lambda: self._unhindered(candidate))
+        fit = await self._beside(candidate, lambda: self.fit(candidate))
         if self._passes(candidate):
-            return self._passed(candidate, fit)
+            return await self._beside(candidate, lambda: self._passed(candidate, fit))
         if fit.operation in EMBEDDING_OPERATIONS:
             written = write_embeddings(self._call, candidate.upstream_model)
             return Prepared(fit.operation, write_object(written.body), dropped=written.dropped, embeds=True)
@@ -320,7 +335,8 @@ class Preparation:
     async def _converted(self, candidate: Candidate, fit: Fit) -> Prepared:
         dialect = DIALECT_OF_OPERATION[fit.operation]
         upstream = self._upstream(candidate, dialect)
-        request = await self._with_thoughts(self._read(), upstream.origin, _source(candidate))
+        read = await self._beside(candidate, self._read)
+        request = await self._with_thoughts(read, upstream.origin, _source(candidate))
         if urls := dialect.remote_files(request, upstream):
             upstream = msgspec.structs.replace(upstream, files=await self._files_of(urls))
         gathers = self._gathers(candidate)
@@ -331,7 +347,8 @@ class Preparation:
             # No writer raises it: as far as they know, the model gives no more.
             facts = msgspec.structs.replace(upstream.facts, output_tokens_max=cap)
             upstream = msgspec.structs.replace(upstream, facts=facts)
-        written = dialect.write_request(asked, upstream)
+        to = upstream
+        written = await self._beside(candidate, lambda: dialect.write_request(asked, to))
         modes, left_out = self._settled(written.body, fit.operation, candidate)
         body = {field: raw for field, raw in written.body.items() if field not in left_out}
         lost = ("service_tier",) if left_out else ()
@@ -356,6 +373,12 @@ class Preparation:
             modes=modes,
             output_cap=cap,
         )
+
+    async def _beside(self, candidate: Candidate, work: Callable[[], T]) -> T:
+        """What may take long for a large body."""
+        passes = self._passes(candidate) and not self._gathers(candidate)
+        size_max = PASSED_AT_ONCE_BYTES_MAX if passes else CONVERTED_AT_ONCE_BYTES_MAX
+        return await beside(self._size, size_max, work)
 
     def _upstream(self, candidate: Candidate, dialect: Dialect) -> Upstream:
         channel = candidate.channel
@@ -413,6 +436,7 @@ class Preparation:
     def _read(self) -> Request:
         if self._request is None:
             request = self._client.read_request(self._call, self._seals)
+            check_schemas(request, self._client.fields)
             if self._call.wish is not None:
                 request = msgspec.structs.replace(request, thinking=self._call.wish)
             self._request = request

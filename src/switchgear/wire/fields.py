@@ -3,14 +3,23 @@
 from msgspec import Raw
 
 from switchgear.kernel.errors import BAD_JSON, ApiError
+from switchgear.kernel.limits import FIELDS_MAX, VALUES_LOOKED_FOR_BYTES, VALUES_MAX
+from switchgear.wire.bounds import excess
 from switchgear.wire.splice import NULL, BadJson, read_object
+from switchgear.wire.values_count import exceeds_values
 
 
 def read_fields(body: bytes) -> dict[str, Raw]:
     """The fields of a request, those of a literal ``extra_body`` among them. Raises ApiError BAD_JSON."""
     try:
         fields = read_object(body)
-        return _merge_extra_body(fields) if "extra_body" in fields else fields
+        if len(body) > VALUES_LOOKED_FOR_BYTES and exceeds_values(body, VALUES_MAX):
+            raise BadJson(f"at most {VALUES_MAX} values are allowed in it")
+        if "extra_body" in fields:
+            fields = _merge_extra_body(fields)
+        if why := excess(len(fields), FIELDS_MAX, "fields at the top level"):
+            raise BadJson(why)
+        return fields
     except BadJson as error:
         raise ApiError(
             BAD_JSON, f"We could not parse the JSON body of your request: {error.message}."

@@ -292,8 +292,6 @@ class Upstream(msgspec.Struct, frozen=True):
     facts: ModelFacts = ModelFacts()
     asks_usage: bool = True
     """It understands ``stream_options.include_usage``."""
-    takes_reasoning: bool = False
-    """Reasoning of earlier turns goes back as text whoever said it, though nothing is known of the model."""
     files: Mapping[str, RemoteFile] = {}
     """By URL, those of ``Dialect.remote_files``."""
 

@@ -47,16 +47,17 @@ def object_schema(schema: Raw | None) -> dict[str, Any]:
         return found
     joined = {key: value for key, value in found.items() if key not in _BRANCHES}
     properties = {**_mapping(joined.get("properties"))}
-    required = [*_listed(joined.get("required"))]
+    required = dict.fromkeys(name for name in _listed(joined.get("required")) if isinstance(name, str))
     for key in _BRANCHES:
         for branch in _listed(found.get(key)):
             if isinstance(branch, dict) and isinstance(branch.get("properties"), dict):
                 properties.update(branch["properties"])
                 if key == "allOf":
-                    required += [name for name in _listed(branch.get("required")) if name not in required]
+                    names = _listed(branch.get("required"))
+                    required.update(dict.fromkeys(name for name in names if isinstance(name, str)))
     joined |= {"type": "object", "properties": properties}
     if required:
-        joined["required"] = required
+        joined["required"] = list(required)
     return joined
 
 

@@ -121,9 +121,6 @@ class RenamedTap:
     def finish(self) -> Literal["complete", "cut"]:
         return self.inner.finish()
 
-    def made_ids(self) -> tuple[str, ...]:
-        return self.inner.made_ids()
-
     def calls(self) -> Mapping[str, int]:
         return self.inner.calls()
 

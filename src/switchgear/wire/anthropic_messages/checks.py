@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.errors import INVALID_TYPE, INVALID_VALUE, MISSING_PARAMETER, ApiError
+from switchgear.wire.bounds import excess
 from switchgear.wire.splice import NULL
 
 Fields = dict[str, Raw]
@@ -37,6 +38,12 @@ def wrong_type(param: str, expected: str) -> ApiError:
 
 def wrong_value(param: str, why: str) -> ApiError:
     return ApiError(INVALID_VALUE, why, param=param)
+
+
+def check_count(count: int, most: int, what: str, param: str) -> None:
+    """Raises ApiError for more ``what`` than ``most``."""
+    if why := excess(count, most, what):
+        raise wrong_value(param, why)
 
 
 def decoded(fields: Fields, key: str) -> Any:

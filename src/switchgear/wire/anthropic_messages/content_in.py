@@ -6,7 +6,14 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from switchgear.wire.anthropic_messages.checks import param_of, reason_of, wrong_type, wrong_value
+from switchgear.kernel.limits import PARTS_MAX
+from switchgear.wire.anthropic_messages.checks import (
+    check_count,
+    param_of,
+    reason_of,
+    wrong_type,
+    wrong_value,
+)
 from switchgear.wire.anthropic_messages.frames import ABSENT, is_given
 from switchgear.wire.anthropic_messages.hosted import citation_of, is_hosted, kind_of
 from switchgear.wire.images import clean_base64, media_type_of
@@ -88,6 +95,7 @@ def read_content(raw: Raw, place: str, seals: Seals) -> tuple[Part, ...]:
         text = _string(raw)
         return (Text(text),) if text else ()
     blocks = _blocks(raw, place)
+    check_count(len(blocks), PARTS_MAX, "blocks", place)
     raws: list[Raw] | None = None
     parts: list[Part] = []
     for at, block in enumerate(blocks):

@@ -4,6 +4,8 @@ so that ordinary requests are left as they are, byte for byte."""
 import msgspec
 from msgspec import Raw
 
+from switchgear.kernel.limits import PARTS_MAX
+from switchgear.wire.anthropic_messages.checks import check_count
 from switchgear.wire.anthropic_messages.system import is_billing_header, reminder
 from switchgear.wire.splice import NULL, BadJson, read_objects, write_array
 
@@ -251,9 +253,11 @@ def _string(raw: Raw | None) -> str:
 def _objects(raw: Raw) -> list[Block]:
     """None at all for what is no array of objects: it goes on as it is and the upstream blames it."""
     try:
-        return read_objects(raw)
+        found = read_objects(raw)
     except BadJson:
         return []
+    check_count(len(found), PARTS_MAX, "objects", "messages")
+    return found
 
 
 def _listed(raw: Raw | None) -> list[Block]:

@@ -6,8 +6,10 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.errors import UNSUPPORTED_PARAMETER, ApiError
+from switchgear.kernel.limits import MESSAGES_MAX, PARTS_MAX, STOPS_MAX
 from switchgear.wire.anthropic_messages.checks import (
     Fields,
+    check_count,
     decoded,
     is_there,
     param_of,
@@ -164,9 +166,13 @@ def _turns(raw: Raw, seals: Seals) -> list[Turn]:
         raise wrong_type(param_of(error, "messages"), reason_of(error)) from None
     except (ValueError, RecursionError):
         raise wrong_type("messages", "an array of messages") from None
+    check_count(len(messages), MESSAGES_MAX, "messages", "messages")
     turns: list[Turn] = []
+    count = 0
     for at, message in enumerate(messages):
         parts = read_content(message.content, f"messages.{at}.content", seals)
+        count += len(parts)
+        check_count(count, PARTS_MAX, "blocks", "messages")
         match message.role:
             case "user":
                 turns.append(Turn("user", _results_first(parts)))
@@ -232,6 +238,7 @@ def _stop(fields: Fields) -> tuple[str, ...]:
         found = [found]
     if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
         raise wrong_type("stop_sequences", "an array of strings")
+    check_count(len(found), STOPS_MAX, "sequences", "stop_sequences")
     return tuple(item for item in found if item)
 
 

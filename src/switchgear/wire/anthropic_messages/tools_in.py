@@ -3,8 +3,10 @@
 import msgspec
 from msgspec import Raw
 
+from switchgear.kernel.limits import TOOLS_MAX
 from switchgear.wire.anthropic_messages.checks import (
     Fields,
+    check_count,
     is_there,
     param_of,
     reason_of,
@@ -67,6 +69,7 @@ def read_tools(fields: Fields) -> tuple[Tool, ...]:
         raise wrong_type(param_of(error, "tools"), reason_of(error)) from None
     except (ValueError, RecursionError):
         raise wrong_type("tools", "an array of tools") from None
+    check_count(len(tools), TOOLS_MAX, "tools", "tools")
     raws: list[Raw] = []
     found: list[Tool] = []
     for at, tool in enumerate(tools):

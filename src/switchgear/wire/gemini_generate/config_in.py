@@ -6,9 +6,11 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.errors import UNSUPPORTED_PARAMETER, ApiError
+from switchgear.kernel.limits import STOPS_MAX
 from switchgear.wire.gemini_generate.schema_in import json_schema_of
 from switchgear.wire.gemini_generate.values import (
     Json,
+    check_count,
     flag_in,
     integer_in,
     number_in,
@@ -58,7 +60,7 @@ def read_knobs(config: Json) -> dict[str, Any]:
         "top_k": None if top_k is None or top_k < 1 else int(top_k),
         "n": integer_in(config, "candidateCount", PLACE) or 1,
         "output_tokens_max": None if most is None or most < 1 else most,
-        "stop": tuple(stop for stop in texts_in(config, "stopSequences", PLACE) if stop),
+        "stop": _stops(config),
         "presence_penalty": number_in(config, "presencePenalty", PLACE),
         "frequency_penalty": number_in(config, "frequencyPenalty", PLACE),
         "seed": integer_in(config, "seed", PLACE),
@@ -69,6 +71,12 @@ def read_knobs(config: Json) -> dict[str, Any]:
         "audio": _audio(config),
         "thinking": read_thinking(config),
     }
+
+
+def _stops(config: Json) -> tuple[str, ...]:
+    stops = texts_in(config, "stopSequences", PLACE)
+    check_count(len(stops), STOPS_MAX, "sequences", f"{PLACE}.stopSequences")
+    return tuple(stop for stop in stops if stop)
 
 
 def unknown_knobs(config: Json) -> dict[str, Raw]:

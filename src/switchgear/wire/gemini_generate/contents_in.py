@@ -6,9 +6,10 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.errors import INVALID_VALUE, ApiError
+from switchgear.kernel.limits import MESSAGES_MAX, PARTS_MAX
 from switchgear.wire.gemini_generate.results_in import read_media, read_result
 from switchgear.wire.gemini_generate.signatures import read_signature
-from switchgear.wire.gemini_generate.values import Json, flag_in, pick, text, wrong_type
+from switchgear.wire.gemini_generate.values import Json, check_count, flag_in, pick, text, wrong_type
 from switchgear.wire.ir import HostedItem, Opaque, Part, Reasoning, Seals, Text, ToolCall, Turn
 from switchgear.wire.origin import GOOGLE
 
@@ -23,7 +24,14 @@ def read_contents(contents: Any, seals: Seals) -> list[Turn]:
         contents = [contents]
     if not isinstance(contents, list):
         raise wrong_type("contents", "an array of contents")
-    return [_turn(content, f"contents[{index}]", seals) for index, content in enumerate(contents)]
+    check_count(len(contents), MESSAGES_MAX, "contents", "contents")
+    turns: list[Turn] = []
+    count = 0
+    for index, content in enumerate(contents):
+        turns.append(_turn(content, f"contents[{index}]", seals))
+        count += len(turns[-1].parts)
+        check_count(count, PARTS_MAX, "parts", "contents")
+    return turns
 
 
 def read_system(instruction: Any) -> tuple[Turn, ...]:
@@ -57,6 +65,7 @@ def _parts_of(content: Any, place: str) -> list[Json]:
     if parts is None:
         return []
     found = parts if isinstance(parts, list) else [parts]
+    check_count(len(found), PARTS_MAX, "parts", f"{place}.parts")
     for index, part in enumerate(found):
         if isinstance(part, str):
             found[index] = {"text": part}

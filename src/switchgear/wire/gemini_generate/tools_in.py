@@ -5,8 +5,18 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from switchgear.kernel.limits import TOOLS_MAX
 from switchgear.wire.gemini_generate.schema_in import json_schema_of
-from switchgear.wire.gemini_generate.values import Json, pick, snake, text, texts_in, wrong_type, wrong_value
+from switchgear.wire.gemini_generate.values import (
+    Json,
+    check_count,
+    pick,
+    snake,
+    text,
+    texts_in,
+    wrong_type,
+    wrong_value,
+)
 from switchgear.wire.ir import FunctionTool, HostedKind, HostedTool, Tool, ToolChoice
 from switchgear.wire.tool_ids import declared_once
 
@@ -34,13 +44,16 @@ def read_tools(tools: Any) -> tuple[Tool, ...]:
     if tools is None:
         return ()
     found: list[Tool] = []
-    for index, tool in enumerate(tools if isinstance(tools, list) else [tools]):
+    listed = tools if isinstance(tools, list) else [tools]
+    check_count(len(listed), TOOLS_MAX, "tools", "tools")
+    for index, tool in enumerate(listed):
         place = f"tools[{index}]"
         if not isinstance(tool, dict):
             raise wrong_type(place, "an object")
         declared = pick(tool, _FUNCTIONS)
         if declared is not None and not isinstance(declared, list):
             raise wrong_type(f"{place}.{_FUNCTIONS}", "an array")
+        check_count(len(found) + len(declared or ()), TOOLS_MAX, "functions", "tools")
         found += [_function(item, f"{place}.{_FUNCTIONS}[{at}]") for at, item in enumerate(declared or ())]
         found += _hosted(tool)
     return declared_once(found)

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.errors import INVALID_TYPE, INVALID_VALUE, ApiError
+from switchgear.wire.bounds import excess
 from switchgear.wire.splice import NULL
 
 Json = dict[str, Any]
@@ -136,6 +137,12 @@ def joined(place: str, name: str) -> str:
 def wrong_type(param: str, expected: str) -> ApiError:
     """The refusal of a value that is not what it has to be."""
     return ApiError(INVALID_TYPE, f"Invalid type for '{param}': expected {expected}.", param=param)
+
+
+def check_count(count: int, most: int, what: str, param: str) -> None:
+    """Raises ApiError for more ``what`` than ``most``."""
+    if why := excess(count, most, what):
+        raise wrong_value(param, why)
 
 
 def wrong_value(param: str, why: str) -> ApiError:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from switchgear.kernel.errors import INVALID_VALUE, MISSING_PARAMETER, ApiError
+from switchgear.kernel.limits import MESSAGES_MAX, PARTS_MAX
 from switchgear.wire.ir import (
     Audio,
     File,
@@ -27,7 +28,7 @@ from switchgear.wire.openai_chat.media_in import (
     read_video,
     word_of,
 )
-from switchgear.wire.openai_chat.values import wrong_type
+from switchgear.wire.openai_chat.values import check_count, wrong_type
 from switchgear.wire.origin import ANTHROPIC, GOOGLE
 
 CLAUDE_FORMAT = "anthropic-claude-v1"
@@ -40,8 +41,16 @@ def read_turns(messages: Any, seals: Seals) -> tuple[Turn, ...]:
     """Raises ApiError that names the message and the part."""
     if not isinstance(messages, list):
         raise wrong_type("messages", "an array of messages")
+    check_count(len(messages), MESSAGES_MAX, "messages", "messages")
     calls: dict[str, str] = {}
-    return tuple(_turn(message, f"messages.{index}", seals, calls) for index, message in enumerate(messages))
+    turns: list[Turn] = []
+    parts = 0
+    for index, message in enumerate(messages):
+        turn = _turn(message, f"messages.{index}", seals, calls)
+        turns.append(turn)
+        parts += len(turn.parts)
+        check_count(parts, PARTS_MAX, "parts", "messages")
+    return tuple(turns)
 
 
 def _turn(message: Any, place: str, seals: Seals, calls: dict[str, str]) -> Turn:
@@ -107,6 +116,7 @@ def _assistant(message: dict[str, Any], place: str, seals: Seals, calls: dict[st
     calls_made = message.get("tool_calls")
     if calls_made is not None and not isinstance(calls_made, list):
         raise wrong_type(f"{place}.tool_calls", "an array of calls")
+    check_count(len(calls_made or ()), PARTS_MAX, "calls", f"{place}.tool_calls")
     for index, call in enumerate(calls_made or ()):
         parts.append(_tool_call(call, f"{place}.tool_calls.{index}", seals, calls))
     if isinstance(legacy := message.get("function_call"), dict):
@@ -229,6 +239,7 @@ def _parts(content: Any, place: str) -> list[Part]:
         return [Text(content)] if content else []
     if not isinstance(content, list):
         raise wrong_type(place, "a string or an array of parts")
+    check_count(len(content), PARTS_MAX, "parts", place)
     return [
         part for index, item in enumerate(content) if (part := _part(item, f"{place}.{index}")) is not None
     ]

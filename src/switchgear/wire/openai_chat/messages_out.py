@@ -106,7 +106,7 @@ def _gathered(messages: Messages, upstream: Upstream) -> Messages:
     if not system:
         return messages
     text = "\n\n".join(filter(None, (_plain(message["content"]) for message in system)))
-    rest = [message for message in messages if message not in system]
+    rest = [message for message in messages if message["role"] not in ("system", "developer")]
     if facts.system_role != "none":
         return [{"role": system[0]["role"], "content": text}, *rest]
     first = next((i for i, message in enumerate(rest) if message["role"] == "user"), None)
@@ -249,7 +249,7 @@ def _reasoning(turn: Turn, upstream: Upstream) -> dict[str, Any]:
     gives_back = upstream.facts.needs_reasoning_back or upstream.facts.thinking in ("type", "always")
     if not gives_back and not upstream.facts.thinking:
         # A model of which nothing is known reads what it said itself, and may refuse what another one did.
-        text = "".join(part.text for part in reasonings if part.is_own or upstream.takes_reasoning)
+        text = "".join(part.text for part in reasonings if part.is_own)
         gives_back = bool(text)
     return {"reasoning_content": text} if text and gives_back else {}
 

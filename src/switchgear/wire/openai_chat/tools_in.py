@@ -6,8 +6,9 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.errors import INVALID_VALUE, ApiError
+from switchgear.kernel.limits import TOOLS_MAX
 from switchgear.wire.ir import CustomTool, Format, FunctionTool, HostedTool, Tool, ToolChoice
-from switchgear.wire.openai_chat.values import value_of, wrong_type
+from switchgear.wire.openai_chat.values import check_count, value_of, wrong_type
 from switchgear.wire.tool_ids import declared_once
 
 _encode = msgspec.json.Encoder().encode
@@ -32,9 +33,11 @@ def read_tools(fields: dict[str, Raw]) -> tuple[Tool, ...]:
     if declared is not None:
         if not isinstance(declared, list):
             raise wrong_type("tools", "an array of tools")
+        check_count(len(declared), TOOLS_MAX, "tools", "tools")
         tools += [_tool(item, f"tools.{index}") for index, item in enumerate(declared)]
     functions = value_of(fields, "functions")
     if isinstance(functions, list):
+        check_count(len(functions), TOOLS_MAX, "functions", "functions")
         tools += [_function(item, f"functions.{index}", {}) for index, item in enumerate(functions)]
     if (options := value_of(fields, "web_search_options")) is not None:
         tools.append(_search(options))

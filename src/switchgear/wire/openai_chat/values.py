@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from switchgear.kernel.errors import INVALID_TYPE, ApiError
+from switchgear.kernel.errors import INVALID_TYPE, INVALID_VALUE, ApiError
+from switchgear.wire.bounds import excess
 from switchgear.wire.splice import NULL
 
 _decode_any = msgspec.json.Decoder().decode
@@ -71,6 +72,12 @@ def raw_of(fields: dict[str, Raw], key: str) -> Raw | None:
     """The value as it was spelt; None for null."""
     raw = fields.get(key)
     return None if raw is None or raw == NULL else raw
+
+
+def check_count(count: int, most: int, what: str, param: str) -> None:
+    """Raises ApiError for more ``what`` than ``most``."""
+    if why := excess(count, most, what):
+        raise ApiError(INVALID_VALUE, f"Invalid value for '{param}': {why}.", param=param)
 
 
 def wrong_type(param: str, expected: str) -> ApiError:

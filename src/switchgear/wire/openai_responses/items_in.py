@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.errors import MISSING_PARAMETER, UNSUPPORTED_PARAMETER, ApiError
+from switchgear.kernel.limits import MESSAGES_MAX, PARTS_MAX
 from switchgear.wire.images import clean_base64
 from switchgear.wire.ir import (
     HostedItem,
@@ -26,7 +27,13 @@ from switchgear.wire.ir import (
 )
 from switchgear.wire.openai_responses.parts_in import read_content, read_output
 from switchgear.wire.openai_responses.tools_in import ToolReader, flat_name, hosted_kind
-from switchgear.wire.openai_responses.values import Fields, decoded, invalid_type, invalid_value
+from switchgear.wire.openai_responses.values import (
+    Fields,
+    check_count,
+    decoded,
+    invalid_type,
+    invalid_value,
+)
 from switchgear.wire.origin import GOOGLE
 from switchgear.wire.splice import NULL
 
@@ -84,9 +91,11 @@ def read_input(fields: Fields, seals: Seals, tools: ToolReader) -> tuple[Turn, .
         items = _decode_list(raw)
     except (ValueError, RecursionError):
         raise invalid_type("input", "a string or an array of items") from None
+    check_count(len(items), MESSAGES_MAX, "items", "input")
     reader = _InputReader(seals, tools)
     for at, item in enumerate(items):
         reader.read(item, f"input.{at}")
+        check_count(reader.count, PARTS_MAX, "parts", "input")
     return reader.close()
 
 
@@ -94,6 +103,8 @@ class _InputReader:
     def __init__(self, seals: Seals, tools: ToolReader) -> None:
         self._seals = seals
         self._tools = tools
+        self.count = 0
+        """Of parts so far."""
         self._turns: list[Turn] = []
         self._role: Role = "user"
         self._parts: list[Part] = []
@@ -129,6 +140,7 @@ class _InputReader:
         if role is None:
             raise invalid_value(f"{param}.role", "'user', 'assistant', 'system' or 'developer' is expected")
         parts = read_content(item.content, f"{param}.content")
+        self.count += len(parts)
         if role == "assistant":
             self._say(parts)
         elif parts:
@@ -158,6 +170,7 @@ class _InputReader:
 
     def _read_result(self, item: Item, kind: str, param: str) -> None:
         parts = read_output(item.output, f"{param}.output")
+        self.count += len(parts)
         if not item.call_id and isinstance(item.name, str) and item.name:
             # Codex tells by such items what a tool of the application itself has to say: nobody called it.
             self._end_turn()

@@ -8,10 +8,11 @@ from typing import Any
 
 from msgspec import Raw
 
+from switchgear.kernel.limits import PARTS_MAX
 from switchgear.wire.documents import type_by_name
 from switchgear.wire.images import check_url, clean_base64, media_type_of, parse_data_url, sniff_base64
 from switchgear.wire.ir import Audio, Citation, File, Image, Part, Refusal, Text, Video
-from switchgear.wire.openai_responses.values import decoded, invalid_type, invalid_value
+from switchgear.wire.openai_responses.values import check_count, decoded, invalid_type, invalid_value
 from switchgear.wire.splice import NULL
 
 _TEXTS = frozenset({"input_text", "output_text", "text", "summary_text"})
@@ -50,6 +51,7 @@ def _parts(found: Any, param: str) -> tuple[Part, ...]:
         found = [found]
     if not isinstance(found, list):
         raise invalid_type(param, "a string or an array of parts")
+    check_count(len(found), PARTS_MAX, "parts", param)
     parts: list[Part] = []
     for at, item in enumerate(found):
         part = _part(item, f"{param}.{at}")

@@ -11,8 +11,15 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.errors import ApiError
+from switchgear.kernel.limits import TOOLS_MAX
 from switchgear.wire.ir import CustomTool, FunctionTool, HostedKind, HostedTool, Tool, ToolChoice
-from switchgear.wire.openai_responses.values import Fields, decoded, invalid_type, invalid_value
+from switchgear.wire.openai_responses.values import (
+    Fields,
+    check_count,
+    decoded,
+    invalid_type,
+    invalid_value,
+)
 from switchgear.wire.splice import NULL
 
 _decode_list = msgspec.json.Decoder(list[Raw]).decode
@@ -64,6 +71,7 @@ class ToolReader:
 
     def __init__(self) -> None:
         self._tools: dict[str, Tool] = {}
+        self._count = 0
         self.left_out: list[str] = []
         """Types of tools that have no meaning elsewhere and no effect of their own."""
 
@@ -79,6 +87,8 @@ class ToolReader:
             items = _decode_list(raw)
         except (ValueError, RecursionError):
             raise invalid_type(param, "an array of tools") from None
+        self._count += len(items)
+        check_count(self._count, TOOLS_MAX, "tools", param)
         for at, item in enumerate(items):
             self._read_tool(item, f"{param}.{at}", namespace)
 

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.errors import INVALID_TYPE, INVALID_VALUE, ApiError
+from switchgear.wire.bounds import excess
 from switchgear.wire.splice import NULL, repair_surrogates
 
 _decode_any = msgspec.json.Decoder().decode
@@ -96,6 +97,12 @@ def count_of(fields: Fields, key: str) -> int | None:
 
 def invalid_type(param: str, expected: str) -> ApiError:
     return ApiError(INVALID_TYPE, f"Invalid type for '{param}': expected {expected}.", param=param)
+
+
+def check_count(count: int, most: int, what: str, param: str) -> None:
+    """Raises ApiError for more ``what`` than ``most``."""
+    if why := excess(count, most, what):
+        raise invalid_value(param, why)
 
 
 def invalid_value(param: str, why: str) -> ApiError:
