@@ -42,6 +42,7 @@ def test_the_strongest_word_on_a_setting_wins_and_a_bad_one_is_told() -> None:
         "server.log_level": "default",
         "server.drain_s": "default",
         "server.responses_retention_days": "default",
+        "server.client_gone_read_s": "default",
     }
     _, _, problems = resolve_server(ServerConfig(), {"SWITCHGEAR_SERVER_PORT": "http"}, {})
     assert [(found.file, found.key) for found in problems] == [("environment", "SWITCHGEAR_SERVER_PORT")]

@@ -27,6 +27,7 @@ from switchgear.kernel.clock import Clock, SystemClock
 from switchgear.kernel.home import Home
 from switchgear.kernel.kept import Kept
 from switchgear.kernel.limits import (
+    CLIENT_GONE_READ_S,
     CONFIG_POLL_INTERVAL_S,
     DRIFT_INTERVAL_S,
     DRIFT_REST_FACTOR,
@@ -95,6 +96,7 @@ class Controller:
         clock: Clock | None = None,
         trusted_proxies: tuple[str, ...] = (),
         responses_retention_days: int = RESPONSES_RETENTION_DAYS,
+        client_gone_read_s: float = CLIENT_GONE_READ_S,
     ) -> None:
         self._home = home
         self._pepper = pepper
@@ -106,7 +108,13 @@ class Controller:
         self._recovery = Recovery(home, self._store, self._ingest, self._clock)
         self._leases = Leases(self._store, self.workers, self._clock, self.metrics)
         self._configuration = Configuration(
-            self._store, vault, self.workers, self.metrics, trusted_proxies, responses_retention_days > 0
+            self._store,
+            vault,
+            self.workers,
+            self.metrics,
+            trusted_proxies,
+            responses_retention_days > 0,
+            client_gone_read_s,
         )
         self._responses = Responses(self._store, self.workers, self._clock, responses_retention_days)
         self._counter = TokenCounter()

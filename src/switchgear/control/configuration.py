@@ -14,7 +14,7 @@ from switchgear.control.metrics import Metrics
 from switchgear.control.snapshot import SnapshotError, compile_snapshot
 from switchgear.control.threads import StoreThreads
 from switchgear.control.workers import Workers
-from switchgear.kernel.limits import SNAPSHOT_PUSH_TIMEOUT_S
+from switchgear.kernel.limits import CLIENT_GONE_READ_S, SNAPSHOT_PUSH_TIMEOUT_S
 from switchgear.link.peer import LinkAway, Peer
 from switchgear.link.protocol import Failed, NewSnapshot, Ok, Refreshed
 from switchgear.link.snapshot import Snapshot
@@ -41,6 +41,7 @@ class Configuration:
         metrics: Metrics,
         trusted_proxies: tuple[str, ...],
         keeps_responses: bool = True,
+        client_gone_read_s: float = CLIENT_GONE_READ_S,
     ) -> None:
         self._store = store
         self._vault = vault
@@ -48,6 +49,7 @@ class Configuration:
         self._metrics = metrics
         self._trusted_proxies = trusted_proxies
         self._keeps_responses = keeps_responses
+        self._client_gone_read_s = client_gone_read_s
         self._turn = asyncio.Lock()
         self._snapshot: Snapshot | None = None
         self._failed_version: int | None = None
@@ -72,6 +74,7 @@ class Configuration:
                 os.environ,
                 self._trusted_proxies,
                 self._keeps_responses,
+                self._client_gone_read_s,
             )
         except SnapshotError:
             self._failed_version = version

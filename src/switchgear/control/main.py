@@ -14,7 +14,7 @@ import uvloop
 from switchgear.control.app import Controller
 from switchgear.control.snapshot import SnapshotError
 from switchgear.kernel.home import Home
-from switchgear.kernel.limits import RESPONSES_RETENTION_DAYS
+from switchgear.kernel.limits import CLIENT_GONE_READ_S, RESPONSES_RETENTION_DAYS
 from switchgear.kernel.log import set_up_logging
 from switchgear.store.db import Database, StoreError, open_database
 from switchgear.store.vault import Vault, bind_secrets, load_pepper, load_vault
@@ -33,6 +33,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--parent-fd", type=int)
     parser.add_argument("--trusted-proxy", action="append", default=[], metavar="CIDR")
     parser.add_argument("--responses-retention-days", type=int, default=RESPONSES_RETENTION_DAYS)
+    parser.add_argument("--client-gone-read-s", type=float, default=CLIENT_GONE_READ_S)
     options = parser.parse_args(argv)
     set_up_logging("controller")
     home = Home(options.data)
@@ -64,6 +65,7 @@ async def _run(
         pepper,
         trusted_proxies=tuple(options.trusted_proxy),
         responses_retention_days=options.responses_retention_days,
+        client_gone_read_s=options.client_gone_read_s,
     )
     await controller.run(stop)
 

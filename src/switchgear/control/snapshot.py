@@ -8,7 +8,7 @@ from switchgear.catalog.schema import Model
 from switchgear.control.local_settings import MODEL_ALIAS
 from switchgear.kernel.config import ChannelConfig
 from switchgear.kernel.facts import ModelFacts
-from switchgear.kernel.limits import LOCAL_CALLS_MAX
+from switchgear.kernel.limits import CLIENT_GONE_FINISH_S, CLIENT_GONE_READ_S, LOCAL_CALLS_MAX
 from switchgear.link.snapshot import ChannelView, ModelView, Snapshot
 from switchgear.store.channels import ChannelRow
 from switchgear.vendors.channel import BaseUrlError, ResolvedVendor, offered, resolve
@@ -33,6 +33,7 @@ def compile_snapshot(
     environ: Mapping[str, str],
     trusted_proxies: tuple[str, ...] = (),
     keeps_responses: bool = True,
+    client_gone_read_s: float = CLIENT_GONE_READ_S,
 ) -> Snapshot:
     """Everything but keys. An enabled channel without a credential is left out, with a line in the log.
 
@@ -54,6 +55,7 @@ def compile_snapshot(
         prices={name: book[name] for name in models if name in book},
         trusted_proxies=trusted_proxies,
         keeps_responses=keeps_responses,
+        client_gone_read_s=client_gone_read_s,
     )
 
 
@@ -137,9 +139,17 @@ def _view(
         concurrency_max=config.concurrency or (LOCAL_CALLS_MAX if vendor.embedded else 0),
         timeouts=config.timeouts,
         local_model=MODEL_ALIAS if vendor.embedded else "",
-        finish_on_client_gone=config.finish_on_client_gone,
+        client_gone_read_s=_read_on_s(config),
+        doubt_usage=config.doubt_usage,
         only_streams=config.only_streams,
     )
+
+
+def _read_on_s(config: ChannelConfig) -> float | None:
+    """How long its answers are read on after their clients left; None: as long as everywhere."""
+    if config.client_gone_read_s is None and config.finish_on_client_gone:
+        return CLIENT_GONE_FINISH_S
+    return config.client_gone_read_s
 
 
 def _secrets(config: ChannelConfig, environ: Mapping[str, str]) -> tuple[str, ...]:

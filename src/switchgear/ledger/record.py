@@ -75,6 +75,10 @@ class UsageRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     client_ip: str = ""
     upstream_request_id: str = ""
     dropped: tuple[str, ...] = ()
+    usage_doubt: bool = False
+    """The upstream's report is implausible beside its answer."""
+    hidden_tokens: int = 0
+    """Of the reasoning in ``usage``: estimated by the time that it took, as nothing told of it."""
 
 
 _encoder = msgspec.msgpack.Encoder()

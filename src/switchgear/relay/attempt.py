@@ -27,6 +27,7 @@ from switchgear.kernel.limits import (
     TOTAL_TIMEOUT_S,
     UPSTREAM_ID_CHARS_MAX,
 )
+from switchgear.kernel.usage import Usage
 from switchgear.link.snapshot import ChannelView
 from switchgear.net.transport import Timeouts, Transport, TransportFault, UpstreamRequest, UpstreamResponse
 from switchgear.relay.fan import FannedResponse
@@ -35,7 +36,7 @@ from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Prepared
 from switchgear.relay.redact import redact, redact_error
 from switchgear.wire.call import Call, Operation
-from switchgear.wire.faults import UpstreamError, read_upstream_error, to_api_error
+from switchgear.wire.faults import UpstreamError, counted, read_upstream_error, to_api_error
 
 HOPS_HEADER = "x-switchgear-hops"
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-ds-trace-id", "x-tt-logid")
@@ -69,7 +70,9 @@ _FINAL_KINDS = frozenset(("client", "content", "loop"))
 class Fault(Exception):
     """A try that failed before anything of it was shown to the client."""
 
-    def __init__(self, name: str, error: ApiError, status: int, *, try_next: bool) -> None:
+    def __init__(
+        self, name: str, error: ApiError, status: int, *, try_next: bool, usage: Usage | None = None
+    ) -> None:
         super().__init__(name)
         self.name = name
         """One word for the record: a transport fault's kind, or the upstream error's."""
@@ -77,6 +80,8 @@ class Fault(Exception):
         self.status = status
         """What the upstream answered with; 0 when it did not."""
         self.try_next = try_next
+        self.usage = usage
+        """What the upstream counted all the same."""
 
 
 class Exchange(msgspec.Struct, frozen=True):
@@ -156,9 +161,8 @@ async def open_exchange(
         health.faulted(candidate.channel.id, candidate.upstream_model, clock.monotonic_ns())
         raise transport_fault(fault) from None
     now_s = clock.now_ms() // 1000
-    raise judge(
-        read_upstream_error(response.status, response.headers, error_body, now_s), candidate, health, clock
-    )
+    refused = read_upstream_error(response.status, response.headers, error_body, now_s)
+    raise judge(counted(refused, prepared.dialect.usage_of_error(error_body)), candidate, health, clock)
 
 
 async def _fanned(
@@ -211,7 +215,7 @@ def judge(error: UpstreamError, candidate: Candidate, health: Health, clock: Clo
     else:
         health.succeeded(channel, model)
     shown = to_api_error(redact_error(error, candidate.channel))
-    return Fault(kind, shown, error.status, try_next=kind not in _FINAL_KINDS)
+    return Fault(kind, shown, error.status, try_next=kind not in _FINAL_KINDS, usage=error.usage)
 
 
 def transport_fault(fault: TransportFault) -> Fault:

@@ -4,6 +4,7 @@ Nothing goes to the client before the first content frame, so that until then an
 Reading stops while the client has not taken what was sent, so a slow client slows the upstream.
 """
 
+import contextlib
 from typing import Literal
 
 import msgspec
@@ -13,6 +14,7 @@ from switchgear.kernel.limits import ESTIMATE_TEXT_BYTES_MAX, FRAME_BYTES_MAX
 from switchgear.net.transport import TransportFault, UpstreamResponse
 from switchgear.relay.attempt import is_stall
 from switchgear.relay.heartbeat import Pulse
+from switchgear.relay.http import ClientGone
 from switchgear.relay.meter import TokenTally
 from switchgear.wire.dialect import Tap
 
@@ -80,6 +82,11 @@ class Passage:
             self._tally.add(tap.take_text())
         return room and not tap.ended and tap.fault is None
 
+    def client_left(self) -> None:
+        """From now on what comes is read, and goes nowhere."""
+        self._feed_alike = None
+        self._pulse.lose_client()
+
     @property
     def overrun(self) -> bool:
         """So much came without any content that it can be no answer."""
@@ -90,7 +97,7 @@ class Passage:
         self._waiting += out
         if not self._tap.has_content:
             return not self.overrun
-        self.first_chunk_ns = self._clock.monotonic_ns()
+        self.first_chunk_ns = self._pulse.first_content_ns = self._clock.monotonic_ns()
         room = self._pulse.push(self._waiting)
         self.first_byte_ns = self._clock.monotonic_ns()
         self._waiting = b""
@@ -102,16 +109,16 @@ async def pass_on(
 ) -> StreamEnd:
     """Forwards content until the upstream's end, a fault, or its end marker, which is not forwarded.
 
-    Raises ClientGone (and CancelledError) when the client leaves.
+    Goes on without the client where that leaves, until it is cancelled.
     """
     passage = Passage(tap, tally, pulse, clock)
     state: StreamState = "cut"
     fault: TransportFault | None = None
     try:
-        while not await response.pump(passage.take):
+        while not await _pumped(response, passage):
             if tap.ended or tap.fault is not None or passage.overrun:
                 break
-            await pulse.room()
+            await _room(pulse)
     except TransportFault as broken:
         fault = broken
     if tap.fault is not None or passage.overrun:
@@ -122,3 +129,16 @@ async def pass_on(
     elif fault is not None and is_stall(fault):
         state = "stalled"
     return StreamEnd(state, fault, passage.first_chunk_ns, passage.first_byte_ns)
+
+
+async def _pumped(response: UpstreamResponse, passage: Passage) -> bool:
+    try:
+        return await response.pump(passage.take)
+    except ClientGone:
+        passage.client_left()
+        return False
+
+
+async def _room(pulse: Pulse) -> None:
+    with contextlib.suppress(ClientGone):
+        await pulse.room()

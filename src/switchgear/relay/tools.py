@@ -11,6 +11,7 @@ from switchgear.relay.directory import Directory
 from switchgear.relay.following import Follower
 from switchgear.relay.health import Health
 from switchgear.relay.meter import Count
+from switchgear.relay.pace import Paces
 from switchgear.relay.prepare import Fetch
 from switchgear.relay.responses import Responses
 from switchgear.relay.thoughts import KeptThoughts
@@ -34,5 +35,6 @@ class Tools(msgspec.Struct, frozen=True):
     responses: Responses
     upstream_store: UpstreamStore
     follower: Follower
+    paces: Paces
     view: Callable[[], View]
     """The configuration as it stands; a call takes it once."""

@@ -48,6 +48,7 @@ from switchgear.relay.journal import Journal
 from switchgear.relay.limiter import RateTable
 from switchgear.relay.locate import Locator
 from switchgear.relay.metrics import Meters
+from switchgear.relay.pace import Paces
 from switchgear.relay.pipeline import Pipeline
 from switchgear.relay.requestlog import RequestLog
 from switchgear.relay.responses import Responses
@@ -109,6 +110,7 @@ class Worker:
             responses,
             upstream_store,
             self._follower,
+            Paces(),
             self._current,
         )
         self._pipeline = Pipeline(tools)

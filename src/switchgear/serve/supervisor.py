@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Literal
 
 from switchgear.kernel.home import Home
-from switchgear.kernel.limits import RESPONSES_RETENTION_DAYS, WORKERS_MAX
+from switchgear.kernel.limits import CLIENT_GONE_READ_S, RESPONSES_RETENTION_DAYS, WORKERS_MAX
 from switchgear.serve.start import StartError, claim, listen
 
 READY_TIMEOUT_S = 60.0
@@ -46,6 +46,7 @@ def serve(
     *,
     trusted_proxies: tuple[str, ...] = (),
     responses_retention_days: int = RESPONSES_RETENTION_DAYS,
+    client_gone_read_s: float = CLIENT_GONE_READ_S,
     prepare: Callable[[], None],
     announce: Callable[[str, int], None],
 ) -> int:
@@ -60,6 +61,7 @@ def serve(
         with listener:
             prepare()
             to_controller = ["--responses-retention-days", str(responses_retention_days)]
+            to_controller += ["--client-gone-read-s", str(client_gone_read_s)]
             for network in trusted_proxies:
                 to_controller += ["--trusted-proxy", network]
             supervisor = _Supervisor(home, listener.fileno(), workers, drain_s, to_controller)

@@ -29,7 +29,7 @@ from switchgear.kernel.limits import (
     STORE_WRITE_WAIT_S,
 )
 
-SCHEMA_HEAD = "0004"
+SCHEMA_HEAD = "0005"
 """The newest migration; a test compares it with the files. Equal: a start needs no Alembic."""
 
 _SQLITE_PRAGMAS = (

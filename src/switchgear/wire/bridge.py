@@ -125,7 +125,7 @@ class Bridge:
         self._calls: dict[str, int] = {}
         self._tail = b""
         self._size = 0
-        """Characters said so far: writers of some dialects repeat the whole answer at its end."""
+        """Bytes said so far: writers of some dialects repeat the whole answer at its end."""
         self.ended = False
         self.fault: UpstreamError | None = None
         self.has_content = False
@@ -187,11 +187,12 @@ class Bridge:
             self.ended = True
         elif isinstance(event, Fault) and not event.truncated:
             self.fault = event.error
+            self.usage = event.error.usage or self.usage
         if not self.has_content and isinstance(event, _SAYS):
             self.has_content = True
 
     def _count(self, text: str) -> None:
-        size = len(text)
+        size = len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
         self._texts.append(text)
         self.text_bytes += size
         self._grow(size)
@@ -268,7 +269,7 @@ def _converted(
     events = _Settler(passage).settle(events)
     last = events[-1] if events else None
     if isinstance(last, Fault):
-        return BridgedReply(body, error=last.error, events=events)
+        return BridgedReply(body, last.error.usage, error=last.error, events=events)
     usage: Usage | None = None
     says = False
     for event in events:

@@ -231,6 +231,9 @@ class Dialect(Protocol):
 
     # --- errors
 
+    def usage_of_error(self, body: bytes) -> Usage | None:
+        """What an upstream's error reply says that it counted all the same. Never raises."""
+
     def render_error(self, err: ApiError, request_id: str) -> tuple[int, Headers, bytes]:
         """(status, headers, body)."""
 

@@ -80,6 +80,10 @@ class Joiner:
                         out.append(event)
                 case Fault():
                     self._open.clear()
+                    if event.error.usage is not None:
+                        self._usages[index] = event.error.usage
+                    if self._usages:
+                        event.error.usage = sum_of(self._usages.values())
                     out.append(event)
                 case _:
                     if index != self._current:

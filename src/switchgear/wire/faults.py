@@ -26,6 +26,7 @@ from switchgear.kernel.errors import (
     ErrorRow,
 )
 from switchgear.kernel.limits import COOL_DEFAULT_S, ERROR_BODY_BYTES_MAX, ERROR_MESSAGE_CHARS_MAX
+from switchgear.kernel.usage import Usage
 from switchgear.wire.context_length import CONTEXT_CODE, is_too_long
 from switchgear.wire.fault_codes import FaultKind, kind_of_codes
 from switchgear.wire.google_error import google_details
@@ -73,6 +74,14 @@ class UpstreamError(Exception):
         self.code = code
         self.param = param
         self.retry_after_s = retry_after_s
+        self.usage: Usage | None = None
+        """What was counted all the same; set by the reader of the answer that failed."""
+
+
+def counted(error: UpstreamError, usage: Usage | None) -> UpstreamError:
+    """The error with what the upstream counted before it, unless it says so itself."""
+    error.usage = error.usage or usage
+    return error
 
 
 def read_upstream_error(

@@ -80,6 +80,7 @@ def serve(
             server.drain_s,
             trusted_proxies=server.trusted_proxies,
             responses_retention_days=server.responses_retention_days,
+            client_gone_read_s=server.client_gone_read_s,
             prepare=bring_up_to_date,
             announce=lambda bound_host, bound_port: typer.echo(
                 banner(started(data, bound_host, bound_port, server.workers or 1, prepared[0]))

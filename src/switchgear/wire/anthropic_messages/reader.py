@@ -8,7 +8,7 @@ from switchgear.kernel.limits import FRAME_BYTES_MAX
 from switchgear.wire.alike import AlikeTexts
 from switchgear.wire.anthropic_messages.blocks_in import Blocks
 from switchgear.wire.anthropic_messages.frames import StreamEvent, is_given, read_event, read_message
-from switchgear.wire.anthropic_messages.reply import error_of
+from switchgear.wire.anthropic_messages.reply import error_of, failed
 from switchgear.wire.anthropic_messages.stop_reasons import read_stop_reason
 from switchgear.wire.anthropic_messages.usage import UsageReader, read_usage
 from switchgear.wire.events import (
@@ -111,7 +111,8 @@ class Reader:
                 self._blocks.take(event.delta, out, event.index)
             return
         if name == "error" or event.type == "error" or is_given(event.error):
-            self._fail(upstream_error_of(200, any_of(data)), out)
+            found = any_of(data)
+            self._fail(self._usage.fail(upstream_error_of(200, found), found), out)
             return
         self._take_event(event, out)
 
@@ -164,7 +165,7 @@ def read_events(body: bytes) -> list[Event]:
     """A whole reply as events, ``End`` or ``Fault`` last."""
     message = read_message(body)
     if message is None or message.content is None or message.type == "error" or is_given(message.error):
-        return [Fault(error_of(body) or broken("the answer has no content"))]
+        return [Fault(failed(error_of(body) or broken("the answer has no content"), body))]
     out: list[Event] = [Start(message.id or "", message.model or "")]
     blocks = Blocks()
     for raw in message.content:

@@ -173,7 +173,7 @@ class StreamTap:
             self.ended = self._finished
             return False
         if frame.event == "error":
-            self.fault = upstream_error_of(200, any_of(frame.data))
+            self._fail(any_of(frame.data))
             return False
         if not frame.data:
             if is_silent(frame.raw):
@@ -223,9 +223,13 @@ class StreamTap:
             case "ping":
                 pass
             case _ if event.type == "error" or is_given(event.error):
-                self.fault = upstream_error_of(200, any_of(data))
+                self._fail(any_of(data))
                 return False
         return True
+
+    def _fail(self, found: Any) -> None:
+        self.fault = self._counts.fail(upstream_error_of(200, found), found)
+        self.usage = self._counts.usage
 
     def _take_usage(self, raw: Raw) -> None:
         if is_given(raw):
@@ -265,7 +269,7 @@ class StreamTap:
             if event is not None and event.type == "message_stop":
                 self.ended = True
             elif event is not None and event.type == "error":
-                self.fault = upstream_error_of(200, any_of(frame.data))
+                self._fail(any_of(frame.data))
         elif not is_silent(frame.raw):
             self.fault = _fault_of(rest)
 

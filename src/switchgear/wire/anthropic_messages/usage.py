@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from switchgear.kernel.usage import Usage
 from switchgear.wire.counts import count
+from switchgear.wire.faults import UpstreamError, counted
 
 _decode_any = msgspec.json.Decoder().decode
 
@@ -24,6 +25,8 @@ _PLAIN = (
     ("cache_creation_input_tokens", "cache_write"),
     ("output_tokens", "output"),
 )
+OPENING_TOKENS_MAX = 8
+"""Output that a stream's start may tell before there is any; a count of nothing at the end takes it away."""
 _CACHED = ("cache_read_input_tokens", "cache_creation_input_tokens")
 # A step that failed is not paid for.
 _RESULTS = ((b'"web_search_tool_result"', "searched"), (b'code_execution_tool_result"', "ran"))
@@ -48,13 +51,15 @@ class UsageReader:
         self._begun = self._counts.pop("output", 0)
 
     def take(self, found: Any) -> None:
-        """A decoded usage object, or anything else, which says nothing. Zeros never take a count away, as
-        some hosts report everything at the start and zeros at the end; but input that was all cached in the
-        end is none beside the cache."""
+        """A decoded usage object, or anything else, which says nothing. Zeros take no count away but the
+        opening's, as some hosts report everything at the start and zeros at the end; and input that was all
+        cached in the end is none beside the cache."""
         if not isinstance(found, dict):
             return
         counts = self._counts
         counts.setdefault("output", self._begun)
+        if counts["output"] <= OPENING_TOKENS_MAX and _count(found.get("output_tokens")) == 0:
+            counts["output"] = 0
         for key, unit in _PLAIN:
             if (told := _count(found.get(key))) is not None:
                 counts[unit] = told or counts.get(unit, 0)
@@ -72,6 +77,17 @@ class UsageReader:
         if isinstance(tools, dict):
             for key in ("web_search_requests", "web_fetch_requests"):
                 counts[key] = max(counts.get(key, 0), _count(tools.get(key)) or 0)
+
+    @property
+    def counted(self) -> Usage | None:
+        """What an answer that fails now has cost; None where only its start was reported."""
+        return self.usage if "output" in self._counts else None
+
+    def fail(self, error: UpstreamError, found: Any) -> UpstreamError:
+        """The error with what was counted before it, or stands beside it in its event or reply."""
+        if isinstance(found, dict):
+            self.take(found.get("usage"))
+        return counted(error, self.counted)
 
     def see_block(self, raw: Raw) -> None:
         """A block of the answer, where it may be a hosted tool's result."""
@@ -123,6 +139,13 @@ def read_usage(raw: Raw | bytes, blocks: Iterable[Raw] = ()) -> Usage | None:
     reader.take(found)
     for block in blocks:
         reader.see_block(block)
+    return reader.usage
+
+
+def usage_beside(found: Any) -> Usage | None:
+    """Of a decoded answer, an error perhaps, what stands in its ``usage``."""
+    reader = UsageReader()
+    reader.take(found.get("usage") if isinstance(found, dict) else None)
     return reader.usage
 
 

@@ -17,7 +17,7 @@ from switchgear.wire.events import (
     Start,
     UsageSeen,
 )
-from switchgear.wire.faults import UpstreamError, broken, upstream_error_of
+from switchgear.wire.faults import UpstreamError, broken, counted, upstream_error_of
 from switchgear.wire.gemini_generate.answer_in import Answer
 from switchgear.wire.gemini_generate.finish import FAILED, is_finish, read_finish
 from switchgear.wire.gemini_generate.frames import (
@@ -32,7 +32,7 @@ from switchgear.wire.gemini_generate.frames import (
     read_chunk,
 )
 from switchgear.wire.gemini_generate.hosted_calls import calls_of, sum_of
-from switchgear.wire.gemini_generate.usage import merge_reports, read_usage, with_images
+from switchgear.wire.gemini_generate.usage import merge_reports, read_usage, usage_beside, with_images
 from switchgear.wire.splice import any_of
 from switchgear.wire.sse import FrameTooLong, SseReader, parse_frame
 
@@ -125,7 +125,8 @@ class Reader:
             # Some hosts end every dialect alike.
             return [] if bytes(data).strip() == b"[DONE]" else self._fault(error_of(bytes(data)))
         if is_given(chunk.error):
-            return self._fault(upstream_error_of(200, any_of(data)))
+            found = any_of(data)
+            return self._fault(counted(upstream_error_of(200, found), usage_beside(found)))
         events: list[Event] = []
         if not self._started:
             if not is_response(chunk):
@@ -138,10 +139,17 @@ class Reader:
             if self.is_over():
                 return events
         self._block = self._block or block_reason(chunk)
-        if is_given(chunk.usage_metadata) and (usage := read_usage(chunk.usage_metadata)) is not None:
-            self._usage = merge_reports(self._usage, usage)
+        if self._see_usage(chunk) and self._usage is not None:
             events.append(UsageSeen(self._usage))
         return events
+
+    def _see_usage(self, chunk: Chunk) -> bool:
+        """Whether the chunk brings a report."""
+        usage = read_usage(chunk.usage_metadata) if is_given(chunk.usage_metadata) else None
+        if usage is None:
+            return False
+        self._usage = merge_reports(self._usage, usage)
+        return True
 
     def _take_candidate(self, candidate: Candidate, chunk: Chunk, events: list[Event]) -> None:
         answer = self._answers.get(candidate.index)
@@ -159,6 +167,7 @@ class Reader:
             answer.finish, answer.finish_message = finish, candidate.finish_message or ""
             if finish in FAILED and not answer.has_content:
                 message = f"{finish} {answer.finish_message}".strip()
+                self._see_usage(chunk)
                 events += self._fault(UpstreamError("transient", 200, message, code=finish))
 
     def _has_ended(self, answer: Answer) -> bool:
@@ -196,4 +205,4 @@ class Reader:
 
     def _fault(self, error: UpstreamError) -> list[Event]:
         self._over = True
-        return [Fault(error)]
+        return [Fault(counted(error, self._usage))]

@@ -10,10 +10,10 @@ from msgspec import Raw
 
 from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.call import Operation
-from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
+from switchgear.wire.faults import UpstreamError, counted, has_error, upstream_error_of
 from switchgear.wire.openai_chat.frames import ABSENT, Chunk, chunk_of, decode_chunk, gather_text
 from switchgear.wire.openai_chat.hosted_calls import SearchCounter
-from switchgear.wire.openai_chat.usage import read_usage
+from switchgear.wire.openai_chat.usage import read_usage, usage_beside
 from switchgear.wire.splice import (
     NULL,
     BadJson,
@@ -99,7 +99,7 @@ def _read_odd(operation: Operation, body: bytes) -> WholeReply:
             body, error=UpstreamError("transient", 200, "the answer is not JSON", "server_error")
         )
     if has_error(found):
-        return WholeReply(body, error=upstream_error_of(200, found))
+        return WholeReply(body, error=counted(upstream_error_of(200, found), usage_beside(found)))
     key = "data" if operation == "openai_embeddings" else "choices"
     usage = found.get("usage")
     return WholeReply(body, None if usage is None else read_usage(_encode(usage)), empty=not found.get(key))

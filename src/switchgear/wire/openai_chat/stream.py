@@ -14,7 +14,7 @@ from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX, TEXT_PIECES_M
 from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.alike import AlikeFrames
 from switchgear.wire.call import Operation
-from switchgear.wire.faults import UpstreamError, broken, has_error, upstream_error_of
+from switchgear.wire.faults import UpstreamError, broken, counted, has_error, upstream_error_of
 from switchgear.wire.openai_chat.errors import render_stream_error
 from switchgear.wire.openai_chat.frames import (
     ABSENT,
@@ -27,7 +27,7 @@ from switchgear.wire.openai_chat.frames import (
     says_something,
 )
 from switchgear.wire.openai_chat.hosted_calls import SearchCounter
-from switchgear.wire.openai_chat.usage import merge_max, read_usage
+from switchgear.wire.openai_chat.usage import merge_max, read_usage, usage_beside
 from switchgear.wire.splice import (
     NULL,
     BadJson,
@@ -227,7 +227,7 @@ class StreamTap:
         """What to forward of it: ``frame.raw`` itself, an edited form, or nothing."""
         if frame.event and frame.event != "message":
             if frame.event == "error":
-                self.fault = upstream_error_of(200, _any_of(frame.data))
+                self._fail(_any_of(frame.data))
                 return b""
             # The end marker is one whatever its event is called.
             self.ended = _DONE in frame.data and _DONE in map(bytes.strip, frame.data.split(b"\n"))
@@ -266,6 +266,9 @@ class StreamTap:
             self._text_bytes += gather_text(choice, choice.delta, self._texts)
         self._join_pieces()
         if self.fault is not None:
+            if reported:
+                self._strip_usage(data)
+            counted(self.fault, self.usage)
             return b""
         if not self.has_content:
             self.has_content = self._text_bytes > 0 or says_something(data)
@@ -304,18 +307,24 @@ class StreamTap:
         """An error, the usage chunk, or something of the vendor's own, which is forwarded."""
         found = _any_of(data)
         if has_error(found):
-            self.fault = upstream_error_of(200, found)
+            self._fail(found)
             return b""
         if chunk.choices:
             # An empty error beside an answer says nothing.
             return self._take_data(raw, _without(data, "error"))
         if chunk.usage is ABSENT or chunk.usage == NULL:
             return raw
-        self._take_usage(chunk.usage, data)
+        self._take_usage(chunk.usage)
         self._closing = raw
         return b""
 
-    def _take_usage(self, report: Raw, data: bytes) -> None:
+    def _fail(self, found: Any) -> None:
+        """An error in place of the rest; what was counted before it, or stands beside it, was counted."""
+        usage = merge_max(self.usage, usage_beside(found))
+        self.usage = usage
+        self.fault = counted(upstream_error_of(200, found), usage)
+
+    def _take_usage(self, report: Raw) -> None:
         usage = merge_max(self.usage, read_usage(report))
         self.usage = with_calls(usage, self.calls()) if usage is not None else None
 
@@ -335,7 +344,7 @@ class StreamTap:
         reports += [choice.pop("usage", NULL) for choice in choices]
         for report in reports:
             if report != NULL:
-                self._take_usage(report, data)
+                self._take_usage(report)
                 self._head = ({key: fields[key] for key in _HEAD_KEYS if key in fields}, report)
         if len(reports) > 1 and any(report != NULL for report in reports[1:]):
             fields["choices"] = Raw(write_array(choices))
@@ -349,7 +358,7 @@ class StreamTap:
         elif not frame.data and not is_silent(frame.raw):
             found = _any_of(rest)
             if isinstance(found, dict) and has_error(found):
-                self.fault = upstream_error_of(200, found)
+                self._fail(found)
 
 
 def _without_usage(raw: bytes) -> bytes:

@@ -115,6 +115,11 @@ def _usage_of_any(found: dict[str, Any]) -> Usage | None:
     return None if usage is None else with_calls(usage, {"search_calls": searches_told(found)})
 
 
+def usage_beside(found: Any) -> Usage | None:
+    """Of a decoded answer, an error perhaps, what stands in its ``usage``."""
+    return usage_of(found.get("usage")) if isinstance(found, dict) else None
+
+
 def merge_max(a: Usage | None, b: Usage | None) -> Usage | None:
     """Cumulative maximum of two reports of one stream, taken on totals and details, as a later report may
     know more of the details than an earlier one; what is left of a total is its plain text."""

@@ -12,7 +12,7 @@ from msgspec import Raw
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import FRAME_BYTES_MAX, TEXT_PIECES_MAX
 from switchgear.kernel.usage import Usage
-from switchgear.wire.faults import UpstreamError, broken, has_error, upstream_error_of
+from switchgear.wire.faults import UpstreamError, broken, counted, has_error, upstream_error_of
 from switchgear.wire.openai_responses.errors import failure, render_stream_error
 from switchgear.wire.openai_responses.frames import TERMINAL, error_of, read_response
 from switchgear.wire.openai_responses.hosted_calls import CallCounter
@@ -181,6 +181,7 @@ class StreamTap:
             self._counter.take(_ending_in(data).item)
         elif kind == "error" or (not kind and has_error(any_of(data))):
             self.fault = error_in(data)
+            self.usage = self.fault.usage
             return False
         elif kind == "response.created" or not self.response_id:
             self._take_begin(data)
@@ -224,11 +225,12 @@ class StreamTap:
         status = TERMINAL[kind]
         if status in ("failed", "cancelled"):
             has_reason = response is not None and response.error != NULL
-            self.fault = (
+            error = (
                 error_of(response.error)
                 if response is not None and has_reason
                 else broken(f"the response is {status}")
             )
+            self.fault = counted(error, self.usage)
             return
         self.ended = True
         self.has_content = True
