@@ -97,6 +97,8 @@ class Target(msgspec.Struct, frozen=True):
     port: int
     pid: int
     key: str = "none"
+    tree: tuple[int, ...] = ()
+    """All processes of the server."""
 
 
 class Rig(msgspec.Struct, frozen=True):
@@ -253,9 +255,10 @@ def _switchgear(upstream_port: int) -> Iterator[Target]:
     ]
     with Server("\n".join(parts), workers=1) as server:
         (worker,) = server.pids("worker")
-        for pid in [*server.pids("supervisor"), *processes.descendants(server.pids("supervisor")[0])]:
+        tree = (*server.pids("supervisor"), *processes.descendants(server.pids("supervisor")[0]))
+        for pid in tree:
             processes.pin(pid, PROXY_CORE if pid == worker else OTHER_CORE)
-        yield Target("switchgear", server.port, worker, key)
+        yield Target("switchgear", server.port, worker, key, tree)
 
 
 def _on_other_core(*command: str) -> list[str]:

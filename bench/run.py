@@ -22,6 +22,8 @@ WARM_UP_S = 1.0
 CONNECTIONS = 64
 OPEN_STREAMS = 2000
 IDLE_SETTLE_S = 2.0
+REST_SETTLE_S = 5.0
+REST_S = 30.0
 HOLD_SETTLE_S = 3.0
 FIRST_TOKEN_LOAD = 0.5
 MIB = 1 << 20
@@ -65,7 +67,7 @@ SCENARIOS = (
         )
     ),
 )
-EXTRAS = ("memory", "first-token")
+EXTRAS = ("rest", "memory", "first-token")
 NGINX_US_REFERENCE = 50
 
 
@@ -86,6 +88,8 @@ def main() -> int:
     with rig.assembled(not given.nginx_only) as parts:
         targets = [parts.nginx, parts.nginx_keep_alive]
         targets += [] if given.nginx_only else [parts.switchgear]
+        if not given.nginx_only and "rest" in wanted:
+            results["rest"] = rest(parts)
         if not given.nginx_only and "memory" in wanted:
             results["memory"] = memory(parts)
         chosen = [scenario for scenario in SCENARIOS if scenario.name in wanted]
@@ -132,6 +136,19 @@ def one_round(parts: Rig, target: Target, scenario: Scenario, seconds: float) ->
     failed = found["errors"] + found["bad_status"]
     count = found[scenario.unit]
     return Round(used / max(count, 1), count / found["seconds"], failed, found["total_us"]["p50"])
+
+
+def rest(parts: Rig) -> dict[str, Any]:
+    """What the whole server, supervisor, controller and one worker, takes while nothing is asked of it."""
+    time.sleep(REST_SETTLE_S)
+    tree = parts.switchgear.tree
+    before, began_s = sum(map(processes.cpu_us, tree)), time.monotonic()
+    time.sleep(REST_S)
+    used = sum(map(processes.cpu_us, tree)) - before
+    return {
+        "core_percent": round(used / (time.monotonic() - began_s) / 10_000, 2),
+        "mib": round(sum(map(processes.pss_bytes, tree)) / MIB, 1),
+    }
 
 
 def memory(parts: Rig) -> dict[str, Any]:
@@ -214,6 +231,9 @@ def _summary(rounds: list[Round]) -> dict[str, Any]:
 def report(results: dict[str, Any]) -> int:
     """Prints the table; 1 if a limit is missed or a call failed."""
     missed = _report_costs(results)
+    if found := results.get("rest"):
+        missed += _line("at rest, whole server", found["core_percent"], "% of a core", 0.5)
+        missed += _line("memory at rest, whole server", found["mib"], "MiB", 100)
     if found := results.get("memory"):
         missed += _line("memory, idle worker", found["idle_mib"], "MiB", 80)
         what = f"memory, each of {found['streams']} open streams"

@@ -160,9 +160,10 @@ def commands_page() -> str:
         inner = getattr(command, "commands", {})
         parts.append(f"## `switchgear {name}`\n\n{paragraphs(command.help)}")
         if not inner:
-            parts.append(options(command))
+            parts += [options(command), examples(command)]
         for sub_name, sub in inner.items():
-            parts += [f"### `switchgear {name} {sub_name}`\n\n{paragraphs(sub.help)}", options(sub)]
+            parts.append(f"### `switchgear {name} {sub_name}`\n\n{paragraphs(sub.help)}")
+            parts += [options(sub), examples(sub)]
     return page(
         "Commands",
         "Exit codes: 0 all is well, 1 a problem was found, 2 used wrongly. Errors are one line on standard "
@@ -174,6 +175,11 @@ def commands_page() -> str:
 def paragraphs(text: str | None) -> str:
     blocks = (text or "").replace("\b", "").split("\n\n")
     return "\n\n".join(" ".join(block.split()) for block in blocks)
+
+
+def examples(command: object) -> str:
+    lines = [line.strip() for line in getattr(command, "epilog", "").splitlines()[2:]]
+    return "\n".join(["```sh", *lines, "```"])
 
 
 def options(command: object) -> str:

@@ -4,7 +4,11 @@ Without these, a script could take a failure for success, or an operator could r
 """
 
 import json
+import shlex
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,10 +20,13 @@ from switchgear.kernel.config import ChannelConfig, Config, GroupConfig, KeyConf
 from switchgear.kernel.home import Home
 from switchgear.kernel.usage import Usage
 from switchgear.ledger.record import Timings, UsageRecord
+from switchgear.serve.run import say_welcome
+from switchgear.store.admins import check_admin
 from switchgear.store.db import open_database
 from switchgear.store.epochs import open_epoch
 from switchgear.store.ingest import ingest
-from switchgear.store.tables import accounts
+from switchgear.store.tables import accounts, keys
+from switchgear.store.unshown import Unshown
 
 FILE = """
 [[users]]
@@ -75,6 +82,23 @@ def test_every_command_loads_and_has_help(sg) -> None:
     for name in COMMANDS:
         assert load(name).help, name
         assert sg(name, "--help").code == 0
+
+
+def every_command() -> Iterator[tuple[str, Any]]:
+    for name in COMMANDS:
+        command = load(name)
+        subs = getattr(command, "commands", None)
+        yield from ((f"{name} {sub}", found) for sub, found in subs.items()) if subs else [(name, command)]
+
+
+def test_the_examples_of_every_command_can_be_typed() -> None:
+    for name, command in every_command():
+        examples = [line.strip() for line in (command.epilog or "").splitlines() if "switchgear" in line]
+        assert examples, name
+        for example in examples:
+            assert example.startswith(f"switchgear {name}"), example
+            arguments = shlex.split(example)[1 + len(name.split()) :]
+            command.make_context(name, arguments)  # raises for an option or a value that there is not
 
 
 def test_check_tells_all_problems_and_exits_with_1(sg, tmp_path: Path) -> None:
@@ -332,10 +356,12 @@ def test_a_start_without_a_file_is_prepared_once_and_leaves_a_set_up_store_alone
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-from-environment")
     first = prepare(tmp_path / "a", None)
-    assert [name for name, _ in first.report.created_keys] == ["default"]
-    assert first.admin_password is not None
+    assert [name for name, _ in first.unshown.keys] == ["default"]
+    assert first.unshown.admin is not None
+    assert prepare(tmp_path / "a", None).unshown == first.unshown  # a start that was cut off showed nothing
+    say_welcome("shown", Home(tmp_path / "a"))
     again = prepare(tmp_path / "a", None)
-    assert (again.report.created_keys, again.report.changes, again.admin_password) == ((), (), None)
+    assert (again.unshown, again.changes) == (Unshown(), ())
     shown = started(tmp_path / "a", "127.0.0.1", 1, 2, again)
     assert shown.from_environment == (("openai", "OPENAI_API_KEY"),)
     assert "smollm2-135m-instruct" in shown.models
@@ -343,7 +369,49 @@ def test_a_start_without_a_file_is_prepared_once_and_leaves_a_set_up_store_alone
     monkeypatch.delenv("OPENAI_API_KEY")
     assert started(tmp_path / "a", "127.0.0.1", 1, 2, again).models == ("smollm2-135m-instruct",)
     prepare(tmp_path / "b", Config(users=(UserConfig("acme"),)))
-    assert prepare(tmp_path / "b", None).report.changes == ()
+    assert prepare(tmp_path / "b", None).changes == ()
+
+
+def test_what_is_no_longer_in_force_is_not_shown_later(sg, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    key = dict(prepare(data, None).unshown.keys)["default"]
+    assert len(sg("users", "reset-password", "admin").out.strip()) == 20
+    assert prepare(data, None).unshown == Unshown((("default", key),))
+    assert key.encode() not in Home(data).unshown.read_bytes()
+    with closing(open_database(Home(data).database)) as database:
+        database.write(lambda connection: connection.execute(keys.delete()))
+    assert prepare(data, Config()).unshown == Unshown()
+
+
+def test_the_password_of_an_administrator_is_made_anew(sg, tmp_path: Path) -> None:
+    first = prepare(tmp_path / "data", None).unshown.admin
+    told = sg("users", "reset-password", "admin", "--json")
+    password = json.loads(told.out)["password"]
+    with closing(open_database(Home(tmp_path / "data").database)) as database:
+        assert database.read(lambda connection: check_admin(connection, "admin", password))
+        assert first is not None
+        assert not database.read(lambda connection: check_admin(connection, *first))
+    refused = sg("users", "reset-password", "default")
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err == "switchgear: there is no administrator 'default'; known: admin\n"
+
+
+def test_a_key_that_apply_made_is_shown_by_the_next_start_if_apply_could_not(
+    sg, tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("switchgear.cli.commands.apply._show", broken_pipe)
+        with pytest.raises(BrokenPipeError):
+            run(["apply", str(file)])
+    assert [name for name, _ in prepare(tmp_path / "data", Config()).unshown.keys] == ["ci"]
+    say_welcome("shown", Home(tmp_path / "data"))
+    file.write_text(FILE.replace('"ci"', '"ci2"'))
+    assert "key 'ci2', shown only now: sk-" in sg("apply", str(file)).out
+    assert prepare(tmp_path / "data", Config()).unshown.keys == ()
+
+
+def broken_pipe(*_: object, **__: object) -> None:
+    raise BrokenPipeError
 
 
 def test_the_first_call_that_is_shown_is_one_that_can_be_made(tmp_path: Path) -> None:
@@ -362,7 +430,8 @@ def test_the_first_call_that_is_shown_is_one_that_can_be_made(tmp_path: Path) ->
         channels=(ChannelConfig("c", "openai", keys=("sk-up",), models=served),),
     )
     first = prepare(tmp_path, config)
-    key = dict(first.report.created_keys)["e-fine"]
+    say_welcome("shown", Home(tmp_path))
+    key = dict(first.unshown.keys)["e-fine"]
     assert started(tmp_path, "127.0.0.1", 1, 2, first).example == (key, "gpt-5.2")
     again = prepare(tmp_path, config)
     assert started(tmp_path, "127.0.0.1", 1, 2, again).example == ("$SWITCHGEAR_KEY", "gpt-5.2")

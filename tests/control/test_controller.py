@@ -15,7 +15,7 @@ from tests.control.conftest import KEY, PEPPER
 
 import switchgear
 from switchgear.control.snapshot import SnapshotError
-from switchgear.kernel.config import ChannelConfig
+from switchgear.kernel.config import ChannelConfig, ServerConfig
 from switchgear.kernel.home import Home
 from switchgear.kernel.secret import key_digest
 from switchgear.link.protocol import (
@@ -33,6 +33,7 @@ from switchgear.link.protocol import (
     TokenCount,
 )
 from switchgear.link.unix import LinkAway, call_once, refresh
+from switchgear.serve.boot import Boot
 from switchgear.store.admins import ensure_admin
 from switchgear.store.keys import set_key_status
 
@@ -125,10 +126,17 @@ async def test_admins_and_token_counts(site):
     assert await worker.client.call(CountTokens("hello world", "gpt-5.2")) == TokenCount(2)
 
 
-def start_process(path: Path, *options: str, **more) -> subprocess.Popen:
+def start_process(path: Path, parent: int) -> subprocess.Popen:
+    """``parent``: the reading end of the pipe that ends with the parent."""
     env = {**os.environ, "PYTHONPATH": str(Path(switchgear.__file__).parents[1])}
-    command = [sys.executable, "-m", "switchgear.control.main", str(path), *options]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=env, **more)
+    boot = Boot(str(path), ServerConfig()).write()
+    try:
+        options = [f"--boot-fd={boot}", f"--parent-fd={parent}"]
+        command = [sys.executable, "-m", "switchgear.serve.controller", *options]
+        pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE}
+        return subprocess.Popen(command, env=env, pass_fds=(boot, parent), **pipes)
+    finally:
+        os.close(boot)
 
 
 async def listening(process: subprocess.Popen, home: Home) -> None:
@@ -146,7 +154,7 @@ async def listening(process: subprocess.Popen, home: Home) -> None:
 async def test_the_process_stops_cleanly_and_logs_json(tmp_path, how):
     home = Home(tmp_path)
     reading, writing = os.pipe()
-    process = start_process(tmp_path, "--parent-fd", str(reading), pass_fds=(reading,))
+    process = start_process(tmp_path, reading)
     os.close(reading)
     try:
         await listening(process, home)
@@ -168,8 +176,11 @@ async def test_the_process_stops_cleanly_and_logs_json(tmp_path, how):
 @pytest.mark.process
 async def test_a_folder_that_can_not_be_used_is_one_line_and_a_failure(tmp_path):
     (tmp_path / "file").write_text("")
-    process = start_process(tmp_path / "file")
+    reading, writing = os.pipe()
+    process = start_process(tmp_path / "file", reading)
+    os.close(reading)
     _, err = await asyncio.to_thread(process.communicate, timeout=20)
+    os.close(writing)
     assert process.returncode == 1
     assert len(err.splitlines()) == 1
     assert b"can't run" in err

@@ -19,7 +19,8 @@ KILLS = 3
 async def test_kills_of_the_controller_lose_and_double_nothing(site, monkeypatch):
     monkeypatch.setenv("SWITCHGEAR_MASTER_KEY", (b"m" * 32).hex())
     site.apply(balance_nanos=1 * USD, quota_nanos=400_000_000)
-    process = start_process(site.home.path)
+    reading, writing = os.pipe()
+    process = start_process(site.home.path, reading)
     billed = 0
     try:
         await listening(process, site.home)
@@ -30,7 +31,7 @@ async def test_kills_of_the_controller_lose_and_double_nothing(site, monkeypatch
             await asyncio.sleep(0.15)
             process.kill()
             await asyncio.to_thread(process.communicate)
-            process = start_process(site.home.path)
+            process = start_process(site.home.path, reading)
             await listening(process, site.home)
         stop.set()
         billed = sum(await asyncio.gather(*calls))
@@ -42,6 +43,8 @@ async def test_kills_of_the_controller_lose_and_double_nothing(site, monkeypatch
         assert site.balance(site.wallet) == 1 * USD - billed
         assert site.balance(site.budget) == 400_000_000 - billed
     finally:
+        os.close(reading)
+        os.close(writing)
         process.terminate()
         await asyncio.to_thread(process.communicate)
 

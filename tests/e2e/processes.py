@@ -47,6 +47,15 @@ def rss_bytes(pid: int) -> int:
     return 0
 
 
+def pss_bytes(pid: int) -> int:
+    """Resident memory with what is shared divided among those who share it; 0 for a process that is gone."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
 def pin(pid: int, core: int) -> None:
     """Keeps all threads that a process has now on one core."""
     for thread in os.listdir(f"/proc/{pid}/task"):

@@ -18,8 +18,10 @@ from tests.e2e import settings
 from tests.e2e.harness import START_TIMEOUT_S, NotReady, Server
 
 from switchgear.cli.commands.serve import prepare
-from switchgear.kernel.home import Home
-from switchgear.serve import serve
+from switchgear.kernel.config import ServerConfig
+from switchgear.serve.boot import Boot
+from switchgear.serve.start import listen
+from switchgear.serve.supervisor import supervise
 
 pytestmark = pytest.mark.process
 MODEL = "gpt-5.2"
@@ -140,11 +142,14 @@ def test_a_child_that_cannot_be_started_is_tried_again(
     monkeypatch.setattr(asyncio, "create_subprocess_exec", short_of_memory)
     ready: list[int] = []
 
-    def announce(_: str, port: int) -> None:
-        ready.append(port)
+    def announce() -> None:
+        ready.append(1)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    code = serve(Home(tmp_path), "127.0.0.1", 0, 1, 1.0, prepare=lambda: _first(tmp_path), announce=announce)
+    prepare(tmp_path, None)
+    with listen("127.0.0.1", 0) as listener:
+        boot = Boot(str(tmp_path), ServerConfig(workers=1, drain_s=1.0))
+        code = supervise(boot, listener.fileno(), announce)
     assert (code, len(ready), failures) == (0, 1, 0)
 
 
@@ -171,7 +176,3 @@ def metrics_page(server: Server, holding: str) -> str:
             break
         server._pause()
     return str(page)
-
-
-def _first(data: Path) -> None:
-    prepare(data, None)

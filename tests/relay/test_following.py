@@ -25,7 +25,7 @@ from switchgear.relay.funds import Funds
 from switchgear.relay.limiter import RateTable
 from switchgear.relay.metrics import Meters
 from switchgear.relay.place import secret_digest
-from switchgear.relay.requestlog import RequestLog
+from switchgear.relay.requestlog import RequestLog, json_line
 from switchgear.relay.responses import Responses
 from switchgear.relay.upstream_store import unknown
 from switchgear.relay.view import View
@@ -103,7 +103,7 @@ class Rig:
         self.kept: list[StoredResponse] = []
         self.due: list[StoredResponse] = []
         self.channels: tuple[ChannelView, ...] = (CHANNEL,)
-        self.log = RequestLog(-1, wanted=False)
+        self.log = RequestLog(-1, json_line, wanted=False)
         self.rates = RateTable(folder / "rates", 0)
         self.funds = Funds(self.no_funds, lambda _: None, self.clock)
         books = Books(self.journal, self.funds, self.rates, self.meters, self.log, self.clock)  # type: ignore[arg-type]

@@ -3,10 +3,13 @@
 import pytest
 
 from switchgear.kernel.errors import ApiError
+from switchgear.kernel.ids import KEY_LENGTH
 from switchgear.relay.addresses import client_address, is_within, parse_address, parse_networks
 from switchgear.relay.credentials import api_key_of
 from switchgear.relay.replies import go_duration, preflight_headers
-from switchgear.relay.routes import find_route
+from switchgear.relay.routes import dialect_of_path, find_route
+from switchgear.wire.dialects import DIALECT_OF
+from switchgear.wire.fields import read_fields
 
 
 @pytest.mark.parametrize(
@@ -21,7 +24,22 @@ from switchgear.relay.routes import find_route
         ("/embeddings", "openai_embeddings"),
         ("/v1/models", "models"),
         ("/models/", "models"),
+        ("/v1beta/openai/chat/completions", "openai_chat"),
+        ("/openai/v1/chat/completions", "openai_chat"),
+        ("/openai/chat/completions", "openai_chat"),
+        ("/api/v1/chat/completions", "openai_chat"),
+        ("/api/openai/v1/embeddings", "openai_embeddings"),
+        ("/openai/v1/responses", "openai_responses"),
+        ("/anthropic/v1/messages", "anthropic_messages"),
+        ("/anthropic/messages/", "anthropic_messages"),
+        ("/api/v1/messages", "anthropic_messages"),
+        ("/gemini/v1beta/models/m:generateContent", "gemini_generate"),
+        ("/openai/deployments/m/chat/completions", "openai_chat"),
+        ("/openai/deployments/m/completions", "openai_completions"),
+        ("/openai/deployments/m/embeddings", "openai_embeddings"),
         ("/", "root"),
+        ("/health", "readyz"),
+        ("/healthz", "readyz"),
         ("/livez", "livez"),
         ("/metrics", "metrics"),
     ],
@@ -39,7 +57,69 @@ def test_a_model_name_may_hold_slashes_and_escapes() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/v1/v1/models", "/v1/livez", "/v1", "/v2/models", "/v1/chat", "/v1/completions/x"]
+    ("path", "model"),
+    [
+        ("/openai/deployments/m/chat/completions", "m"),
+        ("/openai/deployments/vendor%2Fone/chat/completions", "vendor/one"),
+        ("/openai/deployments/vendor/one/embeddings", "vendor/one"),
+    ],
+)
+def test_a_deployment_is_the_model(path: str, model: str) -> None:
+    route = find_route(path)
+    assert route is not None
+    assert route.in_path.model == model
+    fields = read_fields(b'{"model":"another"}')
+    assert DIALECT_OF["openai_chat"].read_model(fields, route.in_path) == model
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1beta/models/models/x",
+        "/v1beta/models/x",
+        "/v1/models/models%2Fx",
+        "/v1beta/openai/models/models/x",
+    ],
+)
+def test_a_listed_name_behind_models_is_the_model(path: str) -> None:
+    route = find_route(path)
+    assert route is not None
+    assert (route.page, route.model) == ("model", "x")
+
+
+@pytest.mark.parametrize(
+    ("path", "dialect"),
+    [
+        ("/v1/models", None),
+        ("/nothing", None),
+        ("/v1beta/models", "gemini_generate"),
+        ("/v1beta/openai/models", "openai_chat"),
+        ("/openai/v1/models", "openai_chat"),
+        ("/anthropic/v1/models", "anthropic_messages"),
+        ("/v1/messages/nothing", "anthropic_messages"),
+        ("/gemini/v1/models", "gemini_generate"),
+    ],
+)
+def test_a_path_shows_its_dialect(path: str, dialect: str | None) -> None:
+    assert dialect_of_path(path) == dialect
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/v1/v1/models",
+        "/v1/livez",
+        "/v1/health",
+        "/v1",
+        "/openai",
+        "/anthropic/v1",
+        "/api/api/api/v1/models",
+        "/v2/models",
+        "/v1/chat",
+        "/v1/completions/x",
+        "/openai/deployments/m",
+        "/openai/deployments/m/images",
+    ],
 )
 def test_other_paths_are_unknown(path: str) -> None:
     assert find_route(path) is None
@@ -71,14 +151,54 @@ class Request:
         ({}, "alt=sse&key=sk-a"),
         ({"sec-websocket-protocol": "realtime, openai-insecure-api-key.sk-a"}, ""),
         ({"authorization": "Basic abc", "x-api-key": "sk-a"}, ""),
+        ({"authorization": "BEARER sk-a"}, ""),
+        ({"authorization": "Bearer\tsk-a"}, ""),
+        ({"authorization": "Bearer: sk-a"}, ""),
+        ({"authorization": "Bearer Bearer sk-a"}, ""),
+        ({"authorization": "Token sk-a"}, ""),
+        ({"authorization": 'Bearer "sk-a"'}, ""),
+        ({"authorization": '"Bearer sk-a"'}, ""),
+        ({"authorization": "Bearer 'sk-a' "}, ""),
+        ({"authorization": '"sk-a"'}, ""),
+        ({"x-api-key": "Bearer sk-a"}, ""),
+        ({"x-api-key": " 'sk-a' "}, ""),
+        ({"x-goog-api-key": '"sk-a"'}, ""),
+        ({"api-key": "bearer sk-a"}, ""),
+        ({"authorization": "Bearer undefined", "x-api-key": "sk-a"}, ""),
+        ({"authorization": "Bearer null", "x-goog-api-key": "sk-a"}, ""),
+        ({"authorization": "Bearer", "x-api-key": "sk-a"}, ""),
+        ({"authorization": "Bearer ", "x-api-key": "None", "api-key": "sk-a"}, ""),
+        ({"x-api-key": "undefined"}, "key=%22sk-a%22"),
     ],
 )
 def test_the_key_is_found_in_every_known_place(headers: dict[str, str], query: str) -> None:
     assert api_key_of(Request(headers, query)) == "sk-a"
 
 
+def test_of_two_keys_the_one_in_our_form_counts() -> None:
+    own = f"sk-{'a' * KEY_LENGTH}"
+    assert api_key_of(Request({"authorization": "Bearer dummy", "x-api-key": own})) == own
+    assert api_key_of(Request({"authorization": f"Bearer {own}", "x-api-key": "dummy"})) == own
+
+
+@pytest.mark.parametrize("header", ["authorization", "x-api-key"])
+def test_a_key_that_comes_twice_is_refused_as_a_key(header: str) -> None:
+    with pytest.raises(ApiError) as refusal:
+        api_key_of(Request({header: "Bearer sk-a, Bearer sk-b"}))
+    assert refusal.value.row.status == 401
+
+
 @pytest.mark.parametrize(
-    "headers", [{}, {"authorization": "Bearer "}, {"authorization": "Basic abc"}, {"x-api-key": " "}]
+    "headers",
+    [
+        {},
+        {"authorization": "Bearer "},
+        {"authorization": "Basic abc"},
+        {"x-api-key": " "},
+        {"authorization": "Bearer undefined"},
+        {"authorization": "Bearer Bearer"},
+        {"authorization": 'Bearer ""'},
+    ],
 )
 def test_no_key_is_said_to_be_none(headers: dict[str, str]) -> None:
     with pytest.raises(ApiError) as refusal:

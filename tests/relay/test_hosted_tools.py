@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from switchgear.catalog.calls import load_call_families, with_call_rates
 from switchgear.catalog.document import CatalogError
-from switchgear.catalog.estimate import reserve_nanos
+from switchgear.catalog.estimate import cost_bound
 from switchgear.catalog.price import Price, charge
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import RESERVE_HOSTED_CALLS
@@ -73,8 +73,7 @@ def test_a_tool_without_a_price_is_refused_by_name_unless_all_is_free() -> None:
 
 def test_what_is_reserved_covers_the_calls_offered() -> None:
     price = Price("m", PLAIN | {"search_calls": 10_000 * 10**9})
-    sizes = {"input_bytes": 1, "images": 0, "output_tokens_cap": 1, "output_tokens_max": 0, "choices": 1}
-    held = reserve_nanos(price, **sizes, ratio_ppm=2_000_000, calls={"search_calls": 3})
+    held = cost_bound(price, 1, choices=1, ratio_ppm=2_000_000, calls={"search_calls": 3}).nanos(1)
     cost = charge(price, Usage(1, output_text=1, search_calls=3), 2_000_000)
     assert cost.nanos == 60_000_000
     assert held >= cost.nanos

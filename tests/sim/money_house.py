@@ -15,7 +15,7 @@ from switchgear.kernel.errors import ApiError
 from switchgear.ledger.record import UsageRecord
 from switchgear.link.protocol import Acquire, Returned
 from switchgear.link.snapshot import Principal
-from switchgear.relay.funds import Funds
+from switchgear.relay.funds import Funds, Span
 from switchgear.store.db import Database
 from switchgear.store.ingest import cursor, ingest
 from tests.sim.ledger_parts import usage_record
@@ -145,12 +145,12 @@ class MoneyHouse:
         legs = ((who.wallet, 2 * hold), (who.budget, 2 * hold)) if who.budget else ((who.wallet, 2 * hold),)
         if not node.funds.hold(name, legs):
 
-            async def refine() -> int:
+            async def refine() -> Span:
                 await self.turns.some()
-                return hold
+                return Span(hold, hold)
 
             try:
-                await node.funds.hold_with_help(name, who, 2 * hold, refine)
+                await node.funds.hold_with_help(name, who, Span(2 * hold, 2 * hold), refine)
             except ApiError as refusal:
                 if refusal.row.name != "quota":
                     raise

@@ -100,6 +100,59 @@ def test_results_without_an_id_find_their_calls_by_name_and_order() -> None:
     )
 
 
+def test_results_with_ids_of_their_own_find_their_calls_by_name_and_order() -> None:
+    turns = paired(
+        (
+            said(call("", "f"), call("", "g"), call("", "f")),
+            user(result("f-1", "1", "f"), result("f-2", "2", "f"), result("g-1", "3", "g")),
+        )
+    )
+    assert turns[1] == user(
+        result("call_0", "1", "f"), result("call_1", "3", "g"), result("call_2", "2", "f")
+    )
+
+
+def test_results_of_no_known_name_take_the_open_calls_in_order() -> None:
+    turns = paired((said(call("", "f"), call("", "g")), user(result("x", "1", "other"), result("y", "2"))))
+    assert turns[1] == user(result("call_0", "1", "f"), result("call_1", "2", "g"))
+    turns = paired((said(call("1", "f"), call("2", "g")), user(result("", "b", "other"), result("1", "a"))))
+    assert turns[1] == user(result("1", "a", "f"), result("2", "b", "g"))
+
+
+def test_two_ids_that_differ_are_two_calls_unless_the_name_says_otherwise() -> None:
+    turns = paired((said(call("1")), user(result("x", "b"))))
+    assert turns[1] == user(ToolResult("1", (Text(NO_RESULT),), name="f", is_error=True), Text("b"))
+    turns = paired((said(call("1")), user(result("x", "b", "f"))))
+    assert turns[1] == user(result("1", "b", "f"))
+
+
+def test_a_good_id_goes_before_a_guess() -> None:
+    turns = paired((said(call("1"), call("2")), user(result("", "b"), result("1", "a"))))
+    assert turns[1] == user(result("1", "a", "f"), result("2", "b", "f"))
+
+
+def test_a_result_that_names_a_call_of_another_turn_is_not_guessed_at() -> None:
+    turns = paired((said(call("1")), user(result("1", "a")), said(call("2")), user(result("1", "b"))))
+    assert turns[3] == user(ToolResult("2", (Text(NO_RESULT),), name="f", is_error=True), Text("b"))
+
+
+def test_a_result_that_comes_late_goes_up_to_its_call() -> None:
+    turns = paired(
+        (
+            said(call("1"), call("2")),
+            user(result("2", "b"), Text("and?")),
+            said(Text("still running")),
+            user(result("1", "a"), Text("done")),
+        )
+    )
+    assert turns == (
+        said(call("1"), call("2")),
+        user(result("1", "a", "f"), result("2", "b", "f"), Text("and?")),
+        said(Text("still running")),
+        user(Text("done")),
+    )
+
+
 def test_ids_that_each_answer_counts_anew_are_paired_within_their_answer() -> None:
     turns = (said(call("0")), user(result("0", "a")), said(call("0")), user(result("0", "b")))
     assert [turn.parts[0] for turn in paired(turns)[1::2]] == [

@@ -15,6 +15,7 @@ from switchgear.wire.thinking import (
     budget_of,
     effort_of,
     fit_effort,
+    is_lost,
 )
 
 FACTS = ModelFacts()
@@ -29,6 +30,7 @@ FACTS = ModelFacts()
         (Thinking(effort="xhigh", budget_tokens=1024), "xhigh"),
         (Thinking(budget_tokens=0), "none"),
         (Thinking(budget_tokens=128), "none"),
+        (Thinking(budget_tokens=128, show=True), "minimal"),
         (Thinking(budget_tokens=1024), "minimal"),
         (Thinking(budget_tokens=2048), "low"),
         (Thinking(budget_tokens=10_000), "medium"),
@@ -76,6 +78,10 @@ def test_an_effort_survives_the_way_through_a_budget_of_claude(effort: Effort) -
     ("effort", "efforts", "fitted"),
     [
         ("medium", (), "medium"),
+        ("minimal", (), "low"),
+        ("xhigh", (), "high"),
+        ("max", (), "high"),
+        ("none", (), "none"),
         ("minimal", ("low", "medium", "high"), "low"),
         ("xhigh", ("low", "medium", "high"), "high"),
         ("xhigh", ("low", "high", "max"), "max"),
@@ -87,6 +93,26 @@ def test_an_effort_survives_the_way_through_a_budget_of_claude(effort: Effort) -
 )
 def test_fit_effort(effort: Effort, efforts: tuple[str, ...], fitted: Effort) -> None:
     assert fit_effort(effort, efforts) == fitted
+
+
+@pytest.mark.parametrize(
+    ("effort", "facts", "lost"),
+    [
+        (None, FACTS, False),
+        ("high", FACTS, False),
+        ("none", FACTS, True),
+        ("none", ModelFacts(thinking="none"), False),
+        ("low", ModelFacts(thinking="none"), True),
+        ("low", ModelFacts(thinking="always"), False),
+        ("none", ModelFacts(thinking="always"), True),
+        ("none", ModelFacts(thinking="effort", efforts=("none", "low")), False),
+        ("none", ModelFacts(thinking="effort", thinking_off=False, efforts=("low",)), True),
+        ("none", ModelFacts(thinking="type"), False),
+        ("none", ModelFacts(thinking="budget", thinking_off=False), True),
+    ],
+)
+def test_what_can_t_be_told_is_lost(effort: Effort | None, facts: ModelFacts, lost: bool) -> None:
+    assert is_lost(None if effort is None else Thinking(effort), facts) == lost
 
 
 @given(st.sampled_from(EFFORTS), st.sets(st.sampled_from(EFFORTS), min_size=1))

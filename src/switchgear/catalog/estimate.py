@@ -1,94 +1,76 @@
-"""What a call may cost at most, told before it is sent, so that its wallet can be held for it."""
+"""What a call may cost at most, said before it is sent, so that its wallet can be held for it."""
 
 from collections.abc import Mapping
 
-from switchgear.catalog.price import Price, nanos_of, rate_of
-from switchgear.kernel.limits import RESERVE_IMAGE_TOKENS, RESERVE_OUTPUT_TOKENS
+import msgspec
+
+from switchgear.catalog.price import RATE_SCALE, Price, nanos_of, rate_of
 
 _NO_CALLS: Mapping[str, int] = {}
 
 
-def reserve_nanos(
-    price: Price,
-    *,
-    input_bytes: int,
-    images: int,
-    output_tokens_cap: int | None,
-    output_tokens_max: int,
-    choices: int,
-    ratio_ppm: int,
-    context_tokens: int = 0,
-    audio: bool = False,
-    calls: Mapping[str, int] = _NO_CALLS,
-    reserve_output_tokens: int = RESERVE_OUTPUT_TOKENS,
-) -> int:
-    """Upper bound in nanos from what a peek knows; about 2 µs.
+class CostBound(msgspec.Struct, frozen=True, gc=False):
+    """An upper bound of a call's price by the length of its answer."""
 
-    A token of byte-pair vocabularies covers at least one byte, so a body never holds more tokens than
-    bytes; pictures behind a URL add a constant each. ``output_tokens_cap`` is the client's own cap, None if
-    it names none: then the reserve figure stands in, and what a longer reply costs beyond it is the excess
-    that a wallet may go under. ``output_tokens_max`` and ``context_tokens`` are the model's, 0 = unknown.
-    ``audio``: sound goes in or comes out. ``calls``: of tools that the upstream runs, by unit; more than
-    these are the excess as well. Cache writes may be dearer than plain input and are left out:
-    they need markers that no peek reads.
-    """
-    return refined_nanos(
-        price,
-        input_bytes + images * RESERVE_IMAGE_TOKENS,
-        output_tokens_cap=output_tokens_cap,
-        output_tokens_max=output_tokens_max,
-        choices=choices,
-        ratio_ppm=ratio_ppm,
-        context_tokens=context_tokens,
-        images=images > 0,
-        audio=audio,
-        calls=calls,
-        reserve_output_tokens=reserve_output_tokens,
-    )
+    lines: tuple[tuple[int, int], ...]
+    """(what is due before the first token, what each token of every choice adds) as Σ count × rate: one for
+    each tier that the input may reach. The dearest counts."""
+    ratio_ppm: int
+
+    def nanos(self, output_tokens: int) -> int:
+        """The price with at most so many tokens in each choice."""
+        return nanos_of(max(start + output_tokens * rate for start, rate in self.lines), self.ratio_ppm)
+
+    def output_tokens(self, nanos: int) -> int | None:
+        """The most tokens in each choice that the amount covers; 0 also where it does not cover the input,
+        None where output costs nothing."""
+        if not self.ratio_ppm or not any(rate for _, rate in self.lines):
+            return None
+        room = nanos * RATE_SCALE // self.ratio_ppm
+        return max(0, min((room - start) // rate for start, rate in self.lines if rate))
 
 
-def refined_nanos(
+def cost_bound(
     price: Price,
     input_tokens: int,
     *,
-    output_tokens_cap: int | None,
-    output_tokens_max: int,
     choices: int,
     ratio_ppm: int,
     context_tokens: int = 0,
     images: bool = False,
     audio: bool = False,
     calls: Mapping[str, int] = _NO_CALLS,
-    reserve_output_tokens: int = RESERVE_OUTPUT_TOKENS,
-) -> int:
-    """The same bound from a counted input, for calls whose cheap bound does not fit into the wallet."""
+) -> CostBound:
+    """The bound for an input of at most so many tokens; about 2 µs.
+
+    A token of byte-pair vocabularies covers at least one byte, so the size of a body is a bound of its
+    tokens. ``context_tokens`` is the model's, 0 = unknown. ``images`` and ``audio``: there may be some, in
+    or out. ``calls``: of tools that the upstream runs, by unit; more than these are beyond the bound. Cache
+    writes may be dearer than plain input and are left out: they need markers that no peek reads.
+    """
     if context_tokens and input_tokens > context_tokens:
         input_tokens = context_tokens
-    output_tokens = reserve_output_tokens if output_tokens_cap is None else output_tokens_cap
-    if output_tokens_max and output_tokens > output_tokens_max:
-        output_tokens = output_tokens_max
-    output_tokens *= choices
+    hosted = sum(count * (rate_of(price.rates, unit) or 0) for unit, count in calls.items()) if calls else 0
     base = price.rates
-    total = _dearest(base, base, input_tokens, output_tokens, images, audio)
+    lines: tuple[tuple[int, int], ...] = (_line(base, base, input_tokens, choices, images, audio, hosted),)
     for tier in price.tiers:
         if input_tokens <= tier.above_input_tokens:
             break
         # A tier is not always dearer than the one below it, and the bound on the input may be high.
-        total = max(total, _dearest(tier.rates, base, input_tokens, output_tokens, images, audio))
-    for unit, count in calls.items():
-        total += count * (rate_of(base, unit) or 0)
-    return nanos_of(total, ratio_ppm)
+        lines += (_line(tier.rates, base, input_tokens, choices, images, audio, hosted),)
+    return CostBound(lines, ratio_ppm)
 
 
-def _dearest(
+def _line(
     rates: dict[str, int],
     base: dict[str, int],
     input_tokens: int,
-    output_tokens: int,
+    choices: int,
     images: bool,
     audio: bool,
-) -> int:
-    """Σ count × rate with each side at the dearest class that can occur; ``base`` fills gaps."""
+    hosted: int,
+) -> tuple[int, int]:
+    """Each side at the dearest class that can occur; ``base`` fills gaps."""
     own, inherited = rates.get, base.get
     input_rate = own("input_uncached", inherited("input_uncached", 0))
     output_rate = own("output_text", inherited("output_text", 0))
@@ -104,4 +86,4 @@ def _dearest(
     if audio:
         input_rate = max(input_rate, own("audio_in", inherited("audio_in", 0)))
         output_rate = max(output_rate, own("audio_out", inherited("audio_out", 0)))
-    return input_tokens * input_rate + output_tokens * output_rate
+    return input_tokens * input_rate + hosted, choices * output_rate

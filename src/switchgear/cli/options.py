@@ -24,3 +24,9 @@ def new_app(help_text: str = "") -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
+
+
+def example(*lines: str) -> str:
+    """What stands at the end of a command's help: lines to copy."""
+    title = "Example:" if len(lines) == 1 else "Examples:"
+    return "\n".join(["\b", title, *(f"  {line}" for line in lines)])

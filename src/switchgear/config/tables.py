@@ -1,5 +1,7 @@
 """Every table and key that a configuration file may hold: one list for the reader and the reference."""
 
+from typing import get_args
+
 import msgspec
 
 from switchgear.catalog.schema import UNIT_OF_KEY
@@ -20,6 +22,7 @@ from switchgear.kernel.limits import (
     WEIGHT_MAX,
     WORKERS_MAX,
 )
+from switchgear.kernel.log import LogFormat
 from switchgear.kernel.usage import CALL_UNITS, PARENT_UNIT
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -83,6 +86,13 @@ SERVER = Table(
             read.one_of(*LOG_LEVELS),
             f"One of {', '.join(LOG_LEVELS)}; from `warning` up the lines of requests are left out too.",
             "info",
+        ),
+        Field(
+            "log_format",
+            "string",
+            read.one_of(*get_args(LogFormat)),
+            "`text` for people, `json` for programs; `auto`: text on a terminal, else JSON.",
+            "auto",
         ),
         Field(
             "drain_s",

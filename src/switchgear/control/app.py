@@ -29,11 +29,10 @@ from switchgear.kernel.kept import Kept
 from switchgear.kernel.limits import (
     CLIENT_GONE_READ_S,
     CONFIG_POLL_INTERVAL_S,
+    CONTROLLER_LOOK_INTERVAL_S,
+    CONTROLLER_RETRY_S,
     DRIFT_INTERVAL_S,
     DRIFT_REST_FACTOR,
-    EPOCH_RETRY_S,
-    GAUGE_INTERVAL_S,
-    INGEST_POLL_INTERVAL_S,
     RESPONSE_SWEEP_INTERVAL_S,
     RESPONSES_RETENTION_DAYS,
     THOUGHTS_BYTES_MAX,
@@ -125,6 +124,8 @@ class Controller:
         self._worker_left = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._lags: dict[str, int] = {}
+        self._drift_stamp: object = None
+        """Of the database when its balances were last added up."""
         self.workers.on_catch_up(self._ingest_all)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -134,10 +135,9 @@ class Controller:
             await self._configuration.load()
             await self.server.start(self._home.link_address())
             log.info("the controller listens", extra={"version": self._configuration.snapshot.version})
-            self._spawn(self._repeat(self._ingest_all, INGEST_POLL_INTERVAL_S, self._journal_grew))
-            self._spawn(self._repeat(self._bury_dead, EPOCH_RETRY_S, self._worker_left))
+            self._spawn(self._repeat(self._ingest_all, CONTROLLER_LOOK_INTERVAL_S, self._journal_grew))
+            self._spawn(self._repeat(self._bury_dead, CONTROLLER_LOOK_INTERVAL_S, self._worker_left))
             self._spawn(self._repeat(self._watch_configuration, CONFIG_POLL_INTERVAL_S))
-            self._spawn(self._repeat(self._set_gauges, GAUGE_INTERVAL_S))
             self._spawn(self._repeat(self._set_drift, DRIFT_INTERVAL_S))
             self._spawn(self._repeat(self._responses.sweep, RESPONSE_SWEEP_INTERVAL_S))
             await stop.wait()
@@ -151,7 +151,7 @@ class Controller:
         await self.server.close()
         await self._book_the_rest()
         await self._local_model.close()
-        self._counter.close()
+        await self._counter.close()
         self._store.close()
         log.info("the controller has stopped")
 
@@ -266,6 +266,7 @@ class Controller:
         if isinstance(body, FindThoughts):
             return self._find_thoughts(body)
         if isinstance(body, MetricsPage):
+            await self._set_gauges()
             return Text(self.metrics.page())
         if isinstance(body, CheckAdmin):
             known = await self._store.read(partial(check_admin, name=body.name, password=body.password))
@@ -300,11 +301,12 @@ class Controller:
                 self.metrics.count("ingest_records_total", records)
                 self._leases.wake()
 
-    async def _bury_dead(self) -> None:
+    async def _bury_dead(self) -> bool:
         for epoch in await self._recovery.sweep(frozenset(self.workers)):
             self._lags.pop(epoch, None)
             self.metrics.bury(epoch)
             self._leases.wake()
+        return self._recovery.unfinished
 
     async def _watch_configuration(self) -> None:
         if await self._configuration.is_stale():
@@ -322,26 +324,32 @@ class Controller:
         self.metrics.set("ingest_lag_bytes", sum(self._lags.values()))
 
     async def _set_drift(self) -> None:
+        stamp = self._store.stamp()
+        if stamp == self._drift_stamp:
+            return
         began_ns = self._clock.monotonic_ns()
         self.metrics.set("ledger_drift_nanos", await self._store.read(drift))
+        self._drift_stamp = stamp
         await asyncio.sleep((self._clock.monotonic_ns() - began_ns) * DRIFT_REST_FACTOR / 1e9)
 
     async def _repeat(
-        self, work: Callable[[], Awaitable[None]], interval_s: float, sooner: asyncio.Event | None = None
+        self, work: Callable[[], Awaitable[object]], interval_s: float, sooner: asyncio.Event | None = None
     ) -> None:
-        """Again and again: each ``interval_s``, or at once when ``sooner`` is set. A fault is logged."""
+        """Again and again: each ``interval_s``, at once when ``sooner`` is set, and soon after a fault, which
+        is logged, or when ``work`` says True because it left something."""
         wake = sooner or asyncio.Event()
         while True:
             wake.clear()
+            unfinished = True
             try:
-                await work()
+                unfinished = await work() is True
             except StoreError as fault:
                 log.error("the database is away", extra={"work": work.__name__, "reason": str(fault)})
             except Exception:
                 log.exception("a fault of the controller", extra={"work": work.__name__})
             # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the event.
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(interval_s):
+                async with asyncio.timeout(min(interval_s, CONTROLLER_RETRY_S) if unfinished else interval_s):
                     await wake.wait()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -53,6 +53,8 @@ class Configuration:
         self._turn = asyncio.Lock()
         self._snapshot: Snapshot | None = None
         self._failed_version: int | None = None
+        self._stamp: object = None
+        """Of the database when its version was last looked at."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -84,7 +86,11 @@ class Configuration:
 
     async def is_stale(self) -> bool:
         """Whether the database has a version that was neither compiled nor refused. Raises StoreError."""
+        stamp = self._store.stamp()
+        if stamp == self._stamp:
+            return False
         version = await self._store.read(config_version)
+        self._stamp = stamp
         return version not in (self.snapshot.version, self._failed_version)
 
     async def refresh(self) -> Refreshed | Failed:

@@ -159,15 +159,24 @@ class Leases:
         """Grants a comfortable size where there is enough, and nothing of what a waiting call lacks."""
         lacking = {queue.lacking for queue in self._queues.values()}
 
-        def grant(connection: Connection) -> tuple[LeaseTotals, ...]:
-            for account, missing in needs:
-                if account not in lacking:
-                    plan = plan_grant(balance(connection, account), missing, (), self._sharers(), wait=False)
-                    if plan.grant_nanos:
-                        grant_lease(connection, account, epoch, plan.grant_nanos, self._clock.now_ms())
-            return _totals(connection, epoch, needs)
+        def grant(connection: Connection) -> Acquired:
+            unleased = [
+                0 if account in lacking else self._grant_comfortably(connection, epoch, account, missing)
+                for account, missing in needs
+            ]
+            return Acquired(_totals(connection, epoch, needs), True, unleased=min(unleased, default=0))
 
-        return Acquired(await self._store.write(grant), True)
+        return await self._store.write(grant)
+
+    def _grant_comfortably(self, connection: Connection, epoch: str, account: str, missing: int) -> int:
+        """Returns what the account has left beside its leases."""
+        unleased = max(0, balance(connection, account))
+        if not missing:
+            return unleased
+        plan = plan_grant(unleased, missing, (), self._sharers(), wait=False)
+        if plan.grant_nanos:
+            grant_lease(connection, account, epoch, plan.grant_nanos, self._clock.now_ms())
+        return unleased - plan.grant_nanos
 
     async def _wait_for(self, epoch: str, needs: Needs, deadline_ns: int) -> Attempt:
         """The look that granted, else the last one."""

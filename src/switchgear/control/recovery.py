@@ -33,13 +33,18 @@ class Recovery:
         self._store = store
         self._ingest = ingest
         self._clock = clock
+        self.unfinished = False
+        """Whether the last sweep left an epoch that is neither connected nor buried: its worker still dies,
+        or it has only begun."""
 
     async def sweep(self, connected: frozenset[str]) -> list[str]:
         """Buries each epoch that is not connected and whose worker is dead; says which. Raises StoreError."""
         live = [row.id for row in await self._store.read(live_epochs)]
         others = [epoch for epoch in self._folders() if epoch not in live]
         ended = live + [epoch for epoch in others if self._is_old(epoch) or await self._is_buried(epoch)]
-        return [epoch for epoch in ended if epoch not in connected and await self.bury(epoch)]
+        buried = [epoch for epoch in ended if epoch not in connected and await self.bury(epoch)]
+        self.unfinished = bool({*live, *others} - connected - set(buried))
+        return buried
 
     async def bury(self, epoch: str) -> bool:
         """False while its worker lives. Raises StoreError; then the rest is done another time."""

@@ -34,6 +34,10 @@ class StoreThreads:
         """``fn`` on the writer thread, making transactions of its own; it must be short."""
         return await self._run(self._writer, lambda: fn(self._database))
 
+    def stamp(self) -> object:
+        """Differs from an earlier one if anybody has changed the database since."""
+        return self._database.stamp()
+
     def close(self) -> None:
         """Ends the threads after what they do now."""
         self._writer.shutdown(wait=True, cancel_futures=True)

@@ -6,6 +6,7 @@ The reader of the file makes these; the store applies them by name. Nothing here
 import msgspec
 
 from switchgear.kernel.limits import CLIENT_GONE_READ_S, DRAIN_S, RESPONSES_RETENTION_DAYS
+from switchgear.kernel.log import LogFormat
 from switchgear.kernel.money import PPM
 
 DEFAULT_GROUP = "default"
@@ -21,6 +22,8 @@ class ServerConfig(msgspec.Struct, frozen=True):
     """CIDR of proxies whose ``x-forwarded-for`` is believed."""
     log_level: str = "info"
     """``debug``, ``info``, ``warning`` or ``error``."""
+    log_format: LogFormat = "auto"
+    """``text``, ``json``, or ``auto``: text on a terminal, else JSON."""
     drain_s: float = DRAIN_S
     """How long running calls get to finish after SIGTERM."""
     responses_retention_days: int = RESPONSES_RETENTION_DAYS

@@ -72,6 +72,8 @@ class ModelFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     """Refuses presence and frequency penalties."""
     no_stop: bool = False
     """Refuses stop sequences."""
+    stops_max: int = 0
+    """Stop sequences that it takes; 0 = as many as its dialect's maker."""
     no_parallel: bool = False
     """Refuses ``parallel_tool_calls``."""
     no_max_tokens: bool = False

@@ -19,6 +19,7 @@ class Home:
         self.secrets = path / "secrets"
         self.master_key = self.secrets / "master.key"
         self.pepper = self.secrets / "pepper.key"
+        self.unshown = self.secrets / "unshown"
         self.link_socket = self.run / "link.sock"
         self.rates = self.run / "rates.bin"
         self.lock = self.run / "lock"

@@ -115,10 +115,21 @@ HOLD_WAIT_S = 3.0
 for quick ones on a busy machine, short of the link's own deadline."""
 HOLD_WAIT_MS = int(HOLD_WAIT_S * 1000)
 HOLD_WAITERS_MAX = 1024
+HOLD_SHARE = 8
+"""A call that names no cap of its own holds at most this part of what is available."""
 RESERVE_OUTPUT_TOKENS = 4096
-"""Held for the output of a call that names no cap of its own."""
+"""Held at least for the output of such a call: with less its answer is of no use."""
+RESERVE_OUTPUT_TOKENS_UNKNOWN = 131_072
+"""Held at most for the output of such a call, where nobody knows the model's own maximum."""
+HOLD_STEP_TOKENS = 4096
+"""Of output, by which the hold of a stream grows when it writes more than was held."""
+HOLD_AHEAD_TOKENS = 512
+"""Such a step is taken so long before it is needed."""
 RESERVE_IMAGE_TOKENS = 5_000
 """Held for a picture behind a URL; the dearest tilings of large models stay under it."""
+RESERVE_FILE_TOKENS = 258_000
+"""Held for a document, sound or film behind a URL or an id: a thousand pages, or a quarter of an hour of
+film."""
 
 # Store.
 STORE_BUSY_TIMEOUT_MS = 5_000
@@ -257,22 +268,27 @@ LOCAL_CRASH_WINDOW_S = 60.0
 
 # Token counts in the controller.
 COUNT_TEXT_CHARS_MAX = 256 * KIB
-"""Counted in about 5 ms, during which no other Python thread runs."""
+"""Counted in about 5 ms."""
 COUNT_WAITING_MAX = 256
+COUNT_ANSWER_TIMEOUT_S = 5.0
+"""For the process that counts, its start and the loading of a vocabulary included."""
+COUNT_PROCESS_IDLE_S = 60.0
+"""After so long without a question it ends, and its 90 MiB are free again."""
 
 # The controller.
 METRIC_SERIES_MAX = 4096
 """Of one kind, of one worker."""
 STORE_TASKS_MAX = 4096
 """Waiting for the controller's writer thread; beyond it a worker is told to come again."""
-CONFIG_POLL_INTERVAL_S = 0.25
+CONFIG_POLL_INTERVAL_S = 0.5
 SNAPSHOT_PUSH_TIMEOUT_S = 2.0
-INGEST_POLL_INTERVAL_S = 0.1
+CONTROLLER_LOOK_INTERVAL_S = 10.0
+"""Journals, and epochs of the dead, are looked at for no reason so often; else when there is one."""
+CONTROLLER_RETRY_S = 0.25
+"""After a fault, or while a worker still dies."""
 DRIFT_INTERVAL_S = 30.0
 DRIFT_REST_FACTOR = 20
 """Beyond the interval, the look at all transfers rests for so many times as long as it took."""
-GAUGE_INTERVAL_S = 1.0
-EPOCH_RETRY_S = 0.5
 QUARANTINE_FILES_MAX = 16
 STORE_READERS = 3
 INGEST_READ_BYTES = 1 * MIB
@@ -312,6 +328,8 @@ FETCHES_AT_ONCE = 4
 """Of one call."""
 FETCHES_RUNNING_MAX = 32
 """Of one worker; further ones wait, and the wait counts towards their time."""
+FETCHES_PER_KEY_MAX = 8
+"""Of one API key in a worker, likewise: no key takes the places of all others."""
 FETCH_TIMEOUT_S = 20.0
 """One file, redirects included."""
 FETCH_ALL_TIMEOUT_S = 40.0
@@ -339,10 +357,6 @@ SCHEMA_BYTES_MAX = 512 * KIB
 """Of such a schema, as it came and as it goes."""
 SCHEMA_NOTE_CHARS_MAX = 200
 """Of one constraint that is told in the description, as the target has no field for it."""
-STOPS_MAX = 16
-"""Stop sequences of one call, where the relay itself looks for them."""
-STOP_CHARS_MAX = 256
-"""One of them."""
 GEMINI_MODELS_PAGE_DEFAULT = 50
 """Models of one page of a list, as Google has it."""
 GEMINI_MODELS_PAGE_MAX = 1000

@@ -1,18 +1,20 @@
-"""Log lines: one JSON object a line on stderr, with ids and numbers, never bodies or secrets."""
+"""Log lines on stderr, with ids and numbers, never bodies or secrets: JSON objects for programs, or readable
+lines for people at a terminal."""
 
 import logging
 import os
 import sys
 import traceback
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-LEVEL_VARIABLE = "SWITCHGEAR_SERVER_LOG_LEVEL"
-"""Where a process finds the level that its parent was started with, in small letters."""
+LogFormat = Literal["auto", "text", "json"]
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_COLOURS = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critical": "31"}
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
 
@@ -33,19 +35,66 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line.update((name, value) for name, value in vars(record).items() if name not in _STANDARD)
+        line.update(_extras(record))
         if record.exc_info and record.exc_info[0] is not None:
             line["trace"] = "".join(traceback.format_exception(*record.exc_info)).rstrip()
         return _encoder.encode(line).decode()
 
 
-def set_up_logging(role: str) -> None:
-    """Sends every logger's lines of this process to stderr, from the level of ``LEVEL_VARIABLE`` up; ``role``
-    says which process wrote them."""
+class TextFormatter(logging.Formatter):
+    """The same as ``18:12:24 warning worker: text  epoch=…``, in local time; a trace follows on its own
+    lines."""
+
+    def __init__(self, role: str, *, colour: bool) -> None:
+        super().__init__()
+        self._role = role
+        self._colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        level = record.levelname.lower()
+        extras = "".join(f"  {name}={one_line(value)}" for name, value in _extras(record))
+        shown = painted(level, _COLOURS.get(level, "0")) if self._colour else level
+        line = f"{clock_text(record.created)} {shown} {self._role}: {one_line(record.getMessage())}{extras}"
+        if record.exc_info and record.exc_info[0] is not None:
+            line += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
+        return line
+
+
+def set_up_logging(role: str, level: str = "info", form: LogFormat = "auto") -> None:
+    """Sends every logger's lines of this process to stderr, from a level up; ``role`` names the process.
+    ``auto`` means text on a terminal, else JSON."""
     output = logging.StreamHandler(sys.stderr)
-    output.setFormatter(JsonFormatter(role))
+    text = is_for_people(form)
+    output.setFormatter(TextFormatter(role, colour=has_colour()) if text else JsonFormatter(role))
     root = logging.getLogger()
     root.handlers[:] = [output]
-    root.setLevel(
-        logging.getLevelNamesMapping().get(os.environ.get(LEVEL_VARIABLE, "").upper(), logging.INFO)
-    )
+    root.setLevel(logging.getLevelNamesMapping().get(level.upper(), logging.INFO))
+
+
+def is_for_people(form: LogFormat) -> bool:
+    """Whether lines are text rather than JSON."""
+    return form == "text" or (form == "auto" and sys.stderr.isatty())
+
+
+def has_colour() -> bool:
+    """Whether stderr is a terminal on which colour is welcome (https://no-color.org)."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def painted(text: str, code: str) -> str:
+    """``text`` in an ANSI colour, such as 32 for green."""
+    return f"\x1b[{code}m{text}\x1b[0m"
+
+
+def clock_text(at_s: float) -> str:
+    """Unix seconds as the local time of day."""
+    return datetime.fromtimestamp(at_s).astimezone().strftime("%H:%M:%S")
+
+
+def _extras(record: logging.LogRecord) -> Iterable[tuple[str, Any]]:
+    return ((name, value) for name, value in vars(record).items() if name not in _STANDARD)
+
+
+def one_line(value: object) -> str:
+    """Without characters that would begin a line of their own, or steer the terminal."""
+    return "".join(character if character.isprintable() else " " for character in str(value))

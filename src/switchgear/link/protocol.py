@@ -52,7 +52,7 @@ class Acquire(msgspec.Struct, frozen=True, tag="acquire"):
     """
 
     needs: tuple[tuple[str, int], ...]
-    """(account, nanos missing)."""
+    """(account, nanos missing). With 0 missing a refill grants nothing, and only looks."""
     wait: bool
     wait_ms: int = HOLD_WAIT_MS
     """How long a waiting call still has; 0: one look, with a recall before it if that may help."""
@@ -250,6 +250,9 @@ class Acquired(msgspec.Struct, frozen=True, tag="acquired"):
     """The account that does not cover it."""
     available: int = 0
     """Nanos that ``short`` could still give, for the refusal's text: unleased plus free in all leases."""
+    unleased: int = 0
+    """After a refill: the least that any of the asked accounts has beside its leases; 0 while a call waits
+    for one of them."""
 
 
 class TokenCount(msgspec.Struct, frozen=True, tag="token_count"):

@@ -6,9 +6,10 @@ bounded; errors are fit for the client.
 """
 
 import asyncio
+import contextlib
 import re
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Literal
 
 import msgspec
@@ -25,6 +26,7 @@ from switchgear.kernel.limits import (
     FETCH_TOTAL_BYTES_MAX,
     FETCHES_AT_ONCE,
     FETCHES_MAX,
+    FETCHES_PER_KEY_MAX,
     FETCHES_RUNNING_MAX,
 )
 from switchgear.net.fetch_url import check_fetch_url, redirect_target, shown
@@ -86,6 +88,28 @@ class _Allowance:
         self.left = total
 
 
+class _Places:
+    """Who may fetch now: so many at once for each sharer, and so many in all."""
+
+    def __init__(self, each: int, in_all: int) -> None:
+        self._each = each
+        self._in_all = asyncio.Semaphore(in_all)
+        self._sharers: dict[str, tuple[asyncio.Semaphore, int]] = {}
+        """Sharer → its places, and how many of its fetches have or want one."""
+
+    @contextlib.asynccontextmanager
+    async def taken(self, sharer: str) -> AsyncIterator[None]:
+        own, wanting = self._sharers.get(sharer) or (asyncio.Semaphore(self._each), 0)
+        self._sharers[sharer] = own, wanting + 1
+        try:
+            async with own, self._in_all:
+                yield
+        finally:
+            own, wanting = self._sharers.pop(sharer)
+            if wanting > 1:
+                self._sharers[sharer] = own, wanting - 1
+
+
 class Fetcher:
     """Fetches files for a worker; belongs to the event loop that first uses it.
 
@@ -104,10 +128,13 @@ class Fetcher:
         self._transport = LeanTransport(
             ssl_context, idle_connections_per_origin_max=0, resolve=self._resolver
         )
-        self._running = asyncio.Semaphore(FETCHES_RUNNING_MAX)
+        self._places = _Places(FETCHES_PER_KEY_MAX, FETCHES_RUNNING_MAX)
 
-    async def __call__(self, urls: Sequence[str]) -> dict[str, Fetched]:
-        """Every file by the URL that names it. FetchError for the first that fails; the others are let go."""
+    async def __call__(self, urls: Sequence[str], sharer: str = "") -> dict[str, Fetched]:
+        """Every file by the URL that names it. FetchError for the first that fails; the others are let go.
+
+        ``sharer``: whose places they take.
+        """
         named = list(dict.fromkeys(urls))
         if len(named) > self._limits.files_max:
             why = f"a request may name {self._limits.files_max} files and this one names {len(named)}"
@@ -117,7 +144,7 @@ class Fetcher:
 
         async def fetch_one(url: str) -> Fetched:
             async with at_once:
-                return await self._fetch(url, allowance)
+                return await self._fetch(url, allowance, sharer)
 
         try:
             async with asyncio.timeout(self._limits.total_timeout_s), asyncio.TaskGroup() as group:
@@ -130,16 +157,16 @@ class Fetcher:
 
     async def fetch(self, url: str) -> Fetched:
         """One file. Raises FetchError."""
-        return await self._fetch(url, _Allowance(self._limits.total_bytes_max))
+        return await self._fetch(url, _Allowance(self._limits.total_bytes_max), "")
 
     async def close(self) -> None:
         """Cuts what is running."""
         await self._transport.close()
         self._resolver.close()
 
-    async def _fetch(self, url: str, allowance: _Allowance) -> Fetched:
+    async def _fetch(self, url: str, allowance: _Allowance, sharer: str) -> Fetched:
         try:
-            async with asyncio.timeout(self._limits.timeout_s), self._running:
+            async with asyncio.timeout(self._limits.timeout_s), self._places.taken(sharer):
                 return await self._follow(url, allowance)
         except TimeoutError:
             raise FetchError("timeout", shown(url), "it took too long") from None

@@ -1,11 +1,9 @@
-"""Who calls, whether they may, and what is set aside for it: everything that can refuse a call before an
-upstream is asked."""
+"""Who calls, and whether they may: everything that can refuse a call before money is held."""
 
 from collections.abc import Mapping
 
 import msgspec
 
-from switchgear.catalog.estimate import refined_nanos, reserve_nanos
 from switchgear.catalog.price import Price, unpriced_calls
 from switchgear.kernel.clock import Clock
 from switchgear.kernel.errors import (
@@ -20,19 +18,14 @@ from switchgear.kernel.errors import (
     ApiError,
     ErrorRow,
 )
-from switchgear.kernel.limits import RESERVE_IMAGE_TOKENS
-from switchgear.kernel.money import Nanos
 from switchgear.link.snapshot import ModelView, Principal, Snapshot
 from switchgear.relay.addresses import Network, client_address
 from switchgear.relay.credentials import api_key_of
 from switchgear.relay.directory import Directory, KnownKey, check_key
-from switchgear.relay.funds import Funds, legs_of
 from switchgear.relay.http import Inbound
 from switchgear.relay.limiter import RateTable, State
-from switchgear.relay.meter import Count, count_or_guess
 from switchgear.relay.replies import limit_headers
 from switchgear.wire.call import Call
-from switchgear.wire.dialect import Dialect
 
 
 class Caller(msgspec.Struct, frozen=True, gc=False):
@@ -156,47 +149,3 @@ _LIMITS: dict[str, tuple[ErrorRow, str]] = {
     "tokens": (RATE_TOKENS, "tokens per minute"),
     "calls": (CONCURRENCY, "calls at the same time"),
 }
-
-
-async def reserve(
-    funds: Funds,
-    reservation: str,
-    caller: Caller,
-    call: Call,
-    dialect: Dialect,
-    terms: Terms,
-    count: Count,
-    calls: Mapping[str, int],
-) -> Nanos:
-    """Holds an upper estimate of the price on the wallet and the key's budget, with so many ``calls`` of
-    hosted tools by unit. Raises ApiError ``quota``."""
-    model, cap = terms.model, call.output_tokens_cap or None
-    bound = reserve_nanos(
-        terms.price,
-        input_bytes=call.input_bytes,
-        images=call.images,
-        output_tokens_cap=cap,
-        output_tokens_max=model.output_tokens_max,
-        choices=call.choices,
-        ratio_ppm=terms.ratio_ppm,
-        context_tokens=model.context_tokens,
-        calls=calls,
-    )
-    if funds.hold(reservation, legs_of(caller.principal, bound)):
-        return bound
-
-    async def refine() -> Nanos:
-        text_tokens = await count_or_guess(count, dialect.input_text(call), call.model)
-        return refined_nanos(
-            terms.price,
-            text_tokens + dialect.overhead_tokens(call) + call.images * RESERVE_IMAGE_TOKENS,
-            output_tokens_cap=cap,
-            output_tokens_max=model.output_tokens_max,
-            choices=call.choices,
-            ratio_ppm=terms.ratio_ppm,
-            context_tokens=model.context_tokens,
-            images=call.images > 0,
-            calls=calls,
-        )
-
-    return await funds.hold_with_help(reservation, caller.principal, bound, refine)

@@ -1,4 +1,5 @@
-"""Model names with a wish about reasoning behind them, such as ``claude-sonnet-4-5-thinking-8192``."""
+"""Other spellings of a model's name: with a wish about reasoning behind it, such as
+``claude-sonnet-4-5-thinking-8192``, or as Google's lists spell it, ``models/gemini-2.5-pro``."""
 
 import msgspec
 
@@ -27,7 +28,10 @@ def read_alias(snapshot: Snapshot, name: str) -> Alias:
     """A known model is itself; an unknown one with a known one before its suffix is that with a wish."""
     if name in snapshot.models:
         return Alias(name)
-    suffix = split_suffix(name, snapshot.models.__contains__)
+    bare = name.removeprefix("models/")
+    if bare in snapshot.models:
+        return Alias(bare, name)
+    suffix = split_suffix(bare, snapshot.models.__contains__)
     return Alias(name) if suffix is None else Alias(suffix.base, name, _thinking(suffix))
 
 

@@ -5,7 +5,7 @@ import contextlib
 
 from msgspec.structs import replace
 
-from switchgear.kernel.errors import DRAINING, ApiError
+from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import (
     BODY_BYTES_MAX,
     BODY_READ_TIMEOUT_S,
@@ -23,12 +23,13 @@ from switchgear.relay.endings import END_STATES, empty_answer, shown_error, unco
 from switchgear.relay.handover import Handover, open_stream
 from switchgear.relay.health import Health
 from switchgear.relay.heartbeat import Pulse
+from switchgear.relay.hold import Hold, Stretch
 from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
 from switchgear.relay.keeping import Keeping
 from switchgear.relay.measure import Measure, Measured, Target
 from switchgear.relay.meter import BYTES_PER_TOKEN, TokenTally
 from switchgear.relay.plan import Candidate
-from switchgear.relay.prepare import Prepared, dropped_header
+from switchgear.relay.prepare import Prepared, cap_header, dropped_header
 from switchgear.relay.rendering import Rendering
 from switchgear.relay.replies import passed_back
 from switchgear.relay.responses import Ground
@@ -64,12 +65,14 @@ class Answerer:
         "_read_until",
         "_reply",
         "_running",
+        "_stretch",
         "_tally",
         "_tap",
         "_task",
         "_tools",
         "body_late",
         "dialect",
+        "is_spent",
         "keeping",
     )
 
@@ -99,6 +102,9 @@ class Answerer:
         """Of a call whose answer later calls may name."""
         self._detached: Detached | None = None
         self._handover: Handover | None = None
+        self._stretch: Stretch | None = None
+        self.is_spent = False
+        """The stream wrote more than anybody pays for; that is why the task was cancelled."""
         self.body_late = False
         """The client took too long over its body; that is why the task was cancelled."""
 
@@ -116,8 +122,19 @@ class Answerer:
             self._task.cancel()
         if self._pulse is not None:
             self._pulse.look(now_ns)
+        if self._stretch is not None and self._tap is not None and self._tally is not None:
+            self._stretch.look(self._tally.seen_tokens(self._tap))
         if self._handover is not None and not self._handover.is_secured and not self._is_over:
             self._secure_stream(self._handover)
+
+    def holds(self, hold: Hold) -> None:
+        """Money is held for the call; a stream may need more."""
+        self._stretch = Stretch(self._books.funds, self._running.request_id, hold, self._end_spent)
+
+    def _end_spent(self) -> None:
+        if self._task is not None and not self._is_over:
+            self.is_spent = True
+            self._task.cancel()
 
     async def read_body(self, request: Inbound) -> bytes:
         """The request's body, within its bounds. Raises ApiError."""
@@ -145,6 +162,7 @@ class Answerer:
             headers = [
                 *self._headers,
                 *dropped_header(prepared.dropped),
+                *cap_header(prepared),
                 ("content-type", "application/json"),
             ]
             self._reply.send_whole(200, headers, queued)
@@ -192,10 +210,10 @@ class Answerer:
         """Ends a call whose client left: nothing reported and nothing delivered, nothing charged."""
         await self._end_early("client_gone", 499, "")
 
-    async def cut_off(self) -> None:
-        """Ends a call that outlasted the drain of this worker; what was delivered is charged."""
-        error = ApiError(DRAINING, "This server is stopping; the answer is not complete.", retry_after_s=1)
-        await self._end_early("upstream_cut", 200 if self._reply.started else DRAINING.status, DRAINING.name)
+    async def cut_off(self, error: ApiError) -> None:
+        """Ends a call that we end ourselves; what was delivered is charged."""
+        row = error.row
+        await self._end_early("upstream_cut", 200 if self._reply.started else row.status, row.name)
         await self._show_error(error)
 
     async def fail(self, error: ApiError) -> None:
@@ -207,6 +225,9 @@ class Answerer:
     def close(self) -> None:
         """The call is over; late notices of a disconnect change nothing."""
         self._stop_waiting()
+        if self._stretch is not None:
+            self._stretch.close()
+            self._stretch = None
         self._task = self._exchange = self._tap = self._tally = None
         self._pulse = None
         self._reply.finish()
@@ -261,6 +282,7 @@ class Answerer:
             *self._headers,
             *passed_back(exchange.response.headers, exchange.candidate.channel),
             *dropped_header(exchange.prepared.dropped),
+            *cap_header(exchange.prepared),
             ("content-type", "application/json"),
         ]
 
@@ -292,7 +314,7 @@ class Answerer:
             health.succeeded(channel, model)
             if not pulse.was_full:
                 self._saw_pace(exchange, measured, ended_ns)
-            closing = tap.closing()
+            closing = end.held_back + tap.closing()
             await rendering.keep_thoughts()
             self._end("complete", 200, "", measured, pulse.delivered_bytes + len(closing), end=end)
             if self.keeping is not None:
@@ -488,7 +510,7 @@ class Answerer:
         upstream: Headers = []
         if exchange is not None:
             upstream = passed_back(exchange.response.headers, exchange.candidate.channel)
-            upstream += dropped_header(exchange.prepared.dropped)
+            upstream += dropped_header(exchange.prepared.dropped) + cap_header(exchange.prepared)
         array = self._call is not None and self._call.in_path.array
         kind = ("content-type", "application/json" if array else self.dialect.stream_type)
         self._reply.start_stream(200, [*self._headers, *upstream, kind, *_STREAM_HEADERS])

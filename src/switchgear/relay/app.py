@@ -177,9 +177,10 @@ def _card(model: ModelView) -> ModelCard:
 
 def _dialect_for(request: Inbound, route: Route | None) -> Dialect:
     """The dialect of an answer of our own. The model lists of three dialects share one path, and so do the
-    paths that nobody serves, so there the headers tell whose is wanted."""
-    named = dialect_of_path(request.path) if route is None else route.dialect
-    if named != "openai_chat" or (route is not None and route.page not in ("models", "model")):
+    paths that nobody serves, so where the path does not say it the headers tell whose is wanted."""
+    if route is not None and route.page not in ("models", "model"):
+        return DIALECT_OF[route.dialect]
+    if (named := dialect_of_path(request.path)) is not None:
         return DIALECT_OF[named]
     agent = request.header("user-agent") or ""
     if request.header("x-goog-api-key") or "key=" in request.query or agent.startswith("google-genai-sdk"):

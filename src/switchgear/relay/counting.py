@@ -16,6 +16,7 @@ from switchgear.kernel.limits import (
     COUNT_UPSTREAM_TIMEOUT_S,
     ERROR_BODY_BYTES_MAX,
 )
+from switchgear.link.snapshot import Principal
 from switchgear.net.transport import TransportFault
 from switchgear.relay.admit import Caller, identify, terms_for
 from switchgear.relay.alias import read_alias
@@ -62,6 +63,7 @@ class TokenCounter:
         tools, dialect = self._tools, DIALECT_OF_OPERATION[operation]
         view = tools.view()
         caller = await identify(request, tools.directory, view.trusted, tools.books.clock)
+        who = caller.principal
         async with self._room:
             fields = read_fields(await _body(request))
             model = read_alias(view.snapshot, dialect.read_model(fields, in_path)).model
@@ -71,7 +73,7 @@ class TokenCounter:
             if operation == "openai_responses":
                 call, candidates = await self._grounded(call, candidates, view, caller)
             for candidate in candidates:
-                if (answer := await self._ask(candidate, call, dialect, request)) is not None:
+                if (answer := await self._ask(candidate, call, dialect, request, who)) is not None:
                     return answer
             text = dialect.input_text(call)
             tokens = await count_or_guess(tools.count, text, model) + dialect.overhead_tokens(call)
@@ -103,11 +105,11 @@ class TokenCounter:
         return ground.call, tuple(counting[:1])
 
     async def _ask(
-        self, candidate: Candidate, call: Call, dialect: Dialect, request: Inbound
+        self, candidate: Candidate, call: Call, dialect: Dialect, request: Inbound, who: Principal
     ) -> bytes | None:
         """What the upstream says; None when it says nothing of use."""
         tools = self._tools
-        preparation = Preparation(call, dialect, "", tools.seals, tools.fetch, tools.thoughts.find)
+        preparation = Preparation(call, dialect, who, tools.seals, tools.fetch, tools.thoughts.find)
         passed_on = passed_on_headers(request.header, 0, call.operation)
         try:
             async with asyncio.timeout(COUNT_UPSTREAM_TIMEOUT_S):

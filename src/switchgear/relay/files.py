@@ -14,10 +14,11 @@ class Files:
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
 
-    async def __call__(self, urls: tuple[str, ...]) -> Mapping[str, RemoteFile]:
-        """Raises ApiError: a file that can't be had is the client's matter, as it named it."""
+    async def __call__(self, key_id: str, urls: tuple[str, ...]) -> Mapping[str, RemoteFile]:
+        """``key_id``: of the API key; each has a share of the places. Raises ApiError: a file that can't be
+        had is the client's matter, as it named it."""
         try:
-            fetched = await self._fetcher(urls)
+            fetched = await self._fetcher(urls, key_id)
         except FetchError as error:
             raise ApiError(INVALID_VALUE, str(error)) from None
         return {

@@ -5,6 +5,9 @@ The hit path is synchronous. A call that the lease does not cover goes ``first a
 free back with the controller and asks for the whole amount, so nobody keeps a part that another one lacks. Of
 the calls that need the same accounts one asks at a time. A refusal needs an answer to which nothing has
 changed since: so money that is there is not refused, and money that is not there is not spent.
+
+A call that can do with less than the most that it may cost (a ``Span``) gets an eighth of what is there, as
+far as that is between the two: so one call leaves something for those beside it.
 """
 
 import asyncio
@@ -15,9 +18,9 @@ import msgspec
 
 from switchgear.kernel.clock import Clock
 from switchgear.kernel.errors import OVERLOADED, QUOTA, STORE_AWAY, ApiError
-from switchgear.kernel.limits import HOLD_WAIT_MS, HOLD_WAITERS_MAX
+from switchgear.kernel.limits import HOLD_SHARE, HOLD_WAIT_MS, HOLD_WAITERS_MAX
 from switchgear.kernel.money import Nanos, usd_from_nanos
-from switchgear.ledger.lease import LeaseBook, Legs
+from switchgear.ledger.lease import LeaseBook, Legs, Shortfall
 from switchgear.link.protocol import (
     Acquire,
     Acquired,
@@ -32,11 +35,27 @@ from switchgear.link.snapshot import Principal
 Ask = Callable[[WorkerCall], Awaitable[object]]
 """Sends a call over the link. Raises ConnectionError when the controller is away."""
 Tell = Callable[[WorkerNotice], None]
-Refine = Callable[[], Awaitable[Nanos]]
-"""A closer, dearer estimate of the same call, asked for only when the cheap bound does not fit."""
 
 NS = 1_000_000_000
 MS = 1_000_000
+
+
+class Span(msgspec.Struct, frozen=True):
+    """What a call wants to hold."""
+
+    most: Nanos
+    least: Nanos
+    """With less it is of no use."""
+    advice: Callable[[Nanos], str] = lambda available: "Lower the output limit or top up."
+    """What its client may do while only so much is available."""
+
+    def share(self, available: Nanos) -> Nanos:
+        """What it holds where so much is there."""
+        return max(self.least, min(self.most, available // HOLD_SHARE))
+
+
+Refine = Callable[[], Awaitable[Span]]
+"""A closer, dearer estimate of the same call, asked for only when the cheap bound does not fit."""
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -65,6 +84,8 @@ class Desk:
         self.refused: Refused | None = None
         self.asked_in_vain = (-1, 0)
         """Version and time of a first ask that brought nothing: the next call need not repeat it."""
+        self.unleased: Nanos = 0
+        """Beside the leases, by the last first ask."""
 
     def say_changed(self) -> None:
         self.version += 1
@@ -101,18 +122,18 @@ class Funds:
                 self._refill_soon(account)
         return True
 
-    async def hold_with_help(self, reservation: str, who: Principal, nanos: Nanos, refine: Refine) -> Nanos:
+    async def hold_with_help(self, reservation: str, who: Principal, span: Span, refine: Refine) -> Nanos:
         """Holds an amount with the controller's help; gives the amount held. Raises ApiError ``quota``."""
         if self._waiting >= HOLD_WAITERS_MAX:
             raise ApiError(
                 OVERLOADED, "Too many calls wait for funds. Please try again shortly.", retry_after_s=1
             )
-        accounts = tuple(account for account, _ in legs_of(who, nanos))
+        accounts = tuple(account for account, _ in legs_of(who, span.most))
         desk = self._desks.setdefault(accounts, Desk())
         self._waiting += 1
         desk.calls += 1
         try:
-            return await self._hold_at(desk, reservation, who, nanos, refine)
+            return await self._hold_at(desk, reservation, who, span, refine)
         finally:
             self._waiting -= 1
             desk.calls -= 1
@@ -120,48 +141,77 @@ class Funds:
                 self._desks.pop(accounts, None)
 
     async def _hold_at(
-        self, desk: Desk, reservation: str, who: Principal, nanos: Nanos, refine: Refine
+        self, desk: Desk, reservation: str, who: Principal, span: Span, refine: Refine
     ) -> Nanos:
         since_ns = self._clock.monotonic_ns()
         async with desk.lock:
-            short = self.book.reserve(reservation, legs_of(who, nanos))
+            short = self.book.reserve(reservation, legs_of(who, span.most))
             if short is None:
-                return nanos
+                return span.most
             version, at_ns = desk.asked_in_vain
+            away = None
             if version != desk.version or at_ns < since_ns:
-                version = desk.version
-                await self._acquire(Acquire(short.needs, wait=False))
-                desk.asked_in_vain = (version, self._clock.monotonic_ns())
-                if self.book.reserve(reservation, legs_of(who, nanos)) is None:
-                    return nanos
-        nanos = min(nanos, await refine())
-        await self._hold_patiently(desk, reservation, who, nanos)
-        return nanos
+                away = await self._ask_first(desk, who, short)
+            available = desk.unleased + self._free(who)
+            nanos = span.share(available)
+            if self.book.reserve(reservation, legs_of(who, nanos)) is None:
+                return nanos
+            if away is not None:
+                raise away
+        refined = await refine()
+        if refined.most > span.most:
+            refined = msgspec.structs.replace(refined, most=span.most, least=min(refined.least, span.least))
+        return await self._hold_patiently(desk, reservation, who, refined, available)
 
-    async def _hold_patiently(self, desk: Desk, reservation: str, who: Principal, nanos: Nanos) -> None:
-        """Ends after one ask with no time left at the latest; that one is always made."""
-        legs = legs_of(who, nanos)
+    async def _ask_first(self, desk: Desk, who: Principal, short: Shortfall) -> ApiError | None:
+        """Asks for a comfortable lease, and learns what else there is. Returns the error when nobody
+        answers: what is at hand may do."""
+        version, missing = desk.version, dict(short.needs)
+        needs = tuple((account, missing.get(account, 0)) for account, _ in legs_of(who, 0))
+        desk.unleased = 0
+        try:
+            desk.unleased = (await self._acquire(Acquire(needs, wait=False))).unleased
+        except ApiError as away:
+            return away
+        desk.asked_in_vain = (version, self._clock.monotonic_ns())
+        return None
+
+    def _free(self, who: Principal) -> Nanos:
+        """In the leases at hand, of whichever account has less."""
+        return max(0, min(self.book.free(account) for account, _ in legs_of(who, 0)))
+
+    async def _hold_patiently(
+        self, desk: Desk, reservation: str, who: Principal, span: Span, available: Nanos
+    ) -> Nanos:
+        """Ends after one ask with no time left at the latest; that one is always made. What is not covered at
+        first is waited for with the least that will do."""
+        nanos = span.share(available)
         since_ns = self._clock.monotonic_ns()
         deadline_ns = since_ns + HOLD_WAIT_MS * MS
         is_last = False
         while True:
+            legs = legs_of(who, nanos)
             async with desk.lock:
                 if self.book.reserve(reservation, legs) is None:
-                    return
+                    return nanos
                 left_ns = max(0, deadline_ns - self._clock.monotonic_ns())
                 version = desk.version
                 answer = desk.known_refusal(nanos, since_ns, late=not left_ns)
                 if answer is None:
-                    answer = await self._ask_waiting(desk, legs, left_ns)
+                    wait_ns = left_ns if nanos == span.least else 0
+                    answer = await self._ask_waiting(desk, legs, wait_ns)
                     if self.book.reserve(reservation, legs) is None:
-                        return
+                        return nanos
+            if nanos > span.least:
+                nanos = span.least
+                continue
             if not left_ns and (is_last or not answer.covered):
-                raise _not_covered(who, nanos, answer)
+                raise _not_covered(who, span, answer)
             is_last = not left_ns  # what was granted was taken by another call: once more
             if answer.covered or desk.version != version:
                 continue
             if not self.book.held(answer.short):
-                raise _not_covered(who, nanos, answer)
+                raise _not_covered(who, span, answer)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0, deadline_ns - self._clock.monotonic_ns()) / NS):
                     await desk.changed.wait()
@@ -207,6 +257,21 @@ class Funds:
         if grown:
             self._say_changed(grown)
         return answer
+
+    async def raise_hold(self, reservation: str, nanos: Nanos) -> bool:
+        """Holds more for a running call, with the controller's help where the leases lack it; False where
+        nobody has it, or the call has ended."""
+        for wait in (False, True):
+            if not self.book.legs(reservation):
+                return False
+            short = self.book.raise_hold(reservation, nanos)
+            if short is None:
+                return True
+            try:
+                await self._acquire(Acquire(short.needs, wait, 0))
+            except ApiError:
+                return False
+        return bool(self.book.legs(reservation)) and self.book.raise_hold(reservation, nanos) is None
 
     def settle(self, reservation: str, nanos: Nanos) -> None:
         """Ends a reservation with what the call came to; 0 gives it all back."""
@@ -289,13 +354,14 @@ def legs_of(who: Principal, nanos: Nanos) -> tuple[tuple[str, Nanos], ...]:
     return ((who.wallet, nanos), (who.budget, nanos)) if who.budget else ((who.wallet, nanos),)
 
 
-def _not_covered(who: Principal, nanos: Nanos, answer: Acquired) -> ApiError:
-    needed, left = usd_from_nanos(nanos), usd_from_nanos(max(0, answer.available))
+def _not_covered(who: Principal, span: Span, answer: Acquired) -> ApiError:
+    available = max(0, answer.available)
+    needed, left = usd_from_nanos(span.least), usd_from_nanos(available)
+    may = "may cost up to" if span.least == span.most else "needs at least"
     if answer.short and answer.short == who.budget:
         what = f"the quota of API key '{who.key_name}' ({who.key_masked})"
     else:
         what = f"the balance of account '{who.user_name}'"
     return ApiError(
-        QUOTA,
-        f"This call may cost up to ${needed}, but {what} has ${left} left. Lower the output limit or top up.",
+        QUOTA, f"This call {may} ${needed}, but {what} has ${left} left. {span.advice(available)}"
     )

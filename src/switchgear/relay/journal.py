@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from switchgear.kernel.limits import (
@@ -28,8 +29,9 @@ class JournalBroken(OSError):
 class Journal:
     """Append-only segments of one worker epoch. Offsets are absolute over all segments."""
 
-    def __init__(self, folder: Path) -> None:
-        """Makes the folder and takes its lock. Raises OSError when either fails."""
+    def __init__(self, folder: Path, grew: Callable[[], None] = lambda: None) -> None:
+        """Makes the folder and takes its lock; ``grew`` is called after each record. Raises OSError when
+        either fails."""
         folder.mkdir(mode=0o700)
         self.folder = folder
         self._lock_file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -40,7 +42,10 @@ class Journal:
         self._file = self._open_segment()
         self._unsynced: list[int] = []
         self._dirty = False
+        self._grew = grew
         self._stopping = threading.Event()
+        self._wake = threading.Event()
+        """There is something for the side thread to do."""
         self._oldest_offset = 0
         self._thread = threading.Thread(target=self._sync_often, name="journal-sync", daemon=True)
         self._thread.start()
@@ -51,15 +56,18 @@ class Journal:
         try:
             written = os.write(self._file, data)
         except OSError as error:
-            self.broken = True
+            self._break()
             raise JournalBroken(*error.args) from error
         if written != len(data):
-            self.broken = True
+            self._break()
             os.ftruncate(self._file, self.end_offset - self._segment_start)
             raise JournalBroken("the disk took only a part of a record")
         self.broken = False
-        self._dirty = True
         self.end_offset += written
+        if not self._dirty:
+            self._dirty = True
+            self._wake.set()
+        self._grew()
         if self.end_offset - self._segment_start >= JOURNAL_SEGMENT_BYTES:
             self._next_segment()
 
@@ -81,6 +89,7 @@ class Journal:
     def close(self) -> None:
         """Syncs and lets go of the lock."""
         self._stopping.set()
+        self._wake.set()
         self._thread.join()
         self.sync()
         os.close(self._file)
@@ -100,14 +109,27 @@ class Journal:
         self._unsynced.append(self._file)
         self._file = file
 
+    def _break(self) -> None:
+        self.broken = True
+        self._wake.set()
+
+    def _is_behind(self) -> bool:
+        """Whether so much waits to be ingested that it must be seen when it is."""
+        return self.end_offset - self._oldest_offset > JOURNAL_SEGMENT_BYTES
+
     def _sync_often(self) -> None:
-        while not self._stopping.wait(JOURNAL_SYNC_INTERVAL_S):
+        while not self._stopping.is_set():
+            if not (self.broken or self._is_behind()):
+                self._wake.wait()
+            if self._stopping.wait(JOURNAL_SYNC_INTERVAL_S):
+                return
+            self._wake.clear()
             # A failing sync leaves what the page cache holds; the next append or sync will say so.
             with contextlib.suppress(OSError):
                 self.sync()
             if self.broken:
                 self._look_for_room()
-            if self.end_offset - self._oldest_offset > JOURNAL_SEGMENT_BYTES:
+            if self._is_behind():
                 self._see_what_is_ingested()
 
     def _look_for_room(self) -> None:

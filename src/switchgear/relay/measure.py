@@ -189,12 +189,7 @@ class Measure(msgspec.Struct, frozen=True):
         target = self.target
         model = target.model
         return bounds_of(
-            self.call,
-            target.facts,
-            model.output_tokens_max,
-            model.context_tokens,
-            self.prepared.copies,
-            bool(self.prepared.calls),
+            self.call, self.prepared, target.facts, model.output_tokens_max, model.context_tokens
         )
 
     def _count(self, metric: str) -> None:

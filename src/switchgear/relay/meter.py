@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from switchgear.kernel.limits import PLAUSIBLE_TOKENS_MAX
 from switchgear.kernel.usage import TOKENS_MAX, Usage
+from switchgear.wire.dialect import Tap
 
 Count = Callable[[str, str], Awaitable[int]]
 """(text, model) → tokens, by the controller. Raises ConnectionError when it can't be asked."""
@@ -31,6 +32,12 @@ class TokenTally:
         self._pending: list[asyncio.Task[int]] = []
         self.text_bytes = 0
         """Of all pieces."""
+
+    def seen_tokens(self, tap: Tap) -> int:
+        """A guess at the output so far, at next to no cost: by its text, or by what the upstream reported
+        meanwhile."""
+        seen = (self.text_bytes + tap.text_bytes) // BYTES_PER_TOKEN
+        return max(seen, tap.usage.output_total) if tap.usage is not None else seen
 
     def add(self, text: str) -> None:
         """Takes the next piece; counting goes on beside the stream."""

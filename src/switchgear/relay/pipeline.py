@@ -31,7 +31,7 @@ from switchgear.kernel.limits import (
     RETRY_BUDGET_FLOOR,
     RETRY_BUDGET_RATIO,
 )
-from switchgear.relay.admit import Caller, Terms, check_tools, identify, reserve, take_permit, terms_for
+from switchgear.relay.admit import Caller, Terms, check_tools, identify, take_permit, terms_for
 from switchgear.relay.alias import read_alias
 from switchgear.relay.answer import Answerer
 from switchgear.relay.attempt import (
@@ -44,6 +44,7 @@ from switchgear.relay.attempt import (
 )
 from switchgear.relay.body import blame_media_type, decode_body
 from switchgear.relay.call import RunningCall
+from switchgear.relay.hold import Wanted, reserve, spent
 from switchgear.relay.http import ClientGone, Inbound, Reply
 from switchgear.relay.journal import JournalBroken
 from switchgear.relay.limiter import State
@@ -69,6 +70,8 @@ class Pipeline:
         self._by_channel: dict[str, int] = {}
         self._calls: dict[asyncio.Task[None], Answerer] = {}
         self._stopping = False
+        self._any = asyncio.Event()
+        """Some call runs, or has run since this was last looked at."""
 
     async def serve(self, request: Inbound, reply: Reply, operation: Operation, in_path: InPath) -> None:
         """Answers one request, whatever happens."""
@@ -107,6 +110,7 @@ class Pipeline:
             raise RuntimeError("a call is served in a task")
         answerer.watch(task)
         self._calls[task] = answerer
+        self._any.set()
         try:
             await self._relay(request, running, answerer, caller, view, in_path)
         except ApiError as error:
@@ -130,7 +134,11 @@ class Pipeline:
 
     async def _end_cancelled(self, answerer: Answerer) -> None:
         if self._stopping:
-            await answerer.cut_off()
+            await answerer.cut_off(
+                ApiError(DRAINING, "This server is stopping; the answer is not complete.", retry_after_s=1)
+            )
+        elif answerer.is_spent:
+            await answerer.cut_off(spent())
         elif answerer.body_late:
             late = f"The request body did not arrive within {BODY_READ_TIMEOUT_S:g} seconds."
             await answerer.refuse(ApiError(BODY_TIMEOUT, late))
@@ -159,6 +167,9 @@ class Pipeline:
     async def look_after(self) -> None:
         """Looks at every running call a few times a second, for as long as it is not cancelled."""
         while True:
+            if not self._calls:
+                self._any.clear()
+                await self._any.wait()
             await asyncio.sleep(LOOK_INTERVAL_S)
             now_ns = self._tools.books.clock.monotonic_ns()
             for answerer in list(self._calls.values()):
@@ -234,14 +245,18 @@ class Pipeline:
             ground = await tools.responses.ground(call, candidates, view, running.owner)
             call, candidates = ground.call, ground.candidates
             answerer.stands_on(ground, caller.principal)
-        preparation = Preparation(call, dialect, running.owner, tools.seals, tools.fetch, tools.thoughts.find)
-        first, prepared = await preparation.first_fit(candidates)
-        asked = call if prepared.copies == 1 else prepared.multiplied(call)
-        check_tools(terms, prepared.calls)
-        books = tools.books
-        calls = prepared.calls_in_all()
-        await reserve(books.funds, running.request_id, caller, asked, dialect, terms, tools.count, calls)
+        who, most = caller.principal, terms.model.output_tokens_max
+        preparation = Preparation(call, dialect, who, tools.seals, tools.fetch, tools.thoughts.find, most)
+        first, fit = preparation.first_fit(candidates)
+        check_tools(terms, fit.calls)
+        wanted = Wanted(call, dialect, terms, fit)
+        hold = await reserve(tools.books.funds, running.request_id, who, wanted, tools.count)
         running.reserved = True
+        answerer.holds(hold)
+        preparation.allow(hold.output_tokens)
+        candidates = candidates[first:]
+        first, prepared = await preparation.first_prepared(candidates)
+        check_tools(terms, prepared.calls)
         if answerer.keeping is not None and answerer.keeping.runs == "here":
             await answerer.go_on_alone(call, prepared)
         passed_on = passed_on_headers(request.header, hops, call.operation)

@@ -10,6 +10,7 @@ from switchgear.kernel.limits import (
     RESERVE_IMAGE_TOKENS,
 )
 from switchgear.kernel.usage import Usage
+from switchgear.relay.prepare import Prepared
 from switchgear.wire.call import Call
 
 DOUBT_BYTES_PER_TOKEN = 16
@@ -41,18 +42,18 @@ class Bounds(msgspec.Struct, frozen=True, gc=False):
 
 
 def bounds_of(
-    call: Call, facts: ModelFacts, output_max: int, context_max: int, copies: int, has_tools: bool
+    call: Call, prepared: Prepared, facts: ModelFacts, output_max: int, context_max: int
 ) -> Bounds:
-    """``output_max``, ``context_max``: the model's, 0 = unknown; ``has_tools``: the upstream may run some."""
+    """``prepared``: what the upstream got; ``output_max``, ``context_max``: the model's, 0 = unknown."""
     largest = facts.output_tokens_max or output_max
-    cap = call.output_tokens_cap
+    cap = call.output_tokens_cap or prepared.output_cap
     output = cap or largest or OUTPUT_TOKENS_UNKNOWN_MAX
     context = facts.context_tokens or context_max or INPUT_TOKENS_UNKNOWN_MAX
     sent = call.input_bytes + call.images * RESERVE_IMAGE_TOKENS
     return Bounds(
         output * call.choices,
         max(cap, largest or OUTPUT_TOKENS_UNKNOWN_MAX) * call.choices,
-        0 if has_tools else max(context, sent) * copies,
+        0 if prepared.calls else max(context, sent) * prepared.copies,
     )
 
 

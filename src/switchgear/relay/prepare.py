@@ -1,7 +1,8 @@
 """What goes to one candidate: the client's request as it is, or said again in the upstream's dialect.
 
 A channel may speak several dialects. The client's own is taken where it can be; else the one that loses
-least, in the order of ``plan.WAYS``. What none can carry is refused before any money is held.
+least, in the order of ``plan.WAYS``. What none can carry is refused before any money is held (``fit``); files
+are fetched and bodies written after (``prepare``).
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -12,7 +13,8 @@ from msgspec import Raw
 from switchgear.kernel.dialects import EMBEDDING_OPERATIONS
 from switchgear.kernel.errors import INVALID_VALUE, UNSUPPORTED_PARAMETER, ApiError
 from switchgear.kernel.facts import ModelFacts
-from switchgear.kernel.limits import FANOUT_MAX
+from switchgear.kernel.limits import FANOUT_MAX, RESERVE_OUTPUT_TOKENS_UNKNOWN
+from switchgear.link.snapshot import Principal
 from switchgear.relay.plan import Candidate
 from switchgear.wire.bridge import Passage
 from switchgear.wire.call import Call, Operation
@@ -21,14 +23,14 @@ from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.edits import edited
 from switchgear.wire.embeddings import write_embeddings
 from switchgear.wire.fan import FanReader
-from switchgear.wire.ir import RemoteFile, Request, Seals, Upstream
+from switchgear.wire.ir import HostedTool, RemoteFile, Request, Seals, Text, Turn, Upstream
 from switchgear.wire.loss import concepts, refusal, weigh
 from switchgear.wire.origin import ANTHROPIC, origin_of
 from switchgear.wire.splice import write_object
 from switchgear.wire.thoughts import Thoughts, lacking, restored
 
-Fetch = Callable[[tuple[str, ...]], Awaitable[Mapping[str, RemoteFile]]]
-"""Fetches files by URL, through the guard. Raises ApiError."""
+Fetch = Callable[[str, tuple[str, ...]], Awaitable[Mapping[str, RemoteFile]]]
+"""(id of the API key that pays, URLs) → files, through the guard. Raises ApiError."""
 
 Find = Callable[[str, Iterable[str]], Awaitable[Mapping[str, Thoughts]]]
 """(owner, ids of calls) → the reasoning that is kept of their answers."""
@@ -37,6 +39,37 @@ _NO_FACTS = ModelFacts()
 _NO_EDITS = Edits()
 _GENERATING = ("openai_chat", "openai_responses", "anthropic_messages", "gemini_generate")
 _OF_MESSAGES = ("anthropic_messages", "anthropic_count_tokens")
+_TOOLS_ALONE = (Turn("user", (Text("."),)),)
+
+
+class Fit(msgspec.Struct, frozen=True):
+    """A candidate that can carry the request, and what of that decides the price."""
+
+    operation: Operation
+    """The upstream's."""
+    dropped: tuple[str, ...] = ()
+    """Concepts that it lacks."""
+    copies: int = 1
+    calls: Mapping[str, int] = {}
+    output_ceiling: int = 0
+    """Tokens that it may write in each choice, when nobody caps it further; 0 = unknown."""
+
+    def multiplied(self, call: Call) -> Call:
+        """The call as it costs: its input is paid for in every copy."""
+        if self.copies == 1:
+            return call
+        return msgspec.structs.replace(
+            call,
+            input_bytes=call.input_bytes * self.copies,
+            images=call.images * self.copies,
+            files=call.files * self.copies,
+        )
+
+    def calls_in_all(self) -> Mapping[str, int]:
+        """Calls of hosted tools in every copy."""
+        if self.copies == 1:
+            return self.calls
+        return {unit: count * self.copies for unit, count in self.calls.items()}
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -63,20 +96,8 @@ class Prepared(msgspec.Struct, frozen=True):
     gathered: Request | None = None
     """The neutral form of a call that wants a whole reply from an upstream that only streams: the reply is
     made of its stream."""
-
-    def multiplied(self, call: Call) -> Call:
-        """The call as it costs: its input is paid for in every copy."""
-        if self.copies == 1:
-            return call
-        return msgspec.structs.replace(
-            call, input_bytes=call.input_bytes * self.copies, images=call.images * self.copies
-        )
-
-    def calls_in_all(self) -> Mapping[str, int]:
-        """Calls of hosted tools in every copy."""
-        if self.copies == 1:
-            return self.calls
-        return {unit: count * self.copies for unit, count in self.calls.items()}
+    output_cap: int = 0
+    """Tokens of output that we allow it, where its client names no cap and the money asks for one."""
 
     def is_streamed(self, call: Call) -> bool:
         """The upstream is asked for a stream."""
@@ -96,92 +117,210 @@ class Prepared(msgspec.Struct, frozen=True):
 class Preparation:
     """One call on its way to its candidates: read into the neutral form once, if at all."""
 
-    __slots__ = ("_call", "_client", "_concepts", "_fetch", "_files", "_find", "_owner", "_request", "_seals")
+    __slots__ = (
+        "_allowed",
+        "_call",
+        "_client",
+        "_concepts",
+        "_fetch",
+        "_files",
+        "_find",
+        "_fitted",
+        "_request",
+        "_seals",
+        "_usual_ceiling",
+        "_who",
+    )
 
     def __init__(
-        self, call: Call, client: Dialect, owner: str, seals: Seals, fetch: Fetch, find: Find
+        self,
+        call: Call,
+        client: Dialect,
+        who: Principal,
+        seals: Seals,
+        fetch: Fetch,
+        find: Find,
+        output_tokens_max: int = 0,
     ) -> None:
+        """``output_tokens_max``: of the model by the client's name, where more is not known; 0 = unknown."""
         self._call = call
         self._client = client
         self._seals = seals
-        self._owner = owner
+        self._who = who
+        self._allowed = 0
+        self._usual_ceiling = output_tokens_max
+        self._fitted: tuple[Candidate, Fit] | None = None
         self._fetch = fetch
         self._find = find
         self._request: Request | None = None
         self._concepts: dict[str, str] = {}
         self._files: dict[str, RemoteFile] = {}
 
-    async def first_fit(self, candidates: tuple[Candidate, ...]) -> tuple[int, Prepared]:
-        """The first candidate that can carry the request, by its place, and what goes to it. Raises the first
-        one's ApiError when none can."""
+    def first_fit(self, candidates: tuple[Candidate, ...]) -> tuple[int, Fit]:
+        """The first candidate that can carry the request, by its place. Raises the first one's ApiError when
+        none can."""
+        reason: ApiError | None = None
+        for place, candidate in enumerate(candidates):
+            try:
+                return place, self.fit(candidate)
+            except ApiError as error:
+                reason = reason or error
+        raise reason or ValueError("a plan without candidates")
+
+    async def first_prepared(self, candidates: tuple[Candidate, ...]) -> tuple[int, Prepared]:
+        """What goes to the first candidate for which it can be written; else like ``first_fit``."""
         reason: ApiError | None = None
         for place, candidate in enumerate(candidates):
             try:
                 return place, await self.prepare(candidate)
             except ApiError as error:
                 reason = reason or error
-        if reason is None:
-            raise ValueError("a plan without candidates")
-        raise reason
+        raise reason or ValueError("a plan without candidates")
 
-    async def prepare(self, candidate: Candidate) -> Prepared:
-        """The request for a candidate. Raises ApiError for what it can't carry."""
-        operation = candidate.operations[0]
-        call = self._call
+    def allow(self, output_tokens: int) -> None:
+        """From now on no candidate is asked for more output in a choice."""
+        self._allowed = output_tokens
+
+    def fit(self, candidate: Candidate) -> Fit:
+        """What the candidate makes of the request, before money is held. Raises ApiError for what it can't
+        carry."""
+        if self._fitted is None or self._fitted[0] is not candidate:
+            self._fitted = candidate, self._fit(candidate)
+        return self._fitted[1]
+
+    def _fit(self, candidate: Candidate) -> Fit:
+        operation, call, facts = candidate.operations[0], self._call, _facts(candidate)
         if call.images and candidate.channel.local_model:
             raise _blind(candidate.upstream_model)
-        gathered = self._read() if self._gathers(candidate) else None
-        # A response that its upstream keeps is known by the upstream's id, which one made here has not.
-        if operation == call.operation and (gathered is None or operation != "openai_responses"):
-            if gathered is not None:
-                call = _streamed(call)
-            if call.wish is not None:
-                call = self._client.with_thinking(call, call.wish, _facts(candidate))
-            edits = _edits(candidate, operation)
-            body = self._client.pass_request(call, candidate.upstream_model, edits)
+        if self._passes(candidate):
+            if self._gathers(candidate):
+                self._read()
             calls = self._client.calls_offered(call.fields, candidate.upstream_model)
-            if gathered is None:
-                return Prepared(operation, body, foreign=edits.foreign, calls=calls)
-            passage = Passage(_origin(candidate, operation), box_tags=_facts(candidate).box_tags)
-            return Prepared(
-                operation, body, passage=passage, foreign=edits.foreign, calls=calls, gathered=gathered
-            )
+            return Fit(operation, calls=calls, output_ceiling=self._ceiling(self._client, facts))
         if operation in EMBEDDING_OPERATIONS:
-            written = write_embeddings(call, candidate.upstream_model)
-            return Prepared(operation, write_object(written.body), dropped=written.dropped, embeds=True)
+            write_embeddings(call, candidate.upstream_model)
+            return Fit(operation)
         request = self._read()
         operation, dropped = self._choose(candidate.operations)
         dialect = DIALECT_OF_OPERATION[operation]
-        channel = candidate.channel
-        upstream = Upstream(
-            candidate.upstream_model,
-            channel.vendor,
-            _origin(candidate, operation),
-            _facts(candidate),
-            channel.asks_usage,
+        return Fit(
+            operation,
+            dropped,
+            self._copies(request, dialect),
+            self._calls_offered(request, dialect, candidate),
+            self._ceiling(dialect, facts),
         )
-        request = await self._with_thoughts(request, upstream.origin)
+
+    def _passes(self, candidate: Candidate) -> bool:
+        """The body goes as it is. A response that its upstream keeps is known by the upstream's id, which one
+        made here has not."""
+        operation = candidate.operations[0]
+        return operation == self._call.operation and (
+            operation != "openai_responses" or not self._gathers(candidate)
+        )
+
+    def _ceiling(self, dialect: Dialect, facts: ModelFacts) -> int:
+        cap, thinking = self._call.output_tokens_cap, self._call.wish
+        if thinking is None and self._request is not None:
+            thinking = self._request.thinking
+        ceiling = dialect.output_ceiling(cap, thinking, facts) or self._usual_ceiling
+        window = facts.context_tokens
+        return min(ceiling, window) if window and ceiling else ceiling or window
+
+    def _calls_offered(self, request: Request, dialect: Dialect, candidate: Candidate) -> Mapping[str, int]:
+        """As the request will say it: its tools alone are written, where there are any of the kind."""
+        fields: Mapping[str, Raw] = {}
+        if request.modalities or any(isinstance(tool, HostedTool) for tool in request.tools):
+            tools_alone = msgspec.structs.replace(request, turns=_TOOLS_ALONE)
+            fields = dialect.write_request(tools_alone, self._upstream(candidate, dialect)).body
+        return dialect.calls_offered(fields, candidate.upstream_model)
+
+    async def prepare(self, candidate: Candidate) -> Prepared:
+        """The request for a candidate. Raises ApiError for what it can't carry."""
+        fit = self.fit(candidate)
+        if self._passes(candidate):
+            return self._passed(candidate, fit)
+        if fit.operation in EMBEDDING_OPERATIONS:
+            written = write_embeddings(self._call, candidate.upstream_model)
+            return Prepared(fit.operation, write_object(written.body), dropped=written.dropped, embeds=True)
+        return await self._converted(candidate, fit)
+
+    def _passed(self, candidate: Candidate, fit: Fit) -> Prepared:
+        call, facts = self._call, _facts(candidate)
+        gathered = self._read() if self._gathers(candidate) else None
+        if gathered is not None:
+            call = _streamed(call)
+        if call.wish is not None:
+            call = self._client.with_thinking(call, call.wish, facts)
+        cap = self._cap(fit)
+        if cap:
+            call = self._client.with_cap(call, cap, facts)
+        edits = _edits(candidate, fit.operation)
+        body = self._client.pass_request(call, candidate.upstream_model, edits)
+        passage = Passage("")
+        if gathered is not None:
+            origin = _origin(candidate, fit.operation)
+            passage = Passage(origin, _source(candidate), box_tags=facts.box_tags)
+        return Prepared(
+            fit.operation,
+            body,
+            passage=passage,
+            foreign=edits.foreign,
+            calls=fit.calls,
+            gathered=gathered,
+            output_cap=cap,
+        )
+
+    async def _converted(self, candidate: Candidate, fit: Fit) -> Prepared:
+        dialect = DIALECT_OF_OPERATION[fit.operation]
+        upstream = self._upstream(candidate, dialect)
+        request = await self._with_thoughts(self._read(), upstream.origin, _source(candidate))
         if urls := dialect.remote_files(request, upstream):
             upstream = msgspec.structs.replace(upstream, files=await self._files_of(urls))
-        asked = request if gathered is None else msgspec.structs.replace(request, stream=True)
+        gathers = self._gathers(candidate)
+        asked = msgspec.structs.replace(request, stream=True) if gathers else request
+        cap = self._cap(fit)
+        if cap:
+            asked = msgspec.structs.replace(asked, output_tokens_max=cap)
+            # No writer raises it: as far as they know, the model gives no more.
+            facts = msgspec.structs.replace(upstream.facts, output_tokens_max=cap)
+            upstream = msgspec.structs.replace(upstream, facts=facts)
         written = dialect.write_request(asked, upstream)
         return Prepared(
-            operation,
-            write_object(edited(written.body, _edits(candidate, operation))),
+            fit.operation,
+            write_object(edited(written.body, _edits(candidate, fit.operation))),
             request,
             Passage(
                 upstream.origin,
+                _source(candidate),
                 written.names,
                 written.unwrap_tool,
-                request.stop if dialect.carries.get("stop") == "emulate" else written.stops,
+                written.stops,
                 upstream.facts.box_tags,
             ),
             written.headers,
-            self._named((*dropped, *written.dropped)),
+            self._named((*fit.dropped, *written.dropped)),
             calls=dialect.calls_offered(written.body, candidate.upstream_model),
-            copies=self._copies(request, dialect),
-            gathered=None if gathered is None else request,
+            copies=fit.copies,
+            gathered=request if gathers else None,
+            output_cap=cap,
         )
+
+    def _upstream(self, candidate: Candidate, dialect: Dialect) -> Upstream:
+        channel = candidate.channel
+        origin = origin_of(dialect.name, channel.vendor, candidate.upstream_model, channel.id)
+        return Upstream(
+            candidate.upstream_model, channel.vendor, origin, _facts(candidate), channel.asks_usage
+        )
+
+    def _cap(self, fit: Fit) -> int:
+        """The output that the money allows, where the model might write more and its client does not say;
+        0 = as it is."""
+        call, allowed = self._call, self._allowed
+        if not allowed or call.output_tokens_cap or call.operation in EMBEDDING_OPERATIONS:
+            return 0
+        ceiling = fit.output_ceiling or RESERVE_OUTPUT_TOKENS_UNKNOWN
+        return allowed if allowed < ceiling and not call.in_path.verb else 0
 
     def _gathers(self, candidate: Candidate) -> bool:
         """The client wants a whole reply, and the upstream only streams."""
@@ -210,13 +349,13 @@ class Preparation:
             self._concepts = concepts(self._request)
         return self._request
 
-    async def _with_thoughts(self, request: Request, origin: str) -> Request:
-        """With the reasoning that this maker wants back and the client did not send."""
-        ids = lacking(request.turns, origin)
+    async def _with_thoughts(self, request: Request, origin: str, source: str) -> Request:
+        """With the reasoning that this maker wants back and the client did not send, or not in its order."""
+        ids = lacking(request.turns, origin, self._client.is_flat)
         if not ids:
             return request
-        kept = await self._find(self._owner, ids)
-        return msgspec.structs.replace(request, turns=restored(request.turns, kept, origin))
+        kept = await self._find(self._who.user_id, ids)
+        return msgspec.structs.replace(request, turns=restored(request.turns, kept, origin, source))
 
     def _choose(self, operations: tuple[Operation, ...]) -> tuple[Operation, tuple[str, ...]]:
         """The operation that carries the request with the least loss. Raises ApiError when none does."""
@@ -246,7 +385,7 @@ class Preparation:
     async def _files_of(self, urls: tuple[str, ...]) -> Mapping[str, RemoteFile]:
         missing = tuple(url for url in urls if url not in self._files)
         if missing:
-            self._files.update(await self._fetch(missing))
+            self._files.update(await self._fetch(self._who.key_id, missing))
         return self._files
 
 
@@ -256,6 +395,11 @@ def dropped_header(dropped: tuple[str, ...]) -> Headers:
         return []
     names = ",".join(name for name in dropped if name.isascii() and name.isprintable())
     return [("x-switchgear-dropped", names[:1024])]
+
+
+def cap_header(prepared: Prepared) -> Headers:
+    """Tells the client how much output its money allows, where it named no cap of its own."""
+    return [("x-switchgear-max-output", str(prepared.output_cap))] if prepared.output_cap else []
 
 
 def _streamed(call: Call) -> Call:
@@ -269,6 +413,11 @@ def _origin(candidate: Candidate, operation: Operation) -> str:
     """Whose opaque tokens its answers bring."""
     channel, dialect = candidate.channel, DIALECT_OF_OPERATION[operation]
     return origin_of(dialect.name, channel.vendor, candidate.upstream_model, channel.id)
+
+
+def _source(candidate: Candidate) -> str:
+    """The very upstream, for what is its own without a token."""
+    return f"{candidate.channel.id}/{candidate.upstream_model}"
 
 
 def _blind(model: str) -> ApiError:

@@ -81,5 +81,6 @@ class Rendering:
         )
 
     def _read_thoughts(self) -> ThoughtsReader:
-        self._thoughts = ThoughtsReader(self._prepared.passage.origin, THOUGHTS_CHARS_MAX)
+        passage = self._prepared.passage
+        self._thoughts = ThoughtsReader(passage.origin, THOUGHTS_CHARS_MAX, passage.source)
         return self._thoughts

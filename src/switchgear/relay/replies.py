@@ -10,12 +10,12 @@ from switchgear.relay.redact import redact
 from switchgear.wire.anthropic_messages.ratelimit import ratelimit_headers
 
 _EXPOSED = (
-    "x-request-id, request-id, retry-after, x-should-retry, x-switchgear-dropped, x-switchgear-model, "
+    "x-request-id, request-id, retry-after, x-should-retry, x-switchgear-dropped, x-switchgear-max-output, "
     "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
     "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
 )
 _EXPOSED_MESSAGES = (
-    "x-request-id, request-id, retry-after, x-should-retry, x-switchgear-dropped, x-switchgear-model, "
+    "x-request-id, request-id, retry-after, x-should-retry, x-switchgear-dropped, x-switchgear-max-output, "
     "anthropic-ratelimit-requests-limit, anthropic-ratelimit-requests-remaining, "
     "anthropic-ratelimit-requests-reset, anthropic-ratelimit-tokens-limit, "
     "anthropic-ratelimit-tokens-remaining, anthropic-ratelimit-tokens-reset"

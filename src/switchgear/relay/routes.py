@@ -1,8 +1,10 @@
 """Which operation a method and path ask for: one table, tolerant of how clients spell base URLs.
 
 ``/v1/x``, ``/x``, ``/v1/v1/x``, doubled slashes and a trailing slash all reach the same handler, without a
-redirect. Gemini's paths name the model and what to do with it: ``/v1beta/models/{model}:{verb}``, under any
-version or none.
+redirect, and so do the places at which gateways and vendors serve a dialect: ``/openai/v1/x``,
+``/v1beta/openai/x``, ``/anthropic/v1/x``, ``/api/v1/x``. Gemini's paths name the model and what to do with
+it: ``/v1beta/models/{model}:{verb}``, under any version or none. ``/openai/deployments/{model}/x`` names the
+model as well.
 """
 
 from typing import Literal
@@ -37,8 +39,18 @@ class Route(msgspec.Struct, frozen=True, gc=False):
 
 _GET = ("GET", "HEAD")
 _POST = ("POST",)
-_VERSIONS = ("v1", "v1beta", "v1alpha")
+_VERSIONS = frozenset(("v1", "v1beta", "v1alpha"))
 _VERSIONS_MAX = 2
+_PLACES: dict[str, DialectName | None] = {
+    "api": None,
+    "openai": "openai_chat",
+    "anthropic": "anthropic_messages",
+    "gemini": "gemini_generate",
+    "google": "gemini_generate",
+}
+"""Words before a path → the dialect that they announce."""
+_PLACES_MAX = 2
+_OF_DEPLOYMENT = (("chat", "completions"), ("completions",), ("embeddings",))
 _PATHS: dict[str, Route] = {
     "chat/completions": Route(_POST, "openai_chat"),
     "completions": Route(_POST, "openai_completions"),
@@ -65,6 +77,8 @@ _PLAIN: dict[str, Route] = {
     "livez": Route(_GET, page="livez"),
     "readyz": Route(_GET, page="readyz"),
     "metrics": Route(_GET, page="metrics"),
+    "health": Route(_GET, page="readyz"),
+    "healthz": Route(_GET, page="readyz"),
 }
 _EXACT: dict[str, Route] = {f"/v1/{path}": route for path, route in _PATHS.items()}
 
@@ -74,31 +88,61 @@ def find_route(path: str, query: str = "") -> Route | None:
     return _EXACT.get(path) or _tolerant(path, query)
 
 
-def dialect_of_path(path: str) -> DialectName:
-    """In which dialect an error is told when the path is unknown, as far as the path shows it."""
-    parts = [part for part in path.split("/") if part]
+def dialect_of_path(path: str) -> DialectName | None:
+    """In which dialect a path speaks, as far as it shows: for errors of unknown paths and for model lists."""
+    parts = _parts_of(path)
+    front, rest = _split_front(parts)
+    if announced := next((dialect for part in front if (dialect := _PLACES.get(part))), None):
+        return announced
     if parts and parts[0] in ("v1beta", "v1alpha"):
         return "gemini_generate"
-    return "anthropic_messages" if "messages" in parts[:_VERSIONS_MAX] else "openai_chat"
+    return "anthropic_messages" if rest[:1] == ["messages"] else None
+
+
+def _parts_of(path: str) -> list[str]:
+    return [part for part in path.split("/") if part]
+
+
+def _split_front(parts: list[str]) -> tuple[list[str], list[str]]:
+    """Versions and places before a path, and the path itself."""
+    versions = places = at = 0
+    while at < len(parts):
+        if parts[at] in _VERSIONS and versions < _VERSIONS_MAX:
+            versions += 1
+        elif parts[at] in _PLACES and places < _PLACES_MAX:
+            places += 1
+        else:
+            break
+        at += 1
+    return parts[:at], parts[at:]
 
 
 def _tolerant(path: str, query: str) -> Route | None:
-    parts = [part for part in path.split("/") if part]
-    versions = 0
-    while versions < _VERSIONS_MAX and parts and parts[0] in _VERSIONS:
-        parts.pop(0)
-        versions += 1
+    front, parts = _split_front(_parts_of(path))
     name = "/".join(parts)
     route = _PATHS.get(name)
-    if route is None and not versions:
+    if route is None and not front:
         route = _PLAIN.get(name)
     if route is None and len(parts) > 1 and parts[0] in ("models", "tunedModels"):
-        return _of_model(parts, query, dialect_of_path(path))
+        return _of_model(parts, query, dialect_of_path(path) or "openai_chat")
+    if route is None and len(parts) > 2 and parts[0] == "deployments":
+        return _of_deployment(parts[1:])
     if route is None and len(parts) in (2, 3) and parts[0] == "responses":
         return _of_response(unquote(parts[1]), parts[2] if len(parts) == 3 else "")
     if route is not None and route.page == "models":
-        return msgspec.structs.replace(route, dialect=dialect_of_path(path))
+        return msgspec.structs.replace(route, dialect=dialect_of_path(path) or "openai_chat")
     return route
+
+
+def _of_deployment(parts: list[str]) -> Route | None:
+    """``{model}/chat/completions``: the path decides the model, whatever the body says."""
+    for below in _OF_DEPLOYMENT:
+        model = parts[: -len(below)]
+        if model and tuple(parts[-len(below) :]) == below:
+            return msgspec.structs.replace(
+                _PATHS["/".join(below)], in_path=InPath(model=unquote("/".join(model)))
+            )
+    return None
 
 
 def _of_response(id: str, below: str) -> Route | None:
@@ -115,7 +159,8 @@ def _of_model(parts: list[str], query: str, dialect: DialectName) -> Route:
     rest = unquote("/".join(parts[1:] if parts[0] == "models" else parts))
     model, colon, verb = rest.rpartition(":")
     if not colon or verb not in _VERBS:
-        return Route(_GET, page="model", model=rest, dialect=dialect)
+        # Clients put a listed name, ``models/x``, behind ``models/``.
+        return Route(_GET, page="model", model=rest.removeprefix("models/"), dialect=dialect)
     relayed, counts = _VERBS[verb]
     stream = verb == "streamGenerateContent"
     return Route(

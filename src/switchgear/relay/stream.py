@@ -30,6 +30,8 @@ class StreamEnd(msgspec.Struct, frozen=True, gc=False):
     """When the first content came from the upstream."""
     first_byte_ns: int = 0
     """When it had gone to the client; 0 = nothing did."""
+    held_back: bytes = b""
+    """The beginning of an answer that showed nothing before its end; it goes out before the closing."""
 
     @property
     def committed(self) -> bool:
@@ -88,6 +90,11 @@ class Passage:
         self._pulse.lose_client()
 
     @property
+    def waiting(self) -> bytes:
+        """What was held back, as no content has come."""
+        return self._waiting
+
+    @property
     def overrun(self) -> bool:
         """So much came without any content that it can be no answer."""
         return len(self._waiting) > FRAME_BYTES_MAX
@@ -121,14 +128,15 @@ async def pass_on(
             await _room(pulse)
     except TransportFault as broken:
         fault = broken
+    is_complete = tap.finish() == "complete"
     if tap.fault is not None or passage.overrun:
         state = "error"
-    elif tap.finish() == "complete":
+    elif is_complete:
         # With every choice finished only the end marker is missing: that is an end, whatever the socket did.
         state, fault = "complete", None
     elif fault is not None and is_stall(fault):
         state = "stalled"
-    return StreamEnd(state, fault, passage.first_chunk_ns, passage.first_byte_ns)
+    return StreamEnd(state, fault, passage.first_chunk_ns, passage.first_byte_ns, passage.waiting)
 
 
 async def _pumped(response: UpstreamResponse, passage: Passage) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 from switchgear.kernel.clock import Clock, SystemClock
 from switchgear.kernel.home import Home
 from switchgear.kernel.ids import new_id
+from switchgear.kernel.log import LogFormat
 from switchgear.link.bulk import BulkLink
 from switchgear.link.protocol import (
     ControllerCall,
@@ -28,6 +29,7 @@ from switchgear.link.protocol import (
     Ok,
     Recall,
     Result,
+    Stats,
     StopResponse,
     TokenCount,
     Welcome,
@@ -50,7 +52,7 @@ from switchgear.relay.locate import Locator
 from switchgear.relay.metrics import Meters
 from switchgear.relay.pace import Paces
 from switchgear.relay.pipeline import Pipeline
-from switchgear.relay.requestlog import RequestLog
+from switchgear.relay.requestlog import RequestLog, line_writer
 from switchgear.relay.responses import Responses
 from switchgear.relay.seals import EnvelopeSeals
 from switchgear.relay.thoughts import KeptThoughts
@@ -60,7 +62,8 @@ from switchgear.relay.view import View
 
 STATS_INTERVAL_S = 1.0
 HINT_INTERVAL_S = 0.05
-COUNT_TIMEOUT_S = 0.5
+COUNT_TIMEOUT_S = 2.0
+"""The first count after a while waits for a vocabulary to be loaded, some 0.4 s."""
 LAST_WORDS_S = 1.0
 """For calls that were cut off at the end of a drain to tell their clients."""
 
@@ -70,13 +73,20 @@ log = logging.getLogger("switchgear.worker")
 class Worker:
     """Owns the journal, the leases and the upstream pool of one process."""
 
-    def __init__(self, home: Home, index: int, transport: Transport, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        index: int,
+        transport: Transport,
+        clock: Clock | None = None,
+        log_format: LogFormat = "json",
+    ) -> None:
         """Takes the journal's lock. Raises OSError when the data folder can't be used."""
         self._home = home
         self._index = index
         self._clock = clock or SystemClock()
         self.epoch = new_id()
-        self._journal = Journal(home.journals / self.epoch)
+        self._journal = Journal(home.journals / self.epoch, self._journal_grew)
         self._limiter = RateTable(home.rates, index)
         self._link = LinkClient()
         self._view: View | None = None
@@ -84,11 +94,13 @@ class Worker:
         self._funds = Funds(self._link.call, self._link.notify, self._clock)
         self._directory = Directory(self._look_up, self._clock)
         self._meters = Meters()
-        self._log = RequestLog(2, wanted=log.isEnabledFor(logging.INFO))
+        self._log = RequestLog(2, line_writer(log_format), wanted=log.isEnabledFor(logging.INFO))
         self._transport = transport
         self._files = Files(Fetcher())
-        self._hinted = 0
+        self._hint_timer: asyncio.TimerHandle | None = None
+        self._reported: Stats | None = None
         self._draining = False
+        self._is_announced = False
         self._refused = asyncio.Event()
         books = Books(self._journal, self._funds, self._limiter, self._meters, self._log, self._clock)
         locator = Locator(self._link.call)
@@ -116,6 +128,10 @@ class Worker:
         self._pipeline = Pipeline(tools)
         self.app = App(tools, self._pipeline, self._link.call, self._why_not_ready)
 
+    def announced(self) -> None:
+        """Whoever started the server can read how to use it; only then is this worker ready."""
+        self._is_announced = True
+
     async def run(
         self, descriptor: int, stop: asyncio.Event, drain_s: float, serving_now: Callable[[], None]
     ) -> None:
@@ -133,7 +149,6 @@ class Worker:
             asyncio.create_task(endless)
             for endless in (
                 self._report(),
-                self._hint(),
                 self._pipeline.look_after(),
                 self._follower.claim_forever(),
             )
@@ -181,6 +196,7 @@ class Worker:
 
     def _welcomed(self, welcome: Welcome) -> None:
         self._directory.pepper = welcome.pepper
+        self._reported = None  # it may be another controller, which knows of nothing
         self._funds.adopt(welcome.leases)
         self._swap(welcome)
 
@@ -219,6 +235,8 @@ class Worker:
     def _why_not_ready(self) -> str:
         if self._view is None:
             return "waiting for the controller"
+        if not self._is_announced:
+            return "starting"
         if self._draining:
             return "draining"
         if self._journal.refuses():
@@ -242,15 +260,19 @@ class Worker:
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(STATS_INTERVAL_S)
-            self._link.notify(self._meters.stats())
+            stats = self._meters.stats()
+            if stats != self._reported:
+                self._reported = stats
+                self._link.notify(stats)
 
-    async def _hint(self) -> None:
-        """Tells the controller that there is something to ingest; many records share one hint."""
-        while True:
-            await asyncio.sleep(HINT_INTERVAL_S)
-            if self._journal.end_offset != self._hinted:
-                self._hinted = self._journal.end_offset
-                self._link.notify(JournalGrew(self._hinted))
+    def _journal_grew(self) -> None:
+        """Soon tells the controller that there is something to ingest; many records share one hint."""
+        if self._hint_timer is None:
+            self._hint_timer = asyncio.get_running_loop().call_later(HINT_INTERVAL_S, self._hint)
+
+    def _hint(self) -> None:
+        self._hint_timer = None
+        self._link.notify(JournalGrew(self._journal.end_offset))
 
 
 async def _first(*waits: Coroutine[Any, Any, object]) -> None:

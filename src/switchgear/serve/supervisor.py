@@ -16,9 +16,8 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal
 
-from switchgear.kernel.home import Home
-from switchgear.kernel.limits import CLIENT_GONE_READ_S, RESPONSES_RETENTION_DAYS, WORKERS_MAX
-from switchgear.serve.start import StartError, claim, listen
+from switchgear.kernel.limits import WORKERS_MAX
+from switchgear.serve.boot import Boot
 
 READY_TIMEOUT_S = 60.0
 CONTROLLER_STOP_S = 10.0
@@ -37,38 +36,10 @@ log = logging.getLogger("switchgear.supervisor")
 Role = Literal["controller", "worker"]
 
 
-def serve(
-    home: Home,
-    host: str,
-    port: int,
-    workers: int,
-    drain_s: float,
-    *,
-    trusted_proxies: tuple[str, ...] = (),
-    responses_retention_days: int = RESPONSES_RETENTION_DAYS,
-    client_gone_read_s: float = CLIENT_GONE_READ_S,
-    prepare: Callable[[], None],
-    announce: Callable[[str, int], None],
-) -> int:
-    """Runs the server and gives its exit status. Raises StartError before anything is started.
-
-    ``prepare`` is called once the data folder is ours, to bring the database and configuration up to date;
-    ``announce(host, port)`` once calls are answered.
-    """
-    lock = claim(home)
-    try:
-        listener = listen(host, port)
-        with listener:
-            prepare()
-            to_controller = ["--responses-retention-days", str(responses_retention_days)]
-            to_controller += ["--client-gone-read-s", str(client_gone_read_s)]
-            for network in trusted_proxies:
-                to_controller += ["--trusted-proxy", network]
-            supervisor = _Supervisor(home, listener.fileno(), workers, drain_s, to_controller)
-            bound_port: int = listener.getsockname()[1]
-            return asyncio.run(supervisor.run(lambda: announce(host, bound_port)))
-    finally:
-        os.close(lock)
+def supervise(boot: Boot, listener: int, announce: Callable[[], None]) -> int:
+    """Runs the server on an inherited socket and gives its exit status; ``announce`` is called once calls are
+    answered. Stop signals may be blocked until then: they are taken from here on."""
+    return asyncio.run(_Supervisor(boot, listener).run(announce))
 
 
 class _Child:
@@ -94,15 +65,12 @@ class _Child:
 
 
 class _Supervisor:
-    def __init__(
-        self, home: Home, listener: int, workers: int, drain_s: float, to_controller: list[str]
-    ) -> None:
-        self._home = home
-        self._to_controller = to_controller
+    def __init__(self, boot: Boot, listener: int) -> None:
+        self._boot = boot.write()
         self._listener = listener
-        self._drain_s = drain_s
+        self._drain_s = boot.server.drain_s
         self._controller = _Child("controller", 0)
-        self._workers = [_Child("worker", number) for number in range(workers)]
+        self._workers = [_Child("worker", number) for number in range(boot.server.workers or 1)]
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._rolling = asyncio.Lock()
@@ -113,10 +81,12 @@ class _Supervisor:
 
     async def run(self, announce: Callable[[], None]) -> int:
         self._parent_read, parent_write = os.pipe()
+        self._announced_read, self._announced_write = os.pipe()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn_task(self._roll()))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
         try:
             for child in (self._controller, *self._workers):
                 self._spawn_task(self._keep(child))
@@ -126,12 +96,15 @@ class _Supervisor:
             if not self._stopping.is_set():
                 self._announced = True
                 announce()
+                os.close(self._announced_write)  # now every worker says that it is ready, also later ones
             await self._stopping.wait()
             return int(self._failed)
         finally:
             await self._stop()
-            os.close(parent_write)
-            os.close(self._parent_read)
+            for descriptor in (parent_write, self._parent_read, self._announced_read, self._boot):
+                os.close(descriptor)
+            if not self._announced:
+                os.close(self._announced_write)
 
     async def _all_ready(self, children: list[_Child]) -> bool:
         """Waits until every child serves, or the server is told to stop."""
@@ -181,14 +154,12 @@ class _Supervisor:
                     await asyncio.wait_for(self._stopping.wait(), delay_s)
 
     async def _start(self, child: _Child) -> asyncio.subprocess.Process:
-        arguments, descriptors = ["--parent-fd", str(self._parent_read)], [self._parent_read]
-        if child.role == "controller":
-            arguments.insert(0, str(self._home.path))
-            arguments += self._to_controller
-        else:
-            arguments += ["--data", str(self._home.path), "--index", str(child.index)]
-            arguments += ["--listen-fd", str(self._listener), "--drain-s", str(self._drain_s)]
-            descriptors.append(self._listener)
+        given = {"boot": self._boot, "parent": self._parent_read}
+        arguments: list[str] = []
+        if child.role == "worker":
+            given |= {"listener": self._listener, "announced": self._announced_read}
+            arguments = ["--index", str(child.index)]
+        arguments += [f"--{name}-fd={descriptor}" for name, descriptor in given.items()]
         # A session of its own: a Ctrl-C at the terminal reaches the supervisor only, which then stops all in
         # order.
         process = await asyncio.create_subprocess_exec(
@@ -199,7 +170,7 @@ class _Supervisor:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             env=_MALLOC | os.environ if child.role == "controller" else None,
-            pass_fds=descriptors,
+            pass_fds=tuple(given.values()),
             start_new_session=True,
         )
         child.process = process
@@ -268,6 +239,3 @@ async def _end(processes: "list[asyncio.subprocess.Process | None]", timeout_s: 
 def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(number)
-
-
-__all__ = ["StartError", "serve"]

@@ -16,7 +16,8 @@ from switchgear.net.choose import RoutedTransport
 from switchgear.net.transport import Transport
 from switchgear.net.transport_lean import LeanTransport
 from switchgear.relay.worker import Worker
-from switchgear.serve.parent import watch_parent
+from switchgear.serve.boot import Boot
+from switchgear.serve.pipe import watch_pipe
 
 GC_THRESHOLD = 20_000
 """Objects made since the last collection before the next."""
@@ -24,21 +25,22 @@ GC_THRESHOLD = 20_000
 
 def main() -> int:
     options = _options()
-    set_up_logging("worker")
+    boot = Boot.read(options.boot_fd)
+    set_up_logging("worker", boot.server.log_level, boot.server.log_format)
     _pin(options.index)
     _calm_collector()
-    uvloop.run(_run(options))
+    uvloop.run(_run(options, boot))
     return 0
 
 
-async def _run(options: argparse.Namespace) -> None:
+async def _run(options: argparse.Namespace, boot: Boot) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    watch_parent(options.parent_fd, stop.set)
-    worker = Worker(
-        Home(Path(options.data)), options.index, RoutedTransport(LeanTransport(), _other_transport)
-    )
-    await worker.run(options.listen_fd, stop, options.drain_s, _say_ready)
+    watch_pipe(options.parent_fd, stop.set)
+    transport = RoutedTransport(LeanTransport(), _other_transport)
+    worker = Worker(Home(Path(boot.data)), options.index, transport, log_format=boot.server.log_format)
+    watch_pipe(options.announced_fd, worker.announced)
+    await worker.run(options.listener_fd, stop, boot.server.drain_s, _say_ready)
 
 
 def _other_transport() -> Transport:
@@ -70,11 +72,8 @@ def _calm_collector() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--index", type=int, required=True)
-    parser.add_argument("--listen-fd", type=int, required=True)
-    parser.add_argument("--parent-fd", type=int, required=True)
-    parser.add_argument("--drain-s", type=float, required=True)
+    for name in ("index", "boot-fd", "parent-fd", "announced-fd", "listener-fd"):
+        parser.add_argument(f"--{name}", type=int, required=True)
     return parser.parse_args()
 
 

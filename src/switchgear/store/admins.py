@@ -15,12 +15,20 @@ PASSWORD_BYTES = 15
 
 def ensure_admin(connection: Connection) -> tuple[str, str | None]:
     """The first administrator's name, and the password if it was made just now; it can't be read again."""
-    name = connection.execute(select(admins.c.name).order_by(admins.c.name).limit(1)).scalar()
-    if name is not None:
-        return str(name), None
+    known = list_admins(connection)
+    return (known[0], None) if known else (FIRST_ADMIN, reset_admin_password(connection, FIRST_ADMIN))
+
+
+def list_admins(connection: Connection) -> list[str]:
+    """Their names, sorted."""
+    return list(connection.execute(select(admins.c.name).order_by(admins.c.name)).scalars())
+
+
+def reset_admin_password(connection: Connection, name: str) -> str:
+    """A new password of an administrator, who is made if need be; it can't be read again."""
     password = secrets.token_urlsafe(PASSWORD_BYTES)
-    set_admin_password(connection, FIRST_ADMIN, password)
-    return FIRST_ADMIN, password
+    set_admin_password(connection, name, password)
+    return password
 
 
 def set_admin_password(connection: Connection, name: str, password: str) -> None:

@@ -32,7 +32,7 @@ from switchgear.wire.events import (
     UsageSeen,
 )
 from switchgear.wire.fan import join_whole, unpacked
-from switchgear.wire.faults import UpstreamError
+from switchgear.wire.faults import UpstreamError, counted
 from switchgear.wire.stop_cut import StopCut
 from switchgear.wire.unwrap import Unwrapper
 
@@ -48,6 +48,8 @@ class Passage(msgspec.Struct, frozen=True):
 
     origin: str
     """Whose opaque tokens the answer brings; see ``wire.origin``."""
+    source: str = ""
+    """Which upstream gives the answer, where no token tells."""
     names: Mapping[str, str] = {}
     """Names of tools as they were sent → as the client knows them."""
     unwrap_tool: str = ""
@@ -269,7 +271,9 @@ def _converted(
     events = _Settler(passage).settle(events)
     last = events[-1] if events else None
     if isinstance(last, Fault):
-        return BridgedReply(body, last.error.usage, error=last.error, events=events)
+        told = (event.usage for event in reversed(events) if isinstance(event, UsageSeen))
+        error = counted(last.error, next(told, None))
+        return BridgedReply(body, error.usage, error=error, events=events)
     usage: Usage | None = None
     says = False
     for event in events:

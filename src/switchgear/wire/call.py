@@ -44,6 +44,12 @@ class Call(msgspec.Struct, frozen=True):
     input_bytes: int = 0
     images: int = 0
     """At most so many; exact for ordinary bodies."""
+    files: int = 0
+    """Documents, sound and films that are only named, by URL or id: at most so many."""
+    has_media: bool = False
+    """Documents, sound or films stand in the body, so that its text is not all that costs tokens."""
+    has_audio: bool = False
+    """Sound is sent or wanted."""
     wants_base64: bool = False
     """Embeddings."""
     in_path: InPath = NOTHING_IN_PATH

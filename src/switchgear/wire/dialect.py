@@ -160,6 +160,10 @@ class Dialect(Protocol):
     """Concept (``wire.loss``) → what becomes of it in a request written in this dialect."""
     fields: Mapping[str, str]
     """Concept → the field by which a client of this dialect knows it; the concept itself where absent."""
+    cap_field: str
+    """By which a client caps the output."""
+    is_flat: bool
+    """Its messages hold reasoning, text and calls apart, so that their order is lost."""
     heartbeat: bytes
     """Sent during a long silence; empty = nothing may be sent."""
     stream_type: str
@@ -178,6 +182,14 @@ class Dialect(Protocol):
 
     def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
         """The call with another wish about reasoning than its body's, for an upstream of the same dialect."""
+
+    def with_cap(self, call: Call, tokens: int, facts: ModelFacts) -> Call:
+        """The call with at most so many tokens of output in each choice, for an upstream of the same
+        dialect."""
+
+    def output_ceiling(self, cap: int, thinking: Thinking | None, facts: ModelFacts) -> int:
+        """The most output, reasoning included, that a request in this dialect lets a model give in a choice,
+        when its client names this cap (0 = none); 0 = nobody knows."""
 
     def read_request(self, call: Call, seals: Seals) -> Request:
         """The neutral form. Raises ApiError."""

@@ -110,6 +110,8 @@ class Reasoning(msgspec.Struct, frozen=True):
 
     text: str = ""
     opaque: Opaque | None = None
+    is_own: bool = False
+    """The very upstream to which it goes said it, and so reads it."""
 
 
 class ToolCall(msgspec.Struct, frozen=True):
@@ -288,6 +290,8 @@ class Upstream(msgspec.Struct, frozen=True):
     facts: ModelFacts = ModelFacts()
     asks_usage: bool = True
     """It understands ``stream_options.include_usage``."""
+    takes_reasoning: bool = False
+    """Reasoning of earlier turns goes back as text whoever said it, though nothing is known of the model."""
     files: Mapping[str, RemoteFile] = {}
     """By URL, those of ``Dialect.remote_files``."""
 

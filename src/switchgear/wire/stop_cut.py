@@ -9,6 +9,9 @@ that still comes is passed on.
 
 from msgspec import Raw
 
+from switchgear.kernel.errors import INVALID_VALUE, ApiError
+from switchgear.kernel.facts import ModelFacts
+from switchgear.kernel.limits import STOP_CHARS_MAX, STOPS_MAX
 from switchgear.wire.events import (
     Choice,
     End,
@@ -23,6 +26,23 @@ from switchgear.wire.events import (
 )
 
 _AFTER_CUT = (UsageSeen, End, Fault, Start)
+
+
+def share_stops(
+    stops: tuple[str, ...], facts: ModelFacts, usual_max: int
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(those that the upstream looks for, those that are looked for here). ``usual_max``: as many as its
+    dialect's maker takes. Raises ApiError when too many are left for us."""
+    most = 0 if facts.no_stop else facts.stops_max or usual_max
+    sent, cut = stops[:most], stops[most:]
+    if len(cut) > STOPS_MAX or any(len(stop) > STOP_CHARS_MAX for stop in cut):
+        raise ApiError(
+            INVALID_VALUE,
+            f"Invalid value for 'stop': this model takes at most {most + STOPS_MAX} sequences, of "
+            f"{STOP_CHARS_MAX} characters each behind the first {most}.",
+            param="stop",
+        )
+    return sent, cut
 
 
 class _Text:

@@ -28,6 +28,7 @@ QWEN_BUDGETS: Budgets = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 2
 EFFORTS: tuple[Effort, ...] = get_args(Effort)
 """From none to the most."""
 
+_USUAL_EFFORTS = ("low", "medium", "high")
 _BUDGET_MOST = 32768
 """For the highest efforts where a model's own bound is unknown."""
 # (up to so many tokens, effort); the least and the highest budget of any table above keep their effort.
@@ -51,6 +52,8 @@ def effort_of(thinking: Thinking | None) -> Effort | None:
         return None
     if budget < 0:
         return "medium"
+    if 0 < budget <= _EFFORT_BY_BUDGET[0][0] and thinking.show:
+        return "minimal"  # to think for so short a while is as good as not to, but not where it is to be seen
     return next((effort for most, effort in _EFFORT_BY_BUDGET if budget <= most), "xhigh")
 
 
@@ -71,9 +74,10 @@ def budget_of(thinking: Thinking | None, facts: ModelFacts, budgets: Budgets = C
 
 def fit_effort(effort: Effort, efforts: tuple[str, ...]) -> Effort:
     """The effort itself if it is among those that a model takes, else the nearest below it that is, else the
-    nearest above; unchanged where they are unknown."""
-    known = [name for name in EFFORTS if name in efforts]
-    if not known or effort in known:
+    nearest above. Where they are unknown, of the three that every model with efforts has; none stays none,
+    which ``says_effort`` knows for nothing to be said."""
+    known = [name for name in EFFORTS if name in (efforts or _USUAL_EFFORTS)]
+    if effort in known or (effort == "none" and not efforts):
         return effort
     wanted = EFFORTS.index(effort)
     if effort == "xhigh" and "max" in known:
@@ -85,9 +89,25 @@ def fit_effort(effort: Effort, efforts: tuple[str, ...]) -> Effort:
     return next((name for name in known if EFFORTS.index(name) > wanted), known[-1])
 
 
+def says_effort(effort: Effort | None, facts: ModelFacts) -> bool:
+    """Whether a model may be told an effort by the dialect's own field. One of which nothing is known may not
+    know the word for none."""
+    if effort is None or facts.thinking in ("always", "none"):
+        return False
+    return effort != "none" or bool(facts.efforts)
+
+
 def is_lost(thinking: Thinking | None, facts: ModelFacts) -> bool:
-    """Whether reasoning is asked of a model that does none."""
-    return facts.thinking == "none" and effort_of(thinking) not in (None, "none")
+    """Whether what is asked can't be told to the model: reasoning where it does none, or none where it can't
+    do without or where no word for that is known."""
+    effort = effort_of(thinking)
+    if effort is None:
+        return False
+    if effort != "none":
+        return facts.thinking == "none"
+    if facts.thinking in ("", "effort") and not facts.efforts:
+        return True
+    return facts.thinking == "always" or (facts.thinking != "none" and not facts.thinking_off)
 
 
 def may_reason(facts: ModelFacts, thinking: Thinking | None, *, seen: bool) -> bool:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 
 from switchgear.kernel.limits import TOOL_ID_CHARS_MAX
+from switchgear.wire.ir import HostedTool, Tool
 
 _ID = re.compile(r"[A-Za-z0-9_-]+")
 _FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
@@ -34,6 +35,14 @@ def short_name(name: str, allowed: re.Pattern[str], chars_max: int = TOOL_ID_CHA
     ``allowed`` must take letters, digits, ``_`` and ``-`` after a first letter, up to ``chars_max``.
     """
     return name if allowed.fullmatch(name) else _replacement(name, allowed, chars_max, _DIGEST_CHARS)
+
+
+def declared_once(tools: Iterable[Tool]) -> tuple[Tool, ...]:
+    """The tools without those whose name is declared before them: two of one name are refused by most."""
+    found: dict[str | int, Tool] = {}
+    for at, tool in enumerate(tools):
+        found.setdefault(at if isinstance(tool, HostedTool) else tool.name, tool)
+    return tuple(found.values())
 
 
 class ToolNames:

@@ -118,7 +118,6 @@ def test_a_call_or_a_refusal_is_content() -> None:
         b"<html>busy</html>\n\n",
         b'{"type":"error","error":{"type":"api_error","message":"m"}}\n\n',
         b"event: error\ndata: \n\n",
-        b"data: [1]\n\n",
     ],
 )
 def test_an_error_in_the_stream_is_a_fault_and_not_forwarded(broken: bytes) -> None:

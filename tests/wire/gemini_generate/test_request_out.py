@@ -20,6 +20,7 @@ from tests.wire.gemini_generate.vectors import (
 
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
+from switchgear.kernel.limits import STOPS_MAX
 from switchgear.wire.gemini_generate.media_out import remote_files
 from switchgear.wire.gemini_generate.request_in import read_request
 from switchgear.wire.gemini_generate.request_out import write_request
@@ -422,12 +423,16 @@ def test_knobs_that_a_model_refuses_are_left_out_and_told() -> None:
     upstream = with_facts(PLAIN, no_sampling=True, no_penalties=True, no_stop=True)
     written = write_request(request, upstream)
     assert "generationConfig" not in written.body
-    assert written.dropped == ("temperature", "presence_penalty", "stop")
+    assert written.dropped == ("temperature", "presence_penalty")
+    assert written.stops == ("a",)
 
 
-def test_too_many_stops_are_refused() -> None:
+def test_stops_beyond_what_google_takes_are_looked_for_here() -> None:
+    written = write_request(Request((HI,), stop=tuple("abcdef")), PLAIN)
+    assert json.loads(bytes(written.body["generationConfig"]))["stopSequences"] == list("abcde")
+    assert written.stops == ("f",)
     with pytest.raises(ApiError) as caught:
-        write(Request((HI,), stop=tuple("abcdef")))
+        write(Request((HI,), stop=tuple(map(str, range(6 + STOPS_MAX)))))
     assert caught.value.param == "stop"
 
 

@@ -172,7 +172,7 @@ def test_interleaved_calls_come_whole_when_each_ends() -> None:
         ("stop", "STOP"),
         ("stop_sequence", "STOP"),
         ("tool_calls", "STOP"),
-        ("pause", "STOP"),
+        ("pause", "MAX_TOKENS"),
         ("length", "MAX_TOKENS"),
         ("content_filter", "SAFETY"),
     ],

@@ -47,6 +47,9 @@ def test_a_plain_call() -> None:
         ({"max_completion_tokens": 7, "max_tokens": 9}, 9),
         ({"max_completion_tokens": None, "max_tokens": 9}, 9),
         ({"max_tokens": None}, 0),
+        ({"max_tokens": -1}, 0),
+        ({"max_tokens": 0}, 0),
+        ({"max_tokens": 5, "max_completion_tokens": -1}, 5),
         ({"max_tokens": 10**30}, TOKENS_MAX),
     ],
 )
@@ -60,6 +63,8 @@ def test_output_cap(more: dict[str, Any], cap: int) -> None:
         ({"n": 3}, 3),
         ({"n": 3.0}, 3),
         ({"n": None}, 1),
+        ({"n": 0}, 1),
+        ({"best_of": 0}, 1),
         ({"best_of": 4, "n": 2}, 4),
         ({"prompt": ["a", "b"]}, 2),
         ({"prompt": ["a", "b"], "n": 3}, 6),
@@ -121,8 +126,7 @@ def test_images_are_counted() -> None:
         (CHAT, "openai_chat", {"max_tokens": "5"}, ("invalid_type", "max_tokens")),
         (CHAT, "openai_chat", {"max_tokens": 1.5}, ("invalid_type", "max_tokens")),
         (CHAT, "openai_chat", {"max_tokens": True}, ("invalid_type", "max_tokens")),
-        (CHAT, "openai_chat", {"max_tokens": -1}, ("invalid_value", "max_tokens")),
-        (CHAT, "openai_chat", {"n": 0}, ("invalid_value", "n")),
+        (CHAT, "openai_chat", {"n": -1}, ("invalid_value", "n")),
         (CHAT, "openai_chat", {"n": CHOICES_MAX + 1}, ("invalid_value", "n")),
         (CHAT, "openai_completions", {}, ("missing_parameter", "prompt")),
         (TEXT, "openai_completions", {"prompt": {}}, ("invalid_type", "prompt")),
@@ -226,3 +230,15 @@ def test_any_object_is_read_or_refused(found: dict[str, Any], operation: Operati
     assert call.model
     assert call.choices >= 1
     assert 0 <= call.output_tokens_cap <= TOKENS_MAX
+
+
+@pytest.mark.parametrize("more", [{"max_tokens": -1}, {"max_completion_tokens": -1}, {"n": 0}])
+def test_a_limit_of_nothing_is_not_sent_on(more: dict[str, Any]) -> None:
+    assert not more.keys() & peek(CHAT, **more).fields.keys()
+
+
+def test_a_completion_may_be_asked_for_no_token() -> None:
+    found = {"model": "m", "prompt": "a", "max_tokens": 0, "best_of": 0}
+    fields = peek(found, "openai_completions").fields
+    assert "max_tokens" in fields
+    assert "best_of" not in fields

@@ -176,10 +176,7 @@ def test_usage_never_shrinks() -> None:
         (b'{"object":"error","message":"m","code":400}', "client"),
         (b'{"code":"DataInspectionFailed","message":"m"}', "content"),
         (b'{"choices":null,"base_resp":{"status_code":1002,"status_msg":"m"}}', "limited"),
-        (b'{"choices":[{"index":0,"delta":{},"finish_reason":"network_error"}]}', "transient"),
-        (b"[1]", "transient"),
-        (b'"text"', "transient"),
-        (b"null", "transient"),
+        (b'[{"error":{"message":"m","code":429}}]', "limited"),
         (b"garbage", "transient"),
         (b'{"choices":[{"delta"', "transient"),
         (b'{"choices":[{"index":0,"delta":{"content":"\xff"}}]}', "transient"),
@@ -194,6 +191,20 @@ def test_an_error_in_the_stream_is_a_fault_and_not_forwarded(data: bytes, kind: 
     assert tap.fault.kind == kind
     assert tap.feed(first) == b""
     assert tap.finish() == "cut"
+
+
+def test_an_answer_that_says_it_failed_is_read_to_its_usage_and_not_forwarded() -> None:
+    tap = StreamTap("openai_chat", True)
+    first, more = chunk({"content": "a"}), chunk({"content": "b"})
+    assert tap.feed(first) == first
+    usage = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}\n\n'
+    assert tap.feed(chunk({}, "network_error") + more) == b""
+    assert tap.feed(more) == b""
+    assert tap.feed(usage) == b""
+    assert (tap.fault, tap.usage) == (None, Usage(input_uncached=3, output_text=2))
+    assert tap.finish() == "cut"
+    assert tap.fault is not None
+    assert tap.fault.code == "network_error"
 
 
 def test_an_error_before_content_leaves_the_way_free_for_another_candidate() -> None:

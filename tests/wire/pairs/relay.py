@@ -16,7 +16,7 @@ from switchgear.kernel.errors import UPSTREAM_CUT, ApiError
 from switchgear.kernel.limits import REPLY_BYTES_MAX
 from switchgear.kernel.money import PPM
 from switchgear.kernel.usage import UNITS, Usage
-from switchgear.link.snapshot import ChannelView
+from switchgear.link.snapshot import ChannelView, Principal
 from switchgear.net.transport import TransportFault, UpstreamRequest
 from switchgear.relay.attempt import (
     Exchange,
@@ -28,11 +28,15 @@ from switchgear.relay.attempt import (
     upstream_sentence,
 )
 from switchgear.relay.health import Health
+from switchgear.relay.heartbeat import Pulse
+from switchgear.relay.http import DisconnectCallback
 from switchgear.relay.locate import Locator
+from switchgear.relay.meter import TokenTally
 from switchgear.relay.plan import WAYS, Candidate
 from switchgear.relay.prepare import Preparation, Prepared
 from switchgear.relay.redact import redact_error
 from switchgear.relay.routes import find_route
+from switchgear.relay.stream import pass_on
 from switchgear.vendors.channel import resolve
 from switchgear.vendors.shipped import shipped
 from switchgear.wire.bridge import Bridge, convert_reply
@@ -69,6 +73,7 @@ class PlainSeals:
 
 
 SEALS = PlainSeals()
+WHO = Principal("key", "ci", "sk-…", "owner", "acme", "default", "wallet:owner")
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -100,7 +105,8 @@ class Outcome(msgspec.Struct):
 
 def channel_of(target: Target) -> ChannelView:
     """As the controller compiles it from the vendor's file."""
-    made = resolve(shipped().vendors[target.vendor], dialects=(target.dialect,))
+    vendor = shipped().vendors[target.vendor]
+    made = resolve(vendor, "" if vendor.base_url else "https://host.example", (target.dialect,))
     return ChannelView(
         id="main",
         name="main",
@@ -152,8 +158,8 @@ def prepare_for(target: Target, dialect: Dialect, call: Call) -> Prepared:
 
 
 async def _prepare(candidate: Candidate, dialect: Dialect, call: Call) -> Prepared:
-    preparation = Preparation(call, dialect, "owner", SEALS, _fetch, _find)
-    return (await preparation.first_fit((candidate,)))[1]
+    preparation = Preparation(call, dialect, WHO, SEALS, _fetch, _find)
+    return await preparation.prepare(candidate)
 
 
 async def _run(path: str, body: bytes, target: Target, wire: Wire, headers: Mapping[str, str]) -> Outcome:
@@ -199,28 +205,51 @@ async def _whole(dialect: Dialect, exchange: Exchange, call: Call) -> Answered:
 
 async def _streamed(dialect: Dialect, exchange: Exchange, call: Call) -> Answered:
     tap = tap_of(dialect, exchange.prepared, call)
-    frames: list[bytes] = []
-
-    def take(chunk: bytes) -> bool:
-        if out := tap.feed(chunk):
-            frames.append(out)
-        return not tap.ended and tap.fault is None
-
+    sent = Sent()
+    pulse = Pulse(sent, sent.start, sent.finish, CLOCK.monotonic_ns, b"")
+    end = await pass_on(exchange.response, tap, TokenTally(_count, call.model), pulse, CLOCK)
     fields = [("content-type", dialect.stream_type)]
-    try:
-        await exchange.response.pump(take)
-    except TransportFault:
-        assert tap.fault is None
-    if tap.fault is not None:
+    if end.state == "complete":
+        assert tap.has_content, "an empty answer"
+        return 200, fields, [*sent.frames, end.held_back + tap.closing()], "complete", tap.usage
+    if end.state == "error" and tap.fault is not None:
         fault = judge(tap.fault, exchange.candidate, Health(), CLOCK)
-        if not tap.has_content:
+        if not end.committed:
             raise fault
         shown = to_api_error(redact_error(tap.fault, exchange.candidate.channel))
-        return 200, fields, [*frames, tap.error_frame(shown, "req7")], "error", tap.usage
-    if tap.finish() != "complete":
-        shown = upstream_sentence(UPSTREAM_CUT)
-        return 200, fields, [*frames, tap.error_frame(shown, "req7")], "cut", tap.usage
-    return 200, fields, [*frames, tap.closing()], "complete", tap.usage
+        return 200, fields, [*sent.frames, tap.error_frame(shown, "req7")], "error", tap.usage
+    shown = upstream_sentence(UPSTREAM_CUT)
+    return 200, fields, [*sent.frames, tap.error_frame(shown, "req7")], "cut", tap.usage
+
+
+class Sent:
+    """A client's end of a stream that takes whatever comes."""
+
+    started = is_full = False
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+
+    def on_disconnect(self, callback: DisconnectCallback) -> None: ...
+
+    def send_whole(self, status: int, headers: Headers, body: bytes) -> None: ...
+
+    def start_stream(self, status: int, headers: Headers) -> None: ...
+
+    def start(self) -> None:
+        self.started = True
+
+    def push(self, data: bytes) -> bool:
+        self.frames.append(data)
+        return True
+
+    async def room(self) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+async def _count(text: str, model: str) -> int:
+    return len(text)
 
 
 def head_of(prepared: Prepared, call: Call) -> Head:
@@ -245,7 +274,7 @@ def tap_of(dialect: Dialect, prepared: Prepared, call: Call) -> Tap:
     return Bridge(prepared.dialect.reader(), writer, prepared.passage)
 
 
-async def _fetch(urls: tuple[str, ...]) -> Mapping[str, RemoteFile]:
+async def _fetch(key_id: str, urls: tuple[str, ...]) -> Mapping[str, RemoteFile]:
     raise AssertionError(f"nothing is to be fetched: {urls}")
 
 

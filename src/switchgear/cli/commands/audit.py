@@ -4,7 +4,7 @@ import msgspec
 import typer
 
 from switchgear.cli.opened import store_of
-from switchgear.cli.options import DATA_DEFAULT, Data, Json, new_app
+from switchgear.cli.options import DATA_DEFAULT, Data, Json, example, new_app
 from switchgear.cli.output import print_json
 from switchgear.ledger.audit import WARNINGS, Finding, faults
 from switchgear.store.auditing import audit_database
@@ -12,7 +12,7 @@ from switchgear.store.auditing import audit_database
 app = new_app()
 
 
-@app.command()
+@app.command(epilog=example("switchgear audit --data data"))
 def audit(data: Data = DATA_DEFAULT, json: Json = False) -> None:
     """Recompute every balance and charge. Exits with 0 only if nothing is off.
 

@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from switchgear.cli.opened import store_of
-from switchgear.cli.options import DATA_DEFAULT, Data, new_app
+from switchgear.cli.options import DATA_DEFAULT, Data, example, new_app
 from switchgear.store.backup import backup as copy_database
 
 app = new_app()
 
 
-@app.command()
+@app.command(epilog=example("switchgear backup switchgear-backup.db"))
 def backup(
     target: Annotated[Path, typer.Argument(help="File to write; it must not exist yet.", metavar="DEST")],
     data: Data = DATA_DEFAULT,

@@ -7,7 +7,7 @@ import typer
 
 from switchgear.cli.offers import credentials_of, models_of
 from switchgear.cli.opened import store_of, vault_of
-from switchgear.cli.options import DATA_DEFAULT, Data, Json, new_app
+from switchgear.cli.options import DATA_DEFAULT, Data, Json, example, new_app
 from switchgear.cli.output import Failure, print_json, print_table
 from switchgear.cli.probe import probe_all
 from switchgear.kernel.home import Home
@@ -18,7 +18,7 @@ from switchgear.vendors.shipped import shipped
 app = new_app("List channels, and try them with one tiny real call each.")
 
 
-@app.command("list")
+@app.command("list", epilog=example("switchgear channels list"))
 def list_(data: Data = DATA_DEFAULT, json: Json = False) -> None:
     """List all channels; secrets are masked."""
     rows = [_row(row) for row in _channels(data)]
@@ -49,10 +49,11 @@ def list_(data: Data = DATA_DEFAULT, json: Json = False) -> None:
             ]
             for row in rows
         ],
+        ("weight", "priority", "groups", "dialects", "base_url", "credential"),
     )
 
 
-@app.command("test")
+@app.command("test", epilog=example("switchgear channels test main"))
 def try_channels(
     name: Annotated[str | None, typer.Argument(help="Only this channel.", metavar="[NAME]")] = None,
     data: Data = DATA_DEFAULT,

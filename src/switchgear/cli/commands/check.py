@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from switchgear.cli.options import File, Json, new_app
+from switchgear.cli.options import File, Json, example, new_app
 from switchgear.cli.output import print_json, print_table
 from switchgear.config.check import Checked, known_of, load
 from switchgear.config.problem import ConfigProblem, has_errors
@@ -16,7 +16,7 @@ from switchgear.vendors.shipped import shipped
 app = new_app()
 
 
-@app.command()
+@app.command(epilog=example("switchgear check config.toml --origins"))
 def check(
     file: File,
     origins: Annotated[

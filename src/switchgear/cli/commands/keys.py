@@ -8,7 +8,7 @@ import typer
 from sqlalchemy import Connection
 
 from switchgear.cli.opened import now_ms, secrets_of, store_of
-from switchgear.cli.options import DATA_DEFAULT, Data, Json, new_app
+from switchgear.cli.options import DATA_DEFAULT, Data, Json, example, new_app
 from switchgear.cli.output import Failure, moment_text, print_json, print_table
 from switchgear.cli.pushed import push_changes
 from switchgear.config import read
@@ -22,6 +22,9 @@ from switchgear.store.keys import create_key, list_keys, set_key_status
 
 app = new_app("Make, list, disable and enable API keys.")
 
+_FIRST_TO_GO = ("allow_ips", "expires_at", "tpm", "rpm", "models", "group", "user", "key")
+"""Columns of a list that a narrow terminal has no room for."""
+
 Name = Annotated[str, typer.Argument(help="Name of the key.", metavar="NAME")]
 
 
@@ -30,7 +33,7 @@ def _rate(what: str, most: int = RATE_PER_MINUTE_MAX) -> Any:
     return typer.Option(help=f"{what}; 0 = no limit.", min=0, max=most)
 
 
-@app.command()
+@app.command(epilog=example("switchgear keys create ci --user acme --quota-usd 5 --model gpt-5.2 --rpm 600"))
 def create(
     name: Name,
     user: Annotated[str, typer.Option(help="User whose wallet pays.")] = "default",
@@ -74,7 +77,7 @@ def create(
     push_changes(data, quiet=True)
 
 
-@app.command("list")
+@app.command("list", epilog=example("switchgear keys list"))
 def list_(data: Data = DATA_DEFAULT, json: Json = False) -> None:
     """List all keys, masked."""
     with store_of(data) as database:
@@ -103,16 +106,16 @@ def list_(data: Data = DATA_DEFAULT, json: Json = False) -> None:
         "tpm",
         "expires_at",
     )
-    print_table(header, [[_cell(row[column]) for column in header] for row in rows])
+    print_table(header, [[_cell(row[column]) for column in header] for row in rows], _FIRST_TO_GO)
 
 
-@app.command()
+@app.command(epilog=example("switchgear keys disable ci"))
 def disable(name: Name, data: Data = DATA_DEFAULT) -> None:
     """Refuse a key from now on, on running servers too."""
     _set_status(name, data, disabled=True)
 
 
-@app.command()
+@app.command(epilog=example("switchgear keys enable ci"))
 def enable(name: Name, data: Data = DATA_DEFAULT) -> None:
     """Take a disabled key again."""
     _set_status(name, data, disabled=False)

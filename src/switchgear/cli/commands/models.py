@@ -7,7 +7,7 @@ import typer
 from switchgear.catalog.price import Price
 from switchgear.cli.offers import Offer, offers
 from switchgear.cli.opened import store_of, vault_of
-from switchgear.cli.options import DATA_DEFAULT, Data, Json, new_app
+from switchgear.cli.options import DATA_DEFAULT, Data, Json, example, new_app
 from switchgear.cli.output import print_json, print_table
 from switchgear.kernel.money import usd_from_nanos
 from switchgear.store.channels import list_channels
@@ -17,7 +17,7 @@ from switchgear.vendors.shipped import shipped
 app = new_app()
 
 
-@app.command()
+@app.command(epilog=example("switchgear models --group default"))
 def models(
     data: Data = DATA_DEFAULT,
     group: Annotated[str | None, typer.Option(help="Only what this group may call.")] = None,
@@ -47,6 +47,7 @@ def models(
             (offer.model, *_figures(offer.price), ",".join(offer.channels), ",".join(offer.groups))
             for offer in found
         ],
+        ("groups", "channels", "cache_read"),
     )
     missing = [offer.model for offer in found if offer.price is None]
     if missing:

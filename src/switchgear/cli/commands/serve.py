@@ -14,23 +14,24 @@ from switchgear.cli.banner import Started, banner
 from switchgear.cli.commands.apply import read_config
 from switchgear.cli.offers import Offer, credentials_of, offers
 from switchgear.cli.opened import folder_problem, now_ms, secrets_of, store_of, vault_of
-from switchgear.cli.options import DATA_DEFAULT, Data, new_app
+from switchgear.cli.options import DATA_DEFAULT, Data, example, new_app
 from switchgear.cli.output import Failure
 from switchgear.config.check import Checked
 from switchgear.config.defaults import FIRST_NAME, first_config
 from switchgear.config.server import resolve_server
 from switchgear.kernel.config import Config, ServerConfig
 from switchgear.kernel.home import Home
-from switchgear.kernel.log import LEVEL_VARIABLE, set_up_logging
 from switchgear.kernel.principal import Principal
-from switchgear.serve import StartError
-from switchgear.serve import serve as run_server
+from switchgear.serve.boot import Boot
+from switchgear.serve.run import become_supervisor
+from switchgear.serve.start import StartError, claim, listen
 from switchgear.store.admins import ensure_admin
-from switchgear.store.apply import ApplyReport, apply_config
+from switchgear.store.apply import apply_config
 from switchgear.store.channels import list_channels
 from switchgear.store.db import Database
 from switchgear.store.keys import list_keys
 from switchgear.store.prices import list_prices
+from switchgear.store.unshown import Unshown, keep_unshown, read_unshown
 from switchgear.store.users import list_users
 from switchgear.vendors.shipped import shipped
 
@@ -38,14 +39,15 @@ app = new_app()
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """What preparing the data folder made that is shown only once."""
+    """What the welcome text has to say of the data folder."""
 
-    report: ApplyReport
+    changes: tuple[str, ...]
+    """What the configuration changed, a line for each object."""
+    unshown: Unshown
     admin: str
-    admin_password: str | None
 
 
-@app.command()
+@app.command(epilog=example("switchgear serve --config config.toml --data data --port 8080"))
 def serve(
     config: Annotated[
         Path | None, typer.Option("--config", help="Configuration file.", metavar="FILE", readable=False)
@@ -65,32 +67,17 @@ def serve(
     checked = Checked(Config(), ()) if config is None else read_config(config)
     wanted = None if config is None else checked.config
     server = settings(checked, {"host": host, "port": port, "workers": workers})
-    prepared: list[Prepared] = []
-
-    def bring_up_to_date() -> None:
-        prepared.append(prepare(data, wanted))
-        set_up_logging("supervisor")  # after the migrations, which tell too much
-
+    host, workers = server.host or "", server.workers or 1
     try:
-        code = run_server(
-            Home(data),
-            server.host or "",
-            server.port or 0,
-            server.workers or 1,
-            server.drain_s,
-            trusted_proxies=server.trusted_proxies,
-            responses_retention_days=server.responses_retention_days,
-            client_gone_read_s=server.client_gone_read_s,
-            prepare=bring_up_to_date,
-            announce=lambda bound_host, bound_port: typer.echo(
-                banner(started(data, bound_host, bound_port, server.workers or 1, prepared[0]))
-            ),
-        )
+        lock = claim(Home(data))
+        listener = listen(host, server.port or 0)
+        prepared = prepare(data, wanted)
+        welcome = banner(started(data, host, listener.getsockname()[1], workers, prepared))
+        become_supervisor(Boot(str(data), server), listener.detach(), lock, welcome)
     except StartError as error:
         raise Failure(str(error)) from error
     except OSError as error:
         raise Failure(folder_problem(data, error)) from error
-    raise typer.Exit(code)
 
 
 def prepare(data: Path, wanted: Config | None) -> Prepared:
@@ -100,18 +87,22 @@ def prepare(data: Path, wanted: Config | None) -> Prepared:
         config = wanted if wanted is not None else _unattended(database)
 
         def write(connection: Connection) -> Prepared:
+            before = read_unshown(connection, Home(data), secrets.vault, secrets.pepper)
             report = apply_config(connection, secrets.vault, secrets.pepper, config, now_ms())
-            return Prepared(report, *ensure_admin(connection))
+            admin, password = ensure_admin(connection)
+            made = Unshown(report.created_keys, None if password is None else (admin, password))
+            unshown = before.and_also(made)
+            keep_unshown(Home(data), secrets.vault, unshown)
+            return Prepared(report.changes, unshown, admin)
 
         return database.write(write)
 
 
 def settings(checked: Checked, flags: Mapping[str, object]) -> ServerConfig:
-    """The server's settings in force. Child processes find the log level in their environment."""
+    """The server's settings in force."""
     server, _, problems = resolve_server(checked.config.server, os.environ, flags, lines=checked.lines)
     if problems:
         raise Failure(problems[0].text())
-    os.environ[LEVEL_VARIABLE] = server.log_level
     return server
 
 
@@ -161,10 +152,10 @@ def started(data: Path, host: str, port: int, workers: int, prepared: Prepared) 
         port=port,
         workers=workers,
         data=data,
-        created_keys=prepared.report.created_keys,
+        created_keys=prepared.unshown.keys,
         known_keys=tuple((key.key_name, key.key_masked) for key in keys if key.status == "active"),
         admin=prepared.admin,
-        admin_password=prepared.admin_password,
+        admin_password=prepared.unshown.admin[1] if prepared.unshown.admin else None,
         models=tuple(offer.model for offer in found if offer.price is not None),
         unpriced=tuple(offer.model for offer in found if offer.price is None),
         from_environment=tuple(
@@ -173,5 +164,5 @@ def started(data: Path, host: str, port: int, workers: int, prepared: Prepared) 
             if row.enabled and row.config.keys_env and credentials_of(row.config)
         ),
         embedded_models=embedded,
-        example=first_call(keys, dict(prepared.report.created_keys), found, embedded, now_ms()),
+        example=first_call(keys, dict(prepared.unshown.keys), found, embedded, now_ms()),
     )

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from switchgear.cli.commands.keys import checked
 from switchgear.cli.opened import now_ms, store_of, vault_of
-from switchgear.cli.options import DATA_DEFAULT, Data, Json, new_app
+from switchgear.cli.options import DATA_DEFAULT, Data, Json, example, new_app
 from switchgear.cli.output import Failure, moment_text, print_json, print_table
 from switchgear.config import read
 from switchgear.kernel.limits import USAGE_PAGE_MAX
@@ -45,7 +45,9 @@ class Names(msgspec.Struct, frozen=True):
     channels: dict[str, str]
 
 
-@app.command()
+@app.command(
+    epilog=example("switchgear usage --key ci --since 24h", "switchgear usage --by model --since 7d --json")
+)
 def usage(
     key: Annotated[str, typer.Option(help="Name or id of a key.")] = "",
     user: Annotated[str, typer.Option(help="Name or id of a user.")] = "",
@@ -109,7 +111,7 @@ def _print_sums(wanted: UsageFilter, by: str, data: Data, json: bool) -> None:
     shown = {"user_id": names.users, "key_id": names.keys, "channel": names.channels}.get(column, {})
     if json:
         for row in sums:
-            print_json({**msgspec.structs.asdict(row), "of": shown.get(row.of, row.of)})
+            print_json({**msgspec.structs.asdict(row), "of": shown.get(row.of, row.of), "id": row.of})
         return
     print_table(
         (by, "requests", "input", "output", "usd"),
@@ -145,6 +147,7 @@ def _print_records(records: list[UsageRecord], names: Names) -> None:
             )
             for record in records
         ],
+        ("channel", "ms", "key", "end_state", "request_id"),
     )
 
 

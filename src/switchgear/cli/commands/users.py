@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from switchgear.cli.commands.keys import amount, checked, leased_of
 from switchgear.cli.opened import now_ms, store_of
-from switchgear.cli.options import DATA_DEFAULT, Data, Json, new_app
+from switchgear.cli.options import DATA_DEFAULT, Data, Json, example, new_app
 from switchgear.cli.output import moment_text, print_json, print_table
 from switchgear.cli.pushed import push_changes
 from switchgear.config import read
@@ -16,6 +16,8 @@ from switchgear.kernel.config import UserConfig
 from switchgear.kernel.ids import new_id
 from switchgear.kernel.money import usd_from_nanos
 from switchgear.store.accounts import balances
+from switchgear.store.admins import list_admins, reset_admin_password
+from switchgear.store.db import ApplyError
 from switchgear.store.users import create_user, list_users, set_user_status, top_up_user
 
 app = new_app("Make, list, disable and enable users, put money into their wallets.")
@@ -23,7 +25,7 @@ app = new_app("Make, list, disable and enable users, put money into their wallet
 Name = Annotated[str, typer.Argument(help="Name of the user.", metavar="NAME")]
 
 
-@app.command()
+@app.command(epilog=example("switchgear users create acme --balance-usd 10"))
 def create(
     name: Name,
     balance_usd: Annotated[str, typer.Option(help="What the wallet begins with.")] = "0",
@@ -42,7 +44,7 @@ def create(
     push_changes(data, quiet=True)
 
 
-@app.command("list")
+@app.command("list", epilog=example("switchgear users list"))
 def list_(data: Data = DATA_DEFAULT, json: Json = False) -> None:
     """List all users. The balance counts what relay workers hold on lease as well."""
     with store_of(data) as database:
@@ -67,10 +69,12 @@ def list_(data: Data = DATA_DEFAULT, json: Json = False) -> None:
             print_json(row)
         return
     header = ("name", "status", "balance_usd", "of_it_leased_usd", "created_at")
-    print_table(header, [[row[column] for column in header] for row in rows])
+    print_table(
+        header, [[row[column] for column in header] for row in rows], ("created_at", "of_it_leased_usd")
+    )
 
 
-@app.command()
+@app.command(epilog=example("switchgear users topup acme 12.50 --ref invoice-17"))
 def topup(
     name: Name,
     usd: Annotated[str, typer.Argument(help="Dollars, such as 12.50.", metavar="USD")],
@@ -97,16 +101,38 @@ def topup(
     push_changes(data, quiet=True)
 
 
-@app.command()
+@app.command(epilog=example("switchgear users disable acme"))
 def disable(name: Name, data: Data = DATA_DEFAULT) -> None:
     """Refuse all keys of a user from now on, on running servers too."""
     _set_status(name, data, "disabled")
 
 
-@app.command()
+@app.command(epilog=example("switchgear users enable acme"))
 def enable(name: Name, data: Data = DATA_DEFAULT) -> None:
     """Take a disabled user's keys again."""
     _set_status(name, data, "active")
+
+
+@app.command("reset-password", epilog=example("switchgear users reset-password admin"))
+def reset_password(
+    name: Annotated[str, typer.Argument(help="Name of the administrator.", metavar="NAME")],
+    data: Data = DATA_DEFAULT,
+    json: Json = False,
+) -> None:
+    """Make a new password for an administrator and print it: it can't be shown again."""
+
+    def reset(connection: Connection) -> str:
+        known = list_admins(connection)
+        if name not in known:
+            raise ApplyError(f"there is no administrator {name!r}; known: {', '.join(known) or 'none'}")
+        return reset_admin_password(connection, name)
+
+    with store_of(data) as database:
+        password = database.write(reset)
+    if json:
+        print_json({"name": name, "password": password})
+    else:
+        typer.echo(password)
 
 
 def _set_status(name: str, data: Path, status: str) -> None:

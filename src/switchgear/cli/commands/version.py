@@ -3,12 +3,12 @@
 import typer
 
 import switchgear
-from switchgear.cli.options import new_app
+from switchgear.cli.options import example, new_app
 
 app = new_app()
 
 
-@app.command()
+@app.command(epilog=example("switchgear version"))
 def version() -> None:
     """Print the version."""
     typer.echo(switchgear.__version__)

@@ -14,8 +14,9 @@ _size_lines: dict[int, bytes] = {}
 kept_size_line = _size_lines.get
 """What ``size_line`` has made already, if it was kept."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-SINGLE = frozenset(("authorization", "content-length", "host", "transfer-encoding", "x-api-key"))
-"""Headers that must not come twice: two readers could take different ones."""
+SINGLE = frozenset(("content-length", "host", "transfer-encoding"))
+"""Headers that must not come twice: two readers could take different ones. Credentials that do are refused
+where they are read, in the client's dialect."""
 
 _OFFER = frozenset(("connection", "http2-settings", "upgrade"))
 

@@ -76,16 +76,13 @@ def read_number(fields: Fields, key: str) -> float | None:
     return float(value)
 
 
-def read_count(fields: Fields, key: str, least: int = 0) -> int | None:
-    """An integer, which some clients spell ``4096.0``; None where absent. Raises ApiError INVALID_TYPE,
-    INVALID_VALUE."""
+def read_whole(fields: Fields, key: str) -> int | None:
+    """An integer, which some clients spell ``4096.0``; None where absent. Raises ApiError INVALID_TYPE."""
     value = read_number(fields, key)
     if value is None:
         return None
     if not value.is_integer():
         raise wrong_type(key, "an integer")
-    if value < least:
-        raise wrong_value(key, f"must be at least {least}")
     return int(value)
 
 

@@ -34,6 +34,8 @@ class AnthropicMessages:
     name: DialectName = "anthropic_messages"
     carries: Mapping[str, Carriage] = CARRIES
     fields: Mapping[str, str] = FIELDS
+    cap_field = "max_tokens"
+    is_flat = False
     heartbeat = b'event: ping\ndata: {"type":"ping"}\n\n'
     stream_type = "text/event-stream; charset=utf-8"
 
@@ -48,6 +50,12 @@ class AnthropicMessages:
 
     def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
         return request.with_thinking(call, thinking, facts)
+
+    def with_cap(self, call: Call, tokens: int, facts: ModelFacts) -> Call:
+        return request.with_cap(call, tokens)
+
+    def output_ceiling(self, cap: int, thinking: Thinking | None, facts: ModelFacts) -> int:
+        return request.output_ceiling(cap, thinking, facts)
 
     def read_request(self, call: Call, seals: Seals) -> Request:
         return read_request(call, seals)

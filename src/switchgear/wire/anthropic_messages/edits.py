@@ -22,6 +22,7 @@ _USE = Raw(b'"tool_use"')
 _SEARCH_RESULT = Raw(b'"web_search_tool_result"')
 _ENCRYPTED = b'"encrypted_'
 _EMPTY = Raw(b'""')
+_NO_BLOCKS = Raw(b"[]")
 _EPHEMERAL = Raw(b'{"type":"ephemeral"}')
 _REASONING = frozenset({b'"thinking"', b'"redacted_thinking"'})
 _SERVER_TOOLS = ("web_search_", "web_fetch_", "code_execution_", "tool_search_tool_")
@@ -63,7 +64,7 @@ def drop_sealed(fields: Fields) -> None:
         kept = [block for block in blocks if not _is_sealed(block)]
         if len(kept) == len(blocks):
             continue
-        message["content"] = Raw(write_array(kept or [_text_block(".")]))
+        message["content"] = Raw(write_array(kept))
         in_loop = any(block.get("type") == _USE for block in kept)
         has_own = any(bytes(block.get("type", b"")) in _REASONING for block in kept)
         if (
@@ -73,7 +74,7 @@ def drop_sealed(fields: Fields) -> None:
             and b'"enabled"' in bytes(fields.get("thinking", b""))
         ):
             del fields["thinking"]
-    fields["messages"] = Raw(write_array(messages))
+    fields["messages"] = Raw(write_array(_without_emptied(messages)))
 
 
 def drop_searches(fields: Fields) -> None:
@@ -93,9 +94,27 @@ def drop_searches(fields: Fields) -> None:
         ]
         if kept != blocks:
             changed = True
-            message["content"] = Raw(write_array(kept or [_text_block(".")]))
+            message["content"] = Raw(write_array(kept))
     if changed:
-        fields["messages"] = Raw(write_array(messages))
+        fields["messages"] = Raw(write_array(_without_emptied(messages)))
+
+
+def _without_emptied(messages: list[Block]) -> list[Block]:
+    """Without the answers of which nothing is left; what the user said on both sides of one is one
+    message."""
+    kept: list[Block] = []
+    is_gap = False
+    for message in messages:
+        if message.get("content") == _NO_BLOCKS and message.get("role") == _ASSISTANT:
+            is_gap = True
+            continue
+        if is_gap and kept and kept[-1].get("role") == message.get("role") == _USER:
+            both = blocks_of(kept[-1].get("content")) + blocks_of(message.get("content"))
+            kept[-1] = {**kept[-1], "content": Raw(write_array(both))}
+        else:
+            kept.append(message)
+        is_gap = False
+    return kept or [{"role": _USER, "content": Raw(write_array([_text_block(".")]))}]
 
 
 def fit_foreign(fields: Fields) -> None:

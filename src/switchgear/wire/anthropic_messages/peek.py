@@ -1,5 +1,7 @@
 """What a request wants, read without decoding what the relay has no need of."""
 
+from typing import TypedDict
+
 from msgspec import Raw
 
 from switchgear.kernel.errors import INVALID_VALUE, ApiError
@@ -9,15 +11,14 @@ from switchgear.wire.anthropic_messages.checks import (
     is_there,
     missing,
     read_bool,
-    read_count,
     read_str,
+    read_whole,
     wrong_type,
     wrong_value,
 )
 from switchgear.wire.call import Call, Operation
 
 _INPUT_KEYS = ("system", "messages", "tools", "output_config", "output_format")
-_PICTURES = (b'"image"', b'"document"')
 
 
 def read_model(fields: dict[str, Raw]) -> str:
@@ -42,7 +43,7 @@ def read_call(operation: Operation, fields: dict[str, Raw], model: str) -> Call:
     _check_messages(fields)
     if not counts and not is_there(fields, "max_tokens"):
         raise missing("max_tokens")
-    cap = read_count(fields, "max_tokens") or 0
+    cap = read_whole(fields, "max_tokens") or 0
     return Call(
         "anthropic_messages",
         operation,
@@ -50,9 +51,9 @@ def read_call(operation: Operation, fields: dict[str, Raw], model: str) -> Call:
         model,
         stream=not counts and read_bool(fields, "stream"),
         include_usage=True,
-        output_tokens_cap=min(cap, TOKENS_MAX),
+        output_tokens_cap=max(0, min(cap, TOKENS_MAX)),
         input_bytes=sum(len(memoryview(fields[key])) for key in _INPUT_KEYS if key in fields),
-        images=_count_pictures(fields["messages"]),
+        **_media(fields["messages"]),
     )
 
 
@@ -66,9 +67,22 @@ def _check_messages(fields: dict[str, Raw]) -> None:
         raise wrong_value("messages", "at least one message is required")
 
 
-def _count_pictures(messages: Raw) -> int:
+class _Media(TypedDict, total=False):
+    images: int
+    files: int
+    has_media: bool
+
+
+def _media(messages: Raw) -> _Media:
     """At most so many: a block stands in an array inside that of the messages."""
     value = bytes(messages)
-    if value.find(b"[", 1) < 0:
-        return 0
-    return sum(value.count(word) for word in _PICTURES)
+    if value.find(b"[", 1) < 0 or b'"source"' not in value:
+        return {}
+    documents = value.count(b'"document"')
+    # A source by URL says so twice: as its type and as its key.
+    named = (value.count(b'"url"') + 1) // 2 + value.count(b'"file_id"') if documents else 0
+    return {
+        "images": value.count(b'"image"'),
+        "files": min(documents, named),
+        "has_media": documents > 0,
+    }

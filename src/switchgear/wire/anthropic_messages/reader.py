@@ -20,7 +20,9 @@ from switchgear.wire.events import (
     TextDelta,
     UsageSeen,
 )
-from switchgear.wire.faults import UpstreamError, broken, upstream_error_of
+from switchgear.wire.failed_finishes import failure_of, is_failed
+from switchgear.wire.faults import UpstreamError, broken, counted, upstream_error_of
+from switchgear.wire.filler import is_filler, says_nothing
 from switchgear.wire.splice import any_of
 from switchgear.wire.sse import FrameTooLong, SseReader, parse_frame
 
@@ -81,7 +83,7 @@ class Reader:
         if self._over:
             return out
         rest = self._reader.peek_rest()
-        torn = bool(rest.strip())
+        torn = not says_nothing(rest)
         if torn:
             frame = parse_frame(rest + b"\n\n")
             event = read_event(frame.data)
@@ -103,6 +105,8 @@ class Reader:
             if data.strip() == _DONE:
                 if self._stop is not None:
                     self._end(out)
+                return
+            if is_filler(data) and name != "error":
                 return
             self._fail(broken("an event is not a JSON object"), out)
             return
@@ -136,6 +140,10 @@ class Reader:
                     self._usage.take(any_of(event.usage))
                     self._tell_usage(out)
                 if event.delta is not None and event.delta.stop_reason:
+                    if is_failed(event.delta.stop_reason):
+                        failure = failure_of(event.delta.stop_reason)
+                        self._fail(counted(failure, self._usage.counted), out)
+                        return
                     self._stop = _finish(
                         event.delta.stop_reason,
                         event.delta.stop_sequence,
@@ -177,6 +185,9 @@ def read_events(body: bytes) -> list[Event]:
         usage = read_usage(message.usage, message.content)
         if usage is not None:
             out.append(UsageSeen(usage))
+    if message.stop_reason and is_failed(message.stop_reason):
+        out.append(Fault(failure_of(message.stop_reason)))
+        return out
     out.append(
         _finish(message.stop_reason or "end_turn", message.stop_sequence, message.stop_details, blocks)
     )

@@ -8,6 +8,7 @@ from switchgear.kernel.usage import Usage
 from switchgear.wire.anthropic_messages.frames import is_given, read_block, read_message
 from switchgear.wire.anthropic_messages.usage import UsageReader, read_usage
 from switchgear.wire.call import Operation
+from switchgear.wire.failed_finishes import failure_of, is_failed
 from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
 from switchgear.wire.splice import any_of
 
@@ -52,6 +53,8 @@ def read_reply(operation: Operation, body: bytes) -> WholeReply:
         error = error_of(body)
         return WholeReply(body, error=failed(error, body)) if error else WholeReply(body, empty=True)
     usage = read_usage(message.usage, message.content) if is_given(message.usage) else None
+    if message.stop_reason and is_failed(message.stop_reason):
+        return WholeReply(body, usage, failure_of(message.stop_reason))
     return WholeReply(body, usage, empty=not message.content and not message.stop_reason)
 
 

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.facts import ModelFacts
+from switchgear.kernel.limits import MESSAGES_OUTPUT_TOKENS_DEFAULT
 from switchgear.wire.anthropic_messages import edits as messages_edits
 from switchgear.wire.anthropic_messages.checks import decoded
 from switchgear.wire.anthropic_messages.request_in import thinking_of
@@ -35,6 +36,9 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
     fitted = _fit_thinking(call, edits.facts)
     fields = {key: value for key, value in fitted.fields.items() if value != NULL}
     fields["model"] = Raw(_encode(upstream_model))
+    if bytes(fields.get("max_tokens", b"")).startswith(b"-"):
+        most = edits.facts.output_tokens_max or MESSAGES_OUTPUT_TOKENS_DEFAULT
+        fields["max_tokens"] = Raw(_encode(most))
     if call.operation == "anthropic_count_tokens":
         for key in _NOT_COUNTED:
             fields.pop(key, None)
@@ -72,6 +76,17 @@ def with_thinking(call: Call, thinking: Thinking | None, facts: ModelFacts) -> C
         else:
             fields[key] = Raw(_encode(value))
     return msgspec.structs.replace(call, fields=fields)
+
+
+def with_cap(call: Call, tokens: int) -> Call:
+    """The call with at most so many tokens of output, for an upstream of the same dialect."""
+    return msgspec.structs.replace(call, fields={**call.fields, "max_tokens": Raw(_encode(tokens))})
+
+
+def output_ceiling(cap: int, thinking: Thinking | None, facts: ModelFacts) -> int:
+    """The ``max_tokens`` of a request with this cap (0 = none): reasoning by a budget may raise it."""
+    wanted = Request((), thinking=thinking, output_tokens_max=cap or None)
+    return switch_thinking(wanted, facts, may_reason=True).max_tokens
 
 
 def _fit_thinking(call: Call, facts: ModelFacts) -> Call:

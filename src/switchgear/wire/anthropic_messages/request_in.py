@@ -12,8 +12,8 @@ from switchgear.wire.anthropic_messages.checks import (
     is_there,
     param_of,
     read_bool,
-    read_count,
     read_number,
+    read_whole,
     reason_of,
     wrong_type,
     wrong_value,
@@ -94,10 +94,10 @@ def read_request(call: Call, seals: Seals) -> Request:
         tool_choice=choice,
         parallel=parallel,
         thinking=_thinking(_object(fields, "thinking"), config),
-        output_tokens_max=read_count(fields, "max_tokens", 1),
+        output_tokens_max=_cap(fields),
         temperature=read_number(fields, "temperature"),
         top_p=read_number(fields, "top_p"),
-        top_k=read_count(fields, "top_k"),
+        top_k=_top_k(fields),
         stop=_stop(fields),
         format=_format(config, _object(fields, "output_format")),
         user=_user(_object(fields, "metadata")),
@@ -105,6 +105,21 @@ def read_request(call: Call, seals: Seals) -> Request:
         stream=call.operation == "anthropic_messages" and read_bool(fields, "stream"),
         extras=_extras(fields, config),
     )
+
+
+def _cap(fields: Fields) -> int | None:
+    """None = no limit, which clients write as -1. Zero asks its maker to fill a cache and to say nothing: no
+    other upstream can do that. Raises ApiError."""
+    cap = read_whole(fields, "max_tokens")
+    if cap == 0:
+        raise wrong_value("max_tokens", "must be at least 1 for this model")
+    return None if cap is None or cap < 0 else cap
+
+
+def _top_k(fields: Fields) -> int | None:
+    """Less than one switches it off."""
+    count = read_whole(fields, "top_k")
+    return None if count is None or count < 1 else count
 
 
 def _extras(fields: Fields, config: dict[str, Any]) -> dict[str, Raw]:

@@ -28,6 +28,7 @@ from switchgear.wire.history import shown_by_user
 from switchgear.wire.ir import Format, HostedTool, Request, ToolChoice, Upstream, Written
 from switchgear.wire.object_schema import object_schema
 from switchgear.wire.origin import ANTHROPIC
+from switchgear.wire.thinking import is_lost
 from switchgear.wire.tool_ids import MESSAGES_NAME, ToolNames
 
 ANSWER_TOOL = "json_output"
@@ -100,8 +101,12 @@ def _switch(
     manual = upstream.facts.thinking in ("manual", "manual_adaptive") and upstream.origin == ANTHROPIC
     broken = manual and lacks_reasoning(messages)
     switched = switch_thinking(request, upstream.facts, not forced and not broken)
-    wanted = request.thinking is not None and not request.thinking.is_off
-    if wanted and not switched.is_on and upstream.facts.thinking != "always":
+    thinking = request.thinking
+    if thinking is None:
+        return switched
+    # Without the field no model of this dialect reasons, so there is always a word for none.
+    is_off = thinking.is_off and upstream.facts.thinking == ""
+    if (not thinking.is_off and not switched.is_on) or (is_lost(thinking, upstream.facts) and not is_off):
         dropped.append("thinking")
     return switched
 

@@ -23,9 +23,12 @@ _WRITTEN: dict[FinishReason, str] = {
 
 
 def read_stop_reason(word: str, has_calls: bool) -> FinishReason:
-    """An unknown word is an ordinary end; calls of tools outweigh it, as some hosts say "end_turn" then."""
+    """An unknown word is an ordinary end. Whether there are calls is seen: some hosts make them and say
+    "end_turn", and some announce them and make none."""
     reason = _READ.get(word, "stop")
-    return "tool_calls" if has_calls and reason == "stop" else reason
+    if has_calls and reason in ("stop", "stop_sequence"):
+        return "tool_calls"
+    return "stop" if reason == "tool_calls" and not has_calls else reason
 
 
 def write_stop_reason(reason: FinishReason, has_calls: bool) -> str:

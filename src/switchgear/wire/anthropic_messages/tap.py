@@ -24,7 +24,9 @@ from switchgear.wire.anthropic_messages.frames import (
     read_message,
 )
 from switchgear.wire.anthropic_messages.usage import UsageReader
-from switchgear.wire.faults import UpstreamError, broken, upstream_error_of
+from switchgear.wire.failed_finishes import failure_of, is_failed
+from switchgear.wire.faults import UpstreamError, broken, counted, upstream_error_of
+from switchgear.wire.filler import is_blank, is_filler, says_nothing
 from switchgear.wire.splice import any_of
 from switchgear.wire.sse import Frame, FrameTooLong, SseReader, is_silent, parse_frame
 
@@ -118,7 +120,7 @@ class StreamTap:
         rest = self._reader.peek_rest()
         if not self.ended and rest.strip():
             self._take_last(rest)
-        if self.ended or (self._finished and self.fault is None and not rest.strip()):
+        if self.ended or (self._finished and self.fault is None and says_nothing(rest)):
             return "complete"
         return "cut"
 
@@ -177,8 +179,10 @@ class StreamTap:
             return False
         if not frame.data:
             if is_silent(frame.raw):
-                return True
+                return not is_blank(frame.raw)
             self.fault = _fault_of(frame.raw)
+            return False
+        if is_filler(frame.data):
             return False
         if not self._take_data(frame.raw, frame.data):
             if self.ended:
@@ -220,6 +224,9 @@ class StreamTap:
                 self._finished = self._finished or bool(event.delta and event.delta.stop_reason)
                 self.has_content = self.has_content or self._finished
                 self._take_usage(event.usage)
+                if event.delta and event.delta.stop_reason and is_failed(event.delta.stop_reason):
+                    self.fault = counted(failure_of(event.delta.stop_reason), self._counts.counted)
+                    return False
             case "ping":
                 pass
             case _ if event.type == "error" or is_given(event.error):

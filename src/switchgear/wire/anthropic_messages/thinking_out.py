@@ -45,7 +45,7 @@ def switch_thinking(request: Request, facts: ModelFacts, may_reason: bool) -> Sw
         return Switched(
             max_tokens, _adaptive(thinking, facts), fit_effort(effort, facts.efforts) if effort else ""
         )
-    return _manual(thinking, facts, max_tokens)
+    return _manual(request, thinking, facts, max_tokens)
 
 
 def _adaptive(thinking: Thinking, facts: ModelFacts) -> dict[str, Any]:
@@ -58,15 +58,16 @@ def _adaptive(thinking: Thinking, facts: ModelFacts) -> dict[str, Any]:
     return found
 
 
-def _manual(thinking: Thinking, facts: ModelFacts, max_tokens: int) -> Switched:
-    """The budget fits into ``max_tokens``: that is raised where the model allows it, else the budget shrinks,
-    else there is none."""
+def _manual(request: Request, thinking: Thinking, facts: ModelFacts, max_tokens: int) -> Switched:
+    """The budget fits into ``max_tokens``: that is raised where the model allows it, or where it is our own
+    default, else the budget shrinks, else there is none."""
     budget = budget_of(thinking, facts)
     if budget is None or budget < 0:
         budget = budget_of(Thinking(effort="medium"), facts) or BUDGET_MIN
     budget = max(budget, BUDGET_MIN)
     if budget >= max_tokens:
-        if budget + max_tokens <= facts.output_tokens_max:
+        is_ours = request.output_tokens_max is None and not facts.output_tokens_max
+        if is_ours or budget + max_tokens <= facts.output_tokens_max:
             max_tokens += budget
         elif max_tokens > BUDGET_MIN:
             budget = max(BUDGET_MIN, max_tokens // 2)

@@ -16,6 +16,7 @@ from switchgear.wire.anthropic_messages.content_in import CacheControl, cache_of
 from switchgear.wire.anthropic_messages.frames import ABSENT, is_given
 from switchgear.wire.ir import FunctionTool, HostedKind, HostedTool, Tool, ToolChoice
 from switchgear.wire.splice import repair_surrogates
+from switchgear.wire.tool_ids import declared_once
 
 
 class _Tool(msgspec.Struct):
@@ -80,7 +81,7 @@ def read_tools(fields: Fields) -> tuple[Tool, ...]:
             found.append(known)
         else:
             raise wrong_value(f"tools.{at}.type", f"'{kind[:64]}' is no type of tool that can be converted")
-    return tuple(found)
+    return declared_once(found)
 
 
 def read_choice(fields: Fields) -> tuple[ToolChoice | None, bool | None]:

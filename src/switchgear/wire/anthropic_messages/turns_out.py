@@ -16,7 +16,8 @@ from switchgear.wire.ir import Image, Part, Text, ToolResult, Turn
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 _REASONING = frozenset({"thinking", "redacted_thinking"})
 _FILLER = "."
-"""Stands for a turn that has to be there and says nothing."""
+"""Stands for a turn of the user that has to be there, and for the text of an answer that was begun with
+blanks."""
 
 
 def split_system(turns: tuple[Turn, ...]) -> tuple[tuple[Turn, ...], tuple[Turn, ...]]:
@@ -29,19 +30,20 @@ def split_system(turns: tuple[Turn, ...]) -> tuple[tuple[Turn, ...], tuple[Turn,
 
 
 def write_messages(turns: tuple[Turn, ...], writer: ContentWriter) -> list[Block]:
-    """The conversation as messages, none of them empty. Raises ApiError."""
+    """The conversation as messages, by turns and none of them empty: one that says nothing here is left out,
+    and its neighbours are one. Raises ApiError."""
     messages: list[Block] = []
     for turn in _shown(merged(paired(turns))):
         message = writer.message(turn)
+        if not message["content"]:
+            continue
         if not messages and turn.role == "assistant":
-            messages.append(_filler("user"))
-        messages.append(message)
-    if messages and messages[-1]["role"] == "assistant" and not messages[-1]["content"]:
-        # The begin of an answer without a word is none.
-        messages.pop()
-    for message in messages:
-        message["content"] = message["content"] or _filler(message["role"])["content"]
-    return messages or [_filler("user")]
+            messages.append(_filler())
+        if messages and messages[-1]["role"] == turn.role:
+            messages[-1]["content"] += message["content"]
+        else:
+            messages.append(message)
+    return messages or [_filler()]
 
 
 def _shown(turns: Iterable[Turn]) -> Iterator[Turn]:
@@ -126,5 +128,5 @@ def _as_user(turn: Turn) -> Turn:
     return Turn("user", parts)
 
 
-def _filler(role: str) -> dict[str, Any]:
-    return {"role": role, "content": [{"type": "text", "text": _FILLER}]}
+def _filler() -> dict[str, Any]:
+    return {"role": "user", "content": [{"type": "text", "text": _FILLER}]}

@@ -9,6 +9,7 @@ from switchgear.kernel.errors import UNSUPPORTED_PARAMETER, ApiError
 from switchgear.wire.gemini_generate.schema_in import json_schema_of
 from switchgear.wire.gemini_generate.values import (
     Json,
+    flag_in,
     integer_in,
     number_in,
     pick,
@@ -50,17 +51,18 @@ def read_knobs(config: Json) -> dict[str, Any]:
     """Fields of ``ir.Request``. Raises ApiError."""
     logprobs = integer_in(config, "logprobs", PLACE)
     top_k = number_in(config, "topK", PLACE)
+    most = integer_in(config, "maxOutputTokens", PLACE)
     return {
         "temperature": number_in(config, "temperature", PLACE),
         "top_p": number_in(config, "topP", PLACE),
-        "top_k": None if top_k is None else int(top_k),
+        "top_k": None if top_k is None or top_k < 1 else int(top_k),
         "n": integer_in(config, "candidateCount", PLACE) or 1,
-        "output_tokens_max": integer_in(config, "maxOutputTokens", PLACE) or None,
+        "output_tokens_max": None if most is None or most < 1 else most,
         "stop": tuple(stop for stop in texts_in(config, "stopSequences", PLACE) if stop),
         "presence_penalty": number_in(config, "presencePenalty", PLACE),
         "frequency_penalty": number_in(config, "frequencyPenalty", PLACE),
         "seed": integer_in(config, "seed", PLACE),
-        "logprobs": pick(config, "responseLogprobs") is True,
+        "logprobs": flag_in(config, "responseLogprobs") is True,
         "top_logprobs": logprobs,
         "format": _format(config),
         "modalities": _modalities(config),
@@ -143,7 +145,7 @@ def _thinking(config: Json) -> Thinking | None:
     place = f"{PLACE}.thinkingConfig"
     if not isinstance(thinking, dict):
         raise wrong_type(place, "an object")
-    show = pick(thinking, "includeThoughts") is True
+    show = flag_in(thinking, "includeThoughts") is True
     budget = integer_in(thinking, "thinkingBudget", place)
     level = text(pick(thinking, "thinkingLevel")).lower()
     if budget is not None:

@@ -2,12 +2,12 @@
 
 from msgspec import Raw
 
-from switchgear.kernel.errors import INVALID_VALUE, ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.gemini_generate.tools_out import subset_of
 from switchgear.wire.gemini_generate.values import Json, text
 from switchgear.wire.ir import Effort, Request, Thinking, Upstream
 from switchgear.wire.splice import any_of
+from switchgear.wire.stop_cut import share_stops
 from switchgear.wire.thinking import GEMINI_BUDGETS, budget_of, effort_of, fit_effort, is_lost
 
 STOPS_MAX = 5
@@ -47,7 +47,7 @@ def write_config(request: Request, upstream: Upstream) -> tuple[Json, list[str],
             dropped.append(concept)
         elif value is not None:
             config[key] = value
-    _limits(request, facts, config, dropped)
+    _limits(request, facts, config)
     if request.logprobs:
         config["responseLogprobs"] = True
         if request.top_logprobs:
@@ -75,14 +75,24 @@ def write_thinking(thinking: Thinking | None, facts: ModelFacts) -> Json:
         if effort is not None:
             config["thinkingLevel"] = _level(effort, facts)
     elif facts.thinking != "always":
-        budget = budget_of(thinking, facts, GEMINI_BUDGETS)
+        budget = _budget(thinking, effort, facts)
         if budget is not None:
             config["thinkingBudget"] = budget
-    shows = thinking is None or thinking.show is not False
+    shows = thinking is None or (thinking.show is not False and not thinking.is_off)
     thinks = facts.thinking in _REASONS or config.get("thinkingBudget") is not None
-    if shows and thinks and config.get("thinkingBudget") != 0 and effort != "none":
+    if shows and thinks and config.get("thinkingBudget") != 0:
         config["includeThoughts"] = True
     return config
+
+
+def _budget(thinking: Thinking | None, effort: Effort | None, facts: ModelFacts) -> int | None:
+    """Of a model of which nothing is known, neither that it can do without nor more than any can do."""
+    if facts.thinking:
+        return budget_of(thinking, facts, GEMINI_BUDGETS)
+    if effort == "none":
+        return None
+    budget = budget_of(thinking, facts, GEMINI_BUDGETS)
+    return budget if budget is None else min(budget, GEMINI_BUDGETS["high"])
 
 
 def _level(effort: Effort, facts: ModelFacts) -> str:
@@ -93,7 +103,7 @@ def _level(effort: Effort, facts: ModelFacts) -> str:
     return fit_effort(wanted, known)
 
 
-def _limits(request: Request, facts: ModelFacts, config: Json, dropped: list[str]) -> None:
+def _limits(request: Request, facts: ModelFacts, config: Json) -> None:
     if request.output_tokens_max is not None:
         most = facts.output_tokens_max
         config["maxOutputTokens"] = (
@@ -101,14 +111,8 @@ def _limits(request: Request, facts: ModelFacts, config: Json, dropped: list[str
         )
     if request.n > 1:
         config["candidateCount"] = request.n
-    if request.stop and facts.no_stop:
-        dropped.append("stop")
-    elif request.stop:
-        if len(request.stop) > STOPS_MAX:
-            raise ApiError(
-                INVALID_VALUE, f"Invalid value for 'stop': this model takes {STOPS_MAX}.", param="stop"
-            )
-        config["stopSequences"] = list(request.stop)
+    if stops := share_stops(request.stop, facts, STOPS_MAX)[0]:
+        config["stopSequences"] = list(stops)
 
 
 def _format(request: Request, upstream: Upstream, config: Json) -> str:

@@ -8,7 +8,7 @@ from msgspec import Raw
 from switchgear.kernel.errors import INVALID_VALUE, ApiError
 from switchgear.wire.gemini_generate.results_in import read_media, read_result
 from switchgear.wire.gemini_generate.signatures import read_signature
-from switchgear.wire.gemini_generate.values import Json, pick, text, wrong_type
+from switchgear.wire.gemini_generate.values import Json, flag_in, pick, text, wrong_type
 from switchgear.wire.ir import HostedItem, Opaque, Part, Reasoning, Seals, Text, ToolCall, Turn
 from switchgear.wire.origin import GOOGLE
 
@@ -96,7 +96,7 @@ class _PartReader:
         said = pick(part, "text")
         if said is not None and not isinstance(said, str):
             raise wrong_type(f"{place}.text", "a string")
-        if pick(part, "thought") is True:
+        if flag_in(part, "thought"):
             if said or opaque is not None:
                 self.parts.append(Reasoning(said or "", opaque))
         elif said:

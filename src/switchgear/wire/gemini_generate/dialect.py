@@ -9,6 +9,7 @@ from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.usage import Usage
 from switchgear.wire.call import Call, InPath, Operation
+from switchgear.wire.caps import capped
 from switchgear.wire.dialect import Edits, Head, Headers
 from switchgear.wire.events import Event
 from switchgear.wire.gemini_generate import (
@@ -41,6 +42,8 @@ class GeminiGenerate:
     name: DialectName = "gemini_generate"
     carries: Mapping[str, Carriage] = CARRIES
     fields: Mapping[str, str] = FIELDS
+    cap_field = "generationConfig.maxOutputTokens"
+    is_flat = False
     heartbeat = b""
     stream_type = "text/event-stream; charset=utf-8"
 
@@ -55,6 +58,12 @@ class GeminiGenerate:
 
     def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
         return request.with_thinking(call, thinking, facts)
+
+    def with_cap(self, call: Call, tokens: int, facts: ModelFacts) -> Call:
+        return request.with_cap(call, tokens)
+
+    def output_ceiling(self, cap: int, thinking: Thinking | None, facts: ModelFacts) -> int:
+        return capped(cap, facts)
 
     def read_request(self, call: Call, seals: Seals) -> Request:
         return request_in.read_request(call, seals)

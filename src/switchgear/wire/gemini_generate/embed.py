@@ -14,7 +14,7 @@ from msgspec import Raw
 from switchgear.kernel.errors import INVALID_TYPE, MISSING_PARAMETER, UNSUPPORTED_PARAMETER, ApiError
 from switchgear.wire.call import InPath
 from switchgear.wire.gemini_generate.usage import read_usage
-from switchgear.wire.gemini_generate.values import Json, joined, pick, value_of, wrong_type
+from switchgear.wire.gemini_generate.values import Json, joined, number_of, pick, value_of, wrong_type
 from switchgear.wire.ir import Written
 from switchgear.wire.splice import any_of
 
@@ -38,7 +38,7 @@ def embed_to_openai(fields: dict[str, Raw], in_path: InPath, upstream_model: str
         if not isinstance(request, dict):
             raise wrong_type(place, "an object")
         texts.append(_text_of(pick(request, "content"), joined(place, "content")))
-        size = pick(request, "outputDimensionality")
+        size = number_of(pick(request, "outputDimensionality"))
         if isinstance(size, int) and not isinstance(size, bool):
             sizes.add(size)
         dropped.update(dict.fromkeys(key for key in _TUNING if pick(request, key) is not None))

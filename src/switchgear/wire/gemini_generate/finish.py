@@ -1,21 +1,10 @@
 """Why an answer ended: Google's words and the neutral ones."""
 
 from switchgear.wire.events import FinishReason
+from switchgear.wire.failed_finishes import GOOGLE_ABORTS
 
-FAILED = frozenset(
-    {
-        "OTHER",
-        "LANGUAGE",
-        "MALFORMED_FUNCTION_CALL",
-        "UNEXPECTED_TOOL_CALL",
-        "TOO_MANY_TOOL_CALLS",
-        "MISSING_THOUGHT_SIGNATURE",
-        "MALFORMED_RESPONSE",
-        "IMAGE_OTHER",
-        "NO_IMAGE",
-    }
-)
-"""With nothing said before, these are no answer but a failure."""
+_NO_IMAGE = frozenset({"IMAGE_OTHER", "NO_IMAGE"})
+"""What was said beside the picture that failed is an answer."""
 
 _REASONS: dict[str, FinishReason] = {
     "MAX_TOKENS": "length",
@@ -36,6 +25,11 @@ def is_finish(word: str | None) -> bool:
     return bool(word) and word != _UNSPECIFIED
 
 
+def is_failure(word: str, has_content: bool) -> bool:
+    """Whether an answer that ends so is none. ``has_content``: something other than thoughts was said."""
+    return word in GOOGLE_ABORTS or (word in _NO_IMAGE and not has_content)
+
+
 def read_finish(word: str, has_calls: bool) -> FinishReason:
     """Google ends an answer that calls tools like any other, so the calls tell."""
     reason = _REASONS.get(word, "stop")
@@ -44,7 +38,7 @@ def read_finish(word: str, has_calls: bool) -> FinishReason:
 
 def write_finish(reason: FinishReason, refused: bool, malformed: bool) -> str:
     """``refused``: the answer was a refusal; ``malformed``: a call could not be written."""
-    if reason == "length":
+    if reason in ("length", "pause"):
         return "MAX_TOKENS"
     if reason == "content_filter" or refused:
         return "SAFETY"

@@ -1,5 +1,6 @@
 """What a request wants, read without decoding what the relay has no need of."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from switchgear.wire.gemini_generate.values import (
     field,
     integer_in,
     object_of,
+    pick,
     value_of,
     wrong_type,
     wrong_value,
@@ -26,6 +28,13 @@ _INPUT_KEYS = (
     "requests",
     "generateContentRequest",
 )
+_FILE = re.compile(rb'"(?:fileData|file_data)"\s*:\s*\{[^}]*')
+_PICTURE = b'"image/'
+_OTHER_MEDIA = re.compile(rb'"mime_?[tT]ype"\s*:\s*"(?!image/)')
+_NAMES = ("cachedContent", "cached_content")
+_CAPS = ("maxOutputTokens", "max_output_tokens")
+_EMPTY = Raw(b'""')
+_encode = msgspec.json.Encoder().encode
 _decode_raws = msgspec.json.Decoder(list[Raw]).decode
 
 
@@ -48,7 +57,9 @@ def read_model(fields: dict[str, Raw], in_path: InPath) -> str:
 def read_call(operation: Operation, fields: dict[str, Raw], model: str, in_path: InPath) -> Call:
     """What else a request says, once it is known that its model may be used. Raises ApiError; unknown fields
     pass."""
+    fields = _without_empty(fields)
     choices, cap = 1, 0
+    images, files, has_media, has_audio = _count_media(fields)
     if operation == "gemini_embed":
         choices = _check_embed(fields, in_path)
     else:
@@ -57,6 +68,9 @@ def read_call(operation: Operation, fields: dict[str, Raw], model: str, in_path:
         config = object_of(fields, "generationConfig")
         choices = _count(config, "candidateCount", CHOICES_MAX) or 1
         cap = _count(config, "maxOutputTokens", TOKENS_MAX)
+        has_audio = has_audio or pick(config, "speechConfig") is not None
+        if not cap and (given := [key for key in _CAPS if key in config]):
+            fields = _with_config(fields, {key: config[key] for key in config if key not in given})
     return Call(
         "gemini_generate",
         operation,
@@ -68,9 +82,25 @@ def read_call(operation: Operation, fields: dict[str, Raw], model: str, in_path:
         input_bytes=sum(
             len(memoryview(raw)) for key in _INPUT_KEYS if (raw := field(fields, key)) is not None
         ),
-        images=_count_images(fields),
+        images=images,
+        files=files,
+        has_media=has_media,
+        has_audio=has_audio,
         in_path=in_path,
     )
+
+
+def _without_empty(fields: dict[str, Raw]) -> dict[str, Raw]:
+    """Without a name of nothing."""
+    if not any(fields.get(key) == _EMPTY for key in _NAMES):
+        return fields
+    return {key: raw for key, raw in fields.items() if key not in _NAMES or raw != _EMPTY}
+
+
+def _with_config(fields: dict[str, Raw], config: dict[str, Any]) -> dict[str, Raw]:
+    """With another ``generationConfig``."""
+    kept = {key: raw for key, raw in fields.items() if key != "generation_config"}
+    return {**kept, "generationConfig": Raw(_encode(config))}
 
 
 def _check_contents(operation: Operation, fields: dict[str, Raw]) -> None:
@@ -116,16 +146,21 @@ def _count(config: dict[str, Any], name: str, most: int) -> int:
     value = integer_in(config, name, "generationConfig")
     if value is None:
         return 0
-    if value < 0:
+    if value < 0 and name != "maxOutputTokens":
         raise wrong_value(f"generationConfig.{name}", "at least 0")
     if name == "candidateCount" and value > most:
         raise wrong_value(f"generationConfig.{name}", f"at most {most}")
-    return min(value, most)
+    return max(0, min(value, most))
 
 
-def _count_images(fields: dict[str, Raw]) -> int:
-    raw = field(fields, "contents")
-    if raw is None:
-        return 0
-    value = bytes(raw)
-    return sum(value.count(key) for key in (b'"inlineData"', b'"inline_data"', b'"fileData"', b'"file_data"'))
+def _count_media(fields: dict[str, Raw]) -> tuple[int, int, bool, bool]:
+    """(pictures, other files that are only named, whether others stand in the body, whether there is
+    sound)."""
+    value = bytes(field(fields, "contents") or b"")
+    if b"Data" not in value and b"_data" not in value:
+        return 0, 0, False, False
+    named = _FILE.findall(value)
+    pictures = sum(_PICTURE in found for found in named)
+    inline = value.count(b'"inlineData"') + value.count(b'"inline_data"')
+    is_other = _OTHER_MEDIA.search(value) is not None
+    return inline + pictures, len(named) - pictures, bool(inline) and is_other, b'"audio/' in value

@@ -18,8 +18,9 @@ from switchgear.wire.events import (
     UsageSeen,
 )
 from switchgear.wire.faults import UpstreamError, broken, counted, upstream_error_of
+from switchgear.wire.filler import is_filler
 from switchgear.wire.gemini_generate.answer_in import Answer
-from switchgear.wire.gemini_generate.finish import FAILED, is_finish, read_finish
+from switchgear.wire.gemini_generate.finish import is_failure, is_finish, read_finish
 from switchgear.wire.gemini_generate.frames import (
     Candidate,
     Chunk,
@@ -111,6 +112,8 @@ class Reader:
                 return events
         if self._block and not self._answers:
             events += [Finish("content_filter", message=self._block), End()]
+        elif (failure := self._failure()) is not None:
+            events += (*self._last_usage(), failure)
         elif self._answers and all(map(self._has_ended, self._answers.values())):
             events += self._endings()
         else:
@@ -123,7 +126,8 @@ class Reader:
         chunk = read_chunk(data)
         if chunk is None:
             # Some hosts end every dialect alike.
-            return [] if bytes(data).strip() == b"[DONE]" else self._fault(error_of(bytes(data)))
+            passed_by = bytes(data).strip() == b"[DONE]" or is_filler(bytes(data))
+            return [] if passed_by else self._fault(error_of(bytes(data)))
         if is_given(chunk.error):
             found = any_of(data)
             return self._fault(counted(upstream_error_of(200, found), usage_beside(found)))
@@ -165,10 +169,15 @@ class Reader:
         finish = candidate.finish_reason
         if finish is not None and is_finish(finish):
             answer.finish, answer.finish_message = finish, candidate.finish_message or ""
-            if finish in FAILED and not answer.has_content:
-                message = f"{finish} {answer.finish_message}".strip()
-                self._see_usage(chunk)
-                events += self._fault(UpstreamError("transient", 200, message, code=finish))
+
+    def _failure(self) -> Fault | None:
+        """Of an answer that was given up. It is told at the end, behind the usage, by which it is charged."""
+        for answer in self._answers.values():
+            if is_failure(answer.finish, answer.has_content):
+                message = f"{answer.finish} {answer.finish_message}".strip()
+                error = UpstreamError("transient", 200, message, code=answer.finish)
+                return Fault(counted(error, self._usage))
+        return None
 
     def _has_ended(self, answer: Answer) -> bool:
         """A whole one has, even where nothing says why."""
@@ -183,8 +192,7 @@ class Reader:
                 self._current = index
                 events.append(Choice(index))
             events += told
-        if (usage := self._final_usage()) is not None:
-            events.append(UsageSeen(usage))
+        events += self._last_usage()
         for index, answer in self._answers.items():
             if index != self._current:
                 self._current = index
@@ -194,14 +202,14 @@ class Reader:
         events.append(End())
         return events
 
-    def _final_usage(self) -> Usage | None:
-        """The last one told, if there is more to say: pictures that it leaves out, and searches."""
+    def _last_usage(self) -> list[Event]:
+        """The last one reported, if there is more to say: pictures that it leaves out, and searches."""
         answers = self._answers.values()
         usage = with_images(self._usage, sum(answer.images for answer in answers))
         if usage is not None:
             calls = [calls_of(answer.grounding, self.version) for answer in answers]
             usage = with_calls(usage, sum_of(calls))
-        return None if usage == self._usage else usage
+        return [] if usage is None or usage == self._usage else [UsageSeen(usage)]
 
     def _fault(self, error: UpstreamError) -> list[Event]:
         self._over = True

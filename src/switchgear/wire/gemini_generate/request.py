@@ -12,7 +12,7 @@ from switchgear.wire.edits import edited
 from switchgear.wire.gemini_generate.config_out import write_thinking
 from switchgear.wire.gemini_generate.signatures import SEALED, SKIP
 from switchgear.wire.gemini_generate.signed import signed
-from switchgear.wire.gemini_generate.values import Json, object_of, pick
+from switchgear.wire.gemini_generate.values import Json, flag_in, object_of, pick
 from switchgear.wire.ir import Thinking
 from switchgear.wire.splice import BadJson, any_of, read_object, read_objects, write_array, write_object
 
@@ -47,13 +47,23 @@ def with_thinking(call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
     before = pick(config, "thinkingConfig")
     kept = {key: value for key, value in config.items() if key not in ("thinkingConfig", "thinking_config")}
     written = write_thinking(thinking, facts)
-    shows = pick(before, "includeThoughts") if isinstance(before, dict) else None
-    if isinstance(shows, bool) and "includeThoughts" in written:
+    shows = flag_in(before, "includeThoughts") if isinstance(before, dict) else None
+    if shows is not None and "includeThoughts" in written:
         written["includeThoughts"] = shows
     if written:
         kept["thinkingConfig"] = written
     fields = {key: raw for key, raw in call.fields.items() if key != "generation_config"}
     fields["generationConfig"] = Raw(_encode(kept))
+    return msgspec.structs.replace(call, fields=fields)
+
+
+def with_cap(call: Call, tokens: int) -> Call:
+    """The call with at most so many tokens of output, for an upstream of the same dialect."""
+    config = object_of(call.fields, "generationConfig")
+    config = {key: value for key, value in config.items() if key != "max_output_tokens"}
+    config["maxOutputTokens"] = tokens
+    fields = {key: raw for key, raw in call.fields.items() if key != "generation_config"}
+    fields["generationConfig"] = Raw(_encode(config))
     return msgspec.structs.replace(call, fields=fields)
 
 
@@ -100,6 +110,6 @@ def _unsealed(part: Any) -> Json | None:
     kept = {key: value for key, value in part.items() if key not in ("thoughtSignature", "thought_signature")}
     if pick(kept, "functionCall") is not None:
         kept["thoughtSignature"] = SKIP
-    elif kept.get("thought") is True or kept.get("text") == "":
+    elif flag_in(kept, "thought") or kept.get("text") == "":
         return None
     return kept

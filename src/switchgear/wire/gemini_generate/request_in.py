@@ -8,7 +8,7 @@ from switchgear.wire.call import Call
 from switchgear.wire.gemini_generate.config_in import read_knobs, unknown_knobs
 from switchgear.wire.gemini_generate.contents_in import read_contents, read_system
 from switchgear.wire.gemini_generate.tools_in import read_choice, read_tools
-from switchgear.wire.gemini_generate.values import field, object_of, snake, text, value_of
+from switchgear.wire.gemini_generate.values import field, flag_in, object_of, snake, text, value_of
 from switchgear.wire.ir import Request, Seals
 from switchgear.wire.splice import NULL
 
@@ -41,7 +41,6 @@ def read_request(call: Call, seals: Seals) -> Request:
         )
     config = object_of(fields, "generationConfig")
     tier = text(value_of(fields, "serviceTier")).lower()
-    store = value_of(fields, "store")
     extras = {key: value for key, value in fields.items() if key not in _KNOWN_NAMES and value != NULL}
     return Request(
         turns=(
@@ -52,7 +51,7 @@ def read_request(call: Call, seals: Seals) -> Request:
         tool_choice=read_choice(object_of(fields, "toolConfig")),
         safety=field(fields, "safetySettings"),
         service_tier=_TIERS.get(tier, tier),
-        store=store if isinstance(store, bool) else None,
+        store=flag_in({"store": value_of(fields, "store")}, "store"),
         stream=call.stream,
         extras={**extras, **unknown_knobs(config)},
         **read_knobs(config),

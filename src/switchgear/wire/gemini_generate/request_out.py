@@ -3,10 +3,11 @@
 import msgspec
 from msgspec import Raw
 
-from switchgear.wire.gemini_generate.config_out import write_config
+from switchgear.wire.gemini_generate.config_out import STOPS_MAX, write_config
 from switchgear.wire.gemini_generate.contents_out import write_contents
 from switchgear.wire.gemini_generate.tools_out import names_of, renamed, write_choice, write_tools
 from switchgear.wire.ir import Request, Upstream, Written
+from switchgear.wire.stop_cut import share_stops
 
 _TIERS = {"default": "standard", "standard_only": "standard", "auto": ""}
 _encode = msgspec.json.Encoder().encode
@@ -35,7 +36,8 @@ def write_request(request: Request, upstream: Upstream) -> Written:
         body["safetySettings"] = request.safety
     if tier := _TIERS.get(request.service_tier, request.service_tier):
         body["serviceTier"] = _raw(tier)
-    return Written(body, tuple(dict.fromkeys((*dropped, *lost))), names=renamed(request, names))
+    _, cut = share_stops(request.stop, upstream.facts, STOPS_MAX)
+    return Written(body, tuple(dict.fromkeys((*dropped, *lost))), names=renamed(request, names), stops=cut)
 
 
 def _raw(value: object) -> Raw:

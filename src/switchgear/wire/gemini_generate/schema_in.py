@@ -1,15 +1,16 @@
 """Schemas in Google's own subset (``parameters``, ``responseSchema``) as JSON Schema.
 
-The subset writes types in capitals, ``nullable`` beside a type, and counts as strings, and SDKs write its
+The subset writes types in capitals, ``nullable`` beside a type, and numbers as strings, and SDKs write its
 keywords in snake case, too.
 """
 
 from typing import Any
 
-from switchgear.wire.gemini_generate.values import Json, snake
+from switchgear.wire.gemini_generate.values import Json, flag_in, number_of, snake
 
 _COUNTS = ("minItems", "maxItems", "minProperties", "maxProperties", "minLength", "maxLength")
 _RENAMED = {snake(name): name for name in (*_COUNTS, "anyOf", "propertyOrdering", "additionalProperties")}
+_NUMBERS = frozenset((*_COUNTS, "minimum", "maximum"))
 _LEFT_OUT = frozenset({"propertyOrdering", "nullable", "example"})
 
 
@@ -25,7 +26,7 @@ def json_schema_of(schema: Any) -> Any:
             found[key] = _value(key, value)
     if "example" in schema:
         found["examples"] = [schema["example"]]
-    if schema.get("nullable") is True:
+    if flag_in(schema, "nullable"):
         _allow_null(found)
     return found
 
@@ -39,9 +40,7 @@ def _value(key: str, value: Any) -> Any:
         return [json_schema_of(inner) for inner in value]
     if key in ("items", "additionalProperties"):
         return json_schema_of(value)
-    if key in _COUNTS and isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
-        return int(value)
-    return value
+    return number_of(value) if key in _NUMBERS else value
 
 
 def _allow_null(found: Json) -> None:

@@ -12,6 +12,7 @@ from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX, TEXT_PIECES_MAX
 from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.faults import UpstreamError, broken, counted, upstream_error_of
+from switchgear.wire.filler import is_filler, says_nothing
 from switchgear.wire.gemini_generate.errors import error_body
 from switchgear.wire.gemini_generate.finish import is_finish
 from switchgear.wire.gemini_generate.frames import (
@@ -152,7 +153,7 @@ class StreamTap:
             if is_document(frame.raw):
                 self.fault = error_of(frame.raw)
             return b""
-        if frame.data.strip() == b"[DONE]" or not self._take_data(frame.data):
+        if frame.data.strip() == b"[DONE]" or is_filler(frame.data) or not self._take_data(frame.data):
             return b""
         if self._array or frame.event or not frame.raw.startswith(b"data: "):
             return self._framing.frame(frame.data.replace(b"\n", b" "))
@@ -201,6 +202,8 @@ class StreamTap:
 
     def _take_last(self, rest: bytes) -> bool:
         """Bytes without a blank line at the end of the stream: the last event, an error, or a cut."""
+        if says_nothing(rest):
+            return True
         frame = parse_frame(rest + b"\n\n")
         if frame.data and read_chunk(frame.data) is not None:
             self._last = self._take_frame(frame)

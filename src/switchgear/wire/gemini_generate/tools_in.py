@@ -8,6 +8,7 @@ from msgspec import Raw
 from switchgear.wire.gemini_generate.schema_in import json_schema_of
 from switchgear.wire.gemini_generate.values import Json, pick, text, texts_in, wrong_type, wrong_value
 from switchgear.wire.ir import FunctionTool, HostedKind, HostedTool, Tool, ToolChoice
+from switchgear.wire.tool_ids import declared_once
 
 _encode = msgspec.json.Encoder().encode
 _HOSTED: dict[str, HostedKind] = {
@@ -38,7 +39,7 @@ def read_tools(tools: Any) -> tuple[Tool, ...]:
             raise wrong_type(f"{place}.{_FUNCTIONS}", "an array")
         found += [_function(item, f"{place}.{_FUNCTIONS}[{at}]") for at, item in enumerate(declared or ())]
         found += _hosted(tool)
-    return tuple(found)
+    return declared_once(found)
 
 
 def read_choice(config: Json) -> ToolChoice | None:

@@ -1,6 +1,7 @@
 """Reading single values of a request: by either spelling of a name, with errors that name their place.
 
-Google's own servers take ``inlineData`` and ``inline_data`` alike, and SDKs send both.
+Google's own servers take ``inlineData`` and ``inline_data`` alike, and SDKs send both. They read JSON as
+proto3 does, so a number or a boolean may also be written as a string, and an empty string says nothing.
 """
 
 import math
@@ -18,6 +19,7 @@ Json = dict[str, Any]
 """A decoded JSON object."""
 
 _decode_any = msgspec.json.Decoder().decode
+_NUMBER = re.compile(r"[+-]?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _HUMP = re.compile(r"[A-Z]")
 _snakes: dict[str, str] = {}
 
@@ -77,7 +79,7 @@ def text_in(holder: Json, name: str, place: str) -> str:
 
 def number_in(holder: Json, name: str, place: str) -> float | None:
     """Raises ApiError."""
-    value = pick(holder, name)
+    value = number_of(pick(holder, name))
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -93,6 +95,14 @@ def integer_in(holder: Json, name: str, place: str) -> int | None:
     return None if value is None else int(value)
 
 
+def flag_in(holder: Json, name: str) -> bool | None:
+    """A boolean; None for an absent one, and for what is none."""
+    value = pick(holder, name)
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.lower())
+    return value if isinstance(value, bool) else None
+
+
 def texts_in(holder: Json, name: str, place: str) -> tuple[str, ...]:
     """An array of strings. Raises ApiError."""
     value = pick(holder, name)
@@ -101,6 +111,17 @@ def texts_in(holder: Json, name: str, place: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise wrong_type(joined(place, name), "an array of strings")
     return tuple(value)
+
+
+def number_of(value: Any) -> Any:
+    """A number that is written as a string as that number, an empty string as None; else the value."""
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        return None
+    if not _NUMBER.fullmatch(value):
+        return value
+    return float(value) if any(mark in value for mark in ".eE") else int(value)
 
 
 def text(value: Any) -> str:

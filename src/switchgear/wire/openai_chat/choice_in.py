@@ -99,7 +99,10 @@ class ChoiceReader:
     def reason(self) -> FinishReason:
         # Google writes why after a colon, and some hosts spell its own words.
         reason = FINISHES.get(self.finish.partition(":")[0].lower(), "stop")
-        return "tool_calls" if self.saw_tool and reason == "stop" else reason
+        if reason in ("stop", "tool_calls"):
+            # Whether there are calls is seen: some hosts announce them and send none.
+            return "tool_calls" if self.saw_tool else "stop"
+        return reason
 
     @property
     def takes_text_as_it_is(self) -> bool:

@@ -11,6 +11,7 @@ from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.usage import Usage
 from switchgear.wire import openai_models
 from switchgear.wire.call import Call, InPath, Operation
+from switchgear.wire.caps import capped
 from switchgear.wire.dialect import Edits, Head, Headers, Reader, Writer
 from switchgear.wire.events import Event
 from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
@@ -35,11 +36,13 @@ class OpenAIChat:
     name: DialectName = "openai_chat"
     carries = CARRIES
     fields = FIELDS
+    cap_field = "max_tokens"
+    is_flat = True
     heartbeat = b": keep-alive\n\n"
     stream_type = "text/event-stream; charset=utf-8"
 
     def read_model(self, fields: dict[str, Raw], in_path: InPath) -> str:
-        return peek.read_model(fields)
+        return in_path.model or peek.read_model(fields)
 
     def read_call(self, operation: Operation, fields: dict[str, Raw], model: str, in_path: InPath) -> Call:
         return peek.read_call(operation, fields, model)
@@ -50,6 +53,12 @@ class OpenAIChat:
     def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
         kept = without_thinking(call.fields)
         return msgspec.structs.replace(call, fields=kept | write_thinking(thinking, facts))
+
+    def with_cap(self, call: Call, tokens: int, facts: ModelFacts) -> Call:
+        return request.with_cap(call, tokens, facts)
+
+    def output_ceiling(self, cap: int, thinking: Thinking | None, facts: ModelFacts) -> int:
+        return capped(cap, facts)
 
     def read_request(self, call: Call, seals: Seals) -> Request:
         return request_in.read_request(call, seals)

@@ -122,11 +122,13 @@ def _tool_call(call: Any, place: str, seals: Seals, calls: dict[str, str]) -> To
     if not isinstance(call, dict):
         raise wrong_type(place, "an object")
     id = word_of(call.get("id"))
-    custom = call.get("custom")
+    # Some clients write calls flat, as they declare their tools.
+    flat = call if "name" in call else None
+    custom = call.get("custom", flat if call.get("type") == "custom" else None)
     if isinstance(custom, dict):
         calls[id] = "custom"
         return ToolCall(id, word_of(custom.get("name")), word_of(custom.get("input")), "custom")
-    function = call.get("function")
+    function = call.get("function", flat)
     if not isinstance(function, dict):
         raise wrong_type(f"{place}.function", "an object")
     return ToolCall(

@@ -1,7 +1,7 @@
 """Turns as messages for an upstream of this dialect."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -32,6 +32,8 @@ IMAGE_FOLLOWS = "[the image is in the next message]"
 Messages = list[dict[str, Any]]
 _PLACEHOLDER = " "
 """Where a model wants its reasoning back and nobody has it any more."""
+_FILLER = "."
+"""What the user says where the conversation says nothing: none at all is refused."""
 _AUDIO_FORMATS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mp3": "mp3", "audio/mpeg": "mp3"}
 
 
@@ -54,26 +56,44 @@ def write_messages(
     made: list[Part] = []
     for turn in merged(paired(shown_by_user(turns))):
         if turn.role == "assistant":
-            message = _assistant(turn, upstream, wants_reasoning, names)
+            message = _assistant(turn, upstream, names)
             if message.keys() > {"role", "content"} or message["content"]:
+                if wants_reasoning:
+                    message.setdefault("reasoning_content", _PLACEHOLDER)
                 messages.append(message)
             made += [part for part in turn.parts if isinstance(part, Image)]
         elif turn.role == "user":
-            messages += _user(turn, made)
+            for message in _user(turn, made):
+                _add(messages, message)
             made = []
         else:
-            messages.append(_system(turn, upstream))
+            messages += _system(turn, upstream)
     if made:
-        messages.append({"role": "user", "content": _content(made)})
-    return _gathered(messages, upstream)
+        _add(messages, {"role": "user", "content": _content(made)})
+    return _gathered(messages, upstream) or [{"role": "user", "content": _FILLER}]
 
 
-def _system(turn: Turn, upstream: Upstream) -> dict[str, Any]:
+def _add(messages: Messages, message: dict[str, Any]) -> None:
+    """What the user says; with what was said just before where no answer stands between the two any more, as
+    many models take users and assistants by turns only."""
+    last: dict[str, Any] = messages[-1] if messages else {"role": ""}
+    if not last["role"] == message["role"] == "user" or last.get("name") != message.get("name"):
+        messages.append(message)
+    elif isinstance(last["content"], str) and isinstance(message["content"], str):
+        last["content"] = f"{last['content']}\n{message['content']}"
+    else:
+        last["content"] = [*_as_parts(last["content"]), *_as_parts(message["content"])]
+
+
+def _as_parts(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def _system(turn: Turn, upstream: Upstream) -> Messages:
+    """One message, or none of a turn that says nothing."""
     role = "developer" if upstream.facts.system_role == "developer" else "system"
-    parts = [part for part in turn.parts if isinstance(part, Text)]
-    if len(parts) == 1 and not parts[0].cache:
-        return {"role": role, "content": parts[0].text}
-    return {"role": role, "content": [_text_part(part) for part in parts]}
+    content = _content(turn.parts)
+    return [{"role": role, "content": content}] if content else []
 
 
 def _gathered(messages: Messages, upstream: Upstream) -> Messages:
@@ -92,15 +112,15 @@ def _gathered(messages: Messages, upstream: Upstream) -> Messages:
     if first is None:
         return [{"role": "user", "content": text}, *rest]
     content = rest[first]["content"]
-    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
-    rest[first] = {**rest[first], "content": [{"type": "text", "text": text}, *parts]}
+    front = f"{text}\n\n{content}" if isinstance(content, str) else [*_as_parts(text), *content]
+    rest[first] = {**rest[first], "content": front}
     return rest
 
 
 def _plain(content: str | list[dict[str, Any]]) -> str:
     if isinstance(content, str):
         return content
-    return "".join(part.get("text", "") for part in content)
+    return "\n".join(part.get("text", "") for part in content)
 
 
 def _user(turn: Turn, made: list[Part]) -> Iterable[dict[str, Any]]:
@@ -110,8 +130,8 @@ def _user(turn: Turn, made: list[Part]) -> Iterable[dict[str, Any]]:
             yield _result(part)
             shown += [inner for inner in _spelt_out(part.parts) if not isinstance(inner, Text)]
     rest = [*shown, *(part for part in turn.parts if not isinstance(part, ToolResult))]
-    if rest:
-        message: dict[str, Any] = {"role": "user", "content": _content(rest)}
+    if content := _content(rest):
+        message: dict[str, Any] = {"role": "user", "content": content}
         if turn.name:
             message["name"] = turn.name
         yield message
@@ -127,10 +147,17 @@ def _result(result: ToolResult) -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": clean_id(result.call_id), "content": text}
 
 
-def _content(parts: list[Part]) -> str | list[dict[str, Any]]:
-    if len(parts) == 1 and isinstance(parts[0], Text) and not parts[0].cache:
-        return parts[0].text
-    return [written for part in _spelt_out(parts) if (written := _part(part)) is not None]
+def _content(parts: Sequence[Part]) -> str | list[dict[str, Any]]:
+    """Texts alone as one: templates of many servers take nothing but a string."""
+    spelt = _spelt_out(parts)
+    texts = [part.text for part in spelt if isinstance(part, Refusal) or _is_plain(part)]
+    if len(texts) == len(spelt):
+        return "\n".join(filter(None, texts))
+    return [written for part in spelt if (written := _part(part)) is not None]
+
+
+def _is_plain(part: Part) -> TypeGuard[Text]:
+    return isinstance(part, Text) and not part.cache
 
 
 def _spelt_out(parts: Iterable[Part]) -> list[Part]:
@@ -177,7 +204,7 @@ def _file(part: File) -> dict[str, Any]:
     return {"type": "file", "file": {"file_data": data, "filename": file_name(part)}}
 
 
-def _assistant(turn: Turn, upstream: Upstream, wants_reasoning: bool, names: ToolNames) -> dict[str, Any]:
+def _assistant(turn: Turn, upstream: Upstream, names: ToolNames) -> dict[str, Any]:
     texts = [said for part in turn.parts if (said := _said(part))]
     refusals = [part.text for part in turn.parts if isinstance(part, Refusal)]
     calls = [_call(part, upstream, names) for part in turn.parts if isinstance(part, ToolCall)]
@@ -187,8 +214,6 @@ def _assistant(turn: Turn, upstream: Upstream, wants_reasoning: bool, names: Too
         message["refusal"] = "".join(refusals)
         message["content"] = message["content"] or None
     message |= _reasoning(turn, upstream)
-    if wants_reasoning:
-        message.setdefault("reasoning_content", _PLACEHOLDER)
     audio = next((part for part in turn.parts if isinstance(part, Audio) and part.answer_id), None)
     if audio is not None:
         message["audio"] = {"id": audio.answer_id}
@@ -215,6 +240,10 @@ def _reasoning(turn: Turn, upstream: Upstream) -> dict[str, Any]:
     if own and upstream.origin == ANTHROPIC:
         return {"reasoning_content": text, "reasoning_details": [_detail(part) for part in own]}
     gives_back = upstream.facts.needs_reasoning_back or upstream.facts.thinking in ("type", "always")
+    if not gives_back and not upstream.facts.thinking:
+        # A model of which nothing is known reads what it said itself, and may refuse what another one did.
+        text = "".join(part.text for part in reasonings if part.is_own or upstream.takes_reasoning)
+        gives_back = bool(text)
     return {"reasoning_content": text} if text and gives_back else {}
 
 

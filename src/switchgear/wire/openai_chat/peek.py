@@ -1,7 +1,7 @@
 """What a request wants, read without decoding what the relay has no need of."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -12,6 +12,9 @@ from switchgear.kernel.usage import TOKENS_MAX
 from switchgear.wire.call import Call, Operation
 from switchgear.wire.splice import NULL, BadJson, read_object
 
+_CAPS = ("max_tokens", "max_completion_tokens")
+_COUNTS = ("n", "best_of")
+_ZERO = Raw(b"0")
 _TRUE = Raw(b"true")
 _FALSE = Raw(b"false")
 _INPUT_KEYS = frozenset(
@@ -29,6 +32,8 @@ def read_call(operation: Operation, fields: dict[str, Raw], model: str) -> Call:
     Raises ApiError: MISSING_PARAMETER, INVALID_TYPE, INVALID_VALUE; unknown fields pass.
     """
     prompts = _check_input(operation, fields)
+    media = _media(fields)
+    fields = _without_limitless(fields)
     stream = _read_bool(fields, "stream") if operation != "openai_embeddings" else False
     return Call(
         "openai_chat",
@@ -40,7 +45,10 @@ def read_call(operation: Operation, fields: dict[str, Raw], model: str) -> Call:
         _read_output_cap(fields),
         _read_choices(fields) * prompts if "n" in fields or "best_of" in fields else prompts,
         _input_bytes(fields),
-        _count_images(fields),
+        media.images,
+        media.files,
+        media.is_inline,
+        media.is_audio or "audio" in fields,
         "encoding_format" in fields and fields["encoding_format"] == _BASE64,
     )
 
@@ -142,23 +150,35 @@ def _read_output_cap(fields: dict[str, Raw]) -> int:
     """Which of the two names an upstream heeds is not ours to know, so the larger one counts."""
     cap = 0
     if "max_completion_tokens" in fields:
-        cap = _read_count(fields, "max_completion_tokens", 0, 0)
+        cap = _read_count(fields, "max_completion_tokens", 0)
     if "max_tokens" in fields:
-        cap = max(cap, _read_count(fields, "max_tokens", 0, 0))
+        cap = max(cap, _read_count(fields, "max_tokens", 0))
     return min(cap, TOKENS_MAX)
+
+
+def _without_limitless(fields: dict[str, Raw]) -> dict[str, Raw]:
+    """Without limits by which clients say that there is none: ``max_tokens: -1``, ``n: 0``."""
+    gone = [key for key in _COUNTS if fields.get(key) == _ZERO]
+    gone += [
+        key for key in _CAPS if bytes(fields.get(key, NULL))[:1] == b"-" and _read_count(fields, key, 1) < 0
+    ]
+    return {key: raw for key, raw in fields.items() if key not in gone} if gone else fields
 
 
 def _read_choices(fields: dict[str, Raw]) -> int:
     choices = 1
     for key in ("n", "best_of"):
         if key in fields:
-            choices = max(choices, _read_count(fields, key, 1, 1))
+            count = _read_count(fields, key, 1)
+            if count < 1:
+                raise ApiError(INVALID_VALUE, f"Invalid value for '{key}': at least 1.", param=key)
+            choices = max(choices, count)
             if choices > CHOICES_MAX:
                 raise ApiError(INVALID_VALUE, f"Invalid value for '{key}': at most {CHOICES_MAX}.", param=key)
     return choices
 
 
-def _read_count(fields: dict[str, Raw], key: str, default: int, least: int) -> int:
+def _read_count(fields: dict[str, Raw], key: str, default: int) -> int:
     """An integer, which some clients spell ``4096.0``."""
     if fields[key] == NULL:
         return default
@@ -170,8 +190,6 @@ def _read_count(fields: dict[str, Raw], key: str, default: int, least: int) -> i
         raise _invalid_type(key, "an integer")
     if isinstance(value, float) and not (math.isfinite(value) and value.is_integer()):
         raise _invalid_type(key, "an integer")
-    if value < least:
-        raise ApiError(INVALID_VALUE, f"Invalid value for '{key}': at least {least}.", param=key)
     return int(value)
 
 
@@ -182,16 +200,35 @@ def _input_bytes(fields: dict[str, Raw]) -> int:
     return size
 
 
-def _count_images(fields: dict[str, Raw]) -> int:
+class _Media(NamedTuple):
+    images: int = 0
+    files: int = 0
+    is_inline: bool = False
+    is_audio: bool = False
+
+
+_NO_MEDIA = _Media()
+
+
+def _media(fields: dict[str, Raw]) -> _Media:
     """Parts stand in an array inside that of the messages; without a second bracket there are none."""
-    images = 0
-    for key in ("messages", "input"):
-        if key in fields:
-            value = bytes(fields[key])
-            if value.find(b"[", 1) > 0:
-                # A part names ``image_url`` twice: as its type and as its key.
-                images += (value.count(b'"image_url"') + 1) // 2 + value.count(b'"input_image"')
-    return images
+    value = bytes(fields.get("messages", fields.get("input", NULL)))
+    if value.find(b"[", 1) < 0:
+        return _NO_MEDIA
+    images = files = sounds = 0
+    if b'_url"' in value:
+        # A part names ``image_url`` and its like twice: as its type and as its key.
+        images = (value.count(b'"image_url"') + 1) // 2
+        files = (value.count(b'"video_url"') + 1) // 2 + value.count(b'"file_url"')
+    if b'"input_' in value:
+        images += value.count(b'"input_image"')
+        sounds = value.count(b'"input_audio"')
+    has_file = b'"file_' in value
+    if has_file:
+        files += value.count(b'"file_id"')
+    if not (images or files or sounds or has_file):
+        return _NO_MEDIA
+    return _Media(images, files, has_file or sounds > 0, sounds > 0)
 
 
 def _invalid_type(param: str, expected: str) -> ApiError:

@@ -16,7 +16,9 @@ from switchgear.wire.events import (
     TextDelta,
     UsageSeen,
 )
+from switchgear.wire.failed_finishes import failure_of, is_failed
 from switchgear.wire.faults import UpstreamError, broken, counted, has_error, upstream_error_of
+from switchgear.wire.filler import is_filler
 from switchgear.wire.ir import Citation
 from switchgear.wire.openai_chat.choice_in import ChoiceReader
 from switchgear.wire.openai_chat.hosted_calls import SearchCounter
@@ -25,9 +27,6 @@ from switchgear.wire.openai_chat.sources_in import sources_beside
 from switchgear.wire.openai_chat.usage import merge_max, usage_beside, usage_of
 from switchgear.wire.splice import any_of
 from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
-
-FAILED_FINISHES = frozenset({"error", "network_error", "abort", "aborted", "insufficient_system_resource"})
-"""By which some upstreams say that the answer failed."""
 
 
 class ChatReader:
@@ -113,7 +112,9 @@ class ChatReader:
             return
         found = any_of(data)
         if not isinstance(found, dict):
-            self._fail(broken("a frame is not a JSON object"), events)
+            if is_filler(data):
+                return
+            self._fail(_error_in(data) or broken("a frame is not a JSON object"), events)
             return
         self._answer.searches.take(data)
         if (error := self._answer.take(found, events)) is not None:
@@ -157,6 +158,8 @@ class AnswerReader:
         self._told: Usage | None = None
         self._sources: list[Citation] = []
         """That stand beside the choices."""
+        self._failure: UpstreamError | None = None
+        """What an answer says of itself in place of its end; it is told behind the usage."""
         self.searches = SearchCounter()
 
     def take(self, found: dict[str, Any], events: list[Event], key: str = "delta") -> UpstreamError | None:
@@ -204,6 +207,9 @@ class AnswerReader:
             if not state.has_cited:
                 events.extend(map(Cite, self._sources))
         self._tell_usage(events)
+        if self._failure is not None:
+            events.append(Fault(counted(self._failure, self.usage)))
+            return
         for index, state in states:
             self._switch(index, events)
             events.append(Finish(state.reason))
@@ -234,11 +240,10 @@ class AnswerReader:
             events.append(TextDelta(text))
         finish = choice.get("finish_reason")
         if isinstance(finish, str) and finish:
-            if finish in FAILED_FINISHES:
-                if has_error(inner := {"error": choice.get("error")}):
-                    return upstream_error_of(200, inner)
-                return UpstreamError("transient", 200, type="server_error", code=finish)
             state.finish = finish
+            if is_failed(finish) and self._failure is None:
+                inner = {"error": choice.get("error")}
+                self._failure = upstream_error_of(200, inner) if has_error(inner) else failure_of(finish)
         return None
 
     def _switch(self, index: int, events: list[Event]) -> None:
@@ -253,7 +258,8 @@ class AnswerReader:
 
 def _error_in(data: bytes) -> UpstreamError | None:
     found = any_of(data)
-    return upstream_error_of(200, found) if isinstance(found, dict) and has_error(found) else None
+    holds_error = isinstance(found, dict | list) and has_error(found)
+    return upstream_error_of(200, found) if holds_error else None
 
 
 def _text(value: Any) -> str:

@@ -3,6 +3,7 @@
 import msgspec
 from msgspec import Raw
 
+from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.call import Call
 from switchgear.wire.dialect import Edits
 from switchgear.wire.edits import edited
@@ -13,6 +14,7 @@ _REASONING = ("reasoning_content", "reasoning", "reasoning_details")
 _NO_REASONING = (NULL, Raw(b'""'), Raw(b"[]"))
 _PLACEHOLDER = Raw(b'" "')
 _TRUE = Raw(b"true")
+CAPS = ("max_completion_tokens", "max_tokens")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -37,6 +39,14 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
     if edits.drop or edits.rename:
         fields = edited(fields, edits)
     return write_object(fields)
+
+
+def with_cap(call: Call, tokens: int, facts: ModelFacts) -> Call:
+    """The call with at most so many tokens of output, for an upstream of the same dialect."""
+    fields = {key: value for key, value in call.fields.items() if key not in CAPS}
+    is_newer = facts.no_max_tokens and call.operation == "openai_chat"
+    fields["max_completion_tokens" if is_newer else "max_tokens"] = Raw(_encode(tokens))
+    return msgspec.structs.replace(call, fields=fields)
 
 
 def _with_reasoning(fields: dict[str, Raw]) -> Raw:

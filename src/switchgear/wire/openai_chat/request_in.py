@@ -70,6 +70,7 @@ _GOOGLE = frozenset({"thinking_config", "thinkingConfig", "safety_settings", "sa
 _ONLY_COMPLETIONS = ("suffix", "echo", "best_of")
 STOPS_MAX = 16
 
+_NOTHING = (NULL, Raw(b'""'))
 _encode = msgspec.json.Encoder().encode
 
 
@@ -102,7 +103,7 @@ def _extras(fields: dict[str, Raw]) -> dict[str, Raw]:
     """What has no place in the neutral form, by its full name."""
     if fields.keys() <= _KNOWN_PLAIN:
         return {}
-    extras = {key: value for key, value in fields.items() if key not in _KNOWN and value != NULL}
+    extras = {key: value for key, value in fields.items() if key not in _KNOWN and value not in _NOTHING}
     for key, value in google_of(fields).items():
         if key not in _GOOGLE and value is not None:
             extras[f"google.{key}"] = Raw(_encode(value))
@@ -112,7 +113,7 @@ def _extras(fields: dict[str, Raw]) -> dict[str, Raw]:
 def _prompt(fields: dict[str, Raw]) -> tuple[Turn, ...]:
     """One text as the user's turn; what completes texts in other ways has no equal in a conversation."""
     for key in _ONLY_COMPLETIONS:
-        if value_of(fields, key):
+        if value_of(fields, key) and not (key == "best_of" and _is_no_choice(fields)):
             raise ApiError(
                 INVALID_VALUE, f"'{key}' is not supported for this model: it only chats.", param=key
             )
@@ -127,7 +128,8 @@ def _prompt(fields: dict[str, Raw]) -> tuple[Turn, ...]:
 
 
 def _most(fields: dict[str, Raw]) -> int | None:
-    """Tokens of the answer. Raises ApiError for none, which no upstream can be asked for."""
+    """Tokens of the answer; None = as many as the model gives. Raises ApiError for zero, which no upstream
+    can be asked for."""
     for key in ("max_completion_tokens", "max_tokens"):
         found = integer_of(fields, key)
         if found is not None and found < 1:
@@ -135,6 +137,17 @@ def _most(fields: dict[str, Raw]) -> int | None:
         if found is not None:
             return found
     return None
+
+
+def _is_no_choice(fields: dict[str, Raw]) -> bool:
+    """As many texts are written as are given back."""
+    return (integer_of(fields, "best_of") or 1) <= (integer_of(fields, "n") or 1)
+
+
+def _top_k(fields: dict[str, Raw], key: str) -> int | None:
+    """Less than one switches it off."""
+    found = integer_of(fields, key)
+    return None if found is None or found < 1 else found
 
 
 def _said(fields: dict[str, Raw], key: str) -> Raw | None:
@@ -185,7 +198,7 @@ _VALUES: Mapping[str, tuple[str, Callable[[dict[str, Raw], str], Any]]] = {
     "parallel_tool_calls": ("parallel", flag_of),
     "temperature": ("temperature", number_of),
     "top_p": ("top_p", number_of),
-    "top_k": ("top_k", integer_of),
+    "top_k": ("top_k", _top_k),
     "stop": ("stop", _stop),
     "n": ("n", _copies),
     "seed": ("seed", integer_of),

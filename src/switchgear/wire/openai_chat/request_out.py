@@ -21,6 +21,7 @@ from switchgear.wire.loss import Carriage
 from switchgear.wire.openai_chat.messages_out import write_messages
 from switchgear.wire.openai_chat.switches import write_thinking
 from switchgear.wire.openai_chat.tools_out import write_tools
+from switchgear.wire.stop_cut import share_stops
 from switchgear.wire.thinking import is_lost
 from switchgear.wire.tool_ids import PLAIN_NAME, ToolNames, short_name
 
@@ -104,17 +105,23 @@ FIELDS: Mapping[str, str] = {
     "safety": "safety_settings",
 }
 
+STOPS_MAX = 4
+"""As many as OpenAI takes."""
+
 _encode = msgspec.json.Encoder().encode
 
 
 def write_request(request: Request, upstream: Upstream) -> Written:
     """Never refuses: what can't be carried was refused by the table above."""
     names = ToolNames((tool.name for tool in request.tools if not isinstance(tool, HostedTool)), PLAIN_NAME)
+    stops, cut = share_stops(request.stop, upstream.facts, STOPS_MAX)
     turns = _hinted(request, upstream.facts)
     body: dict[str, Any] = {"model": upstream.model}
     body["messages"] = write_messages(turns, request, upstream, names)
     dropped: list[str] = []
     _sampling(body, request, upstream, dropped)
+    if stops:
+        body["stop"] = list(stops)
     write_tools(body, request, upstream, dropped, names)
     _form(body, request, upstream)
     _rest(body, request)
@@ -132,8 +139,7 @@ def write_request(request: Request, upstream: Upstream) -> Written:
     fields |= write_thinking(thinking, upstream.facts)
     if is_lost(thinking, upstream.facts):
         dropped.append("thinking")
-    stops = request.stop if upstream.facts.no_stop else ()
-    return Written(fields, tuple(dropped), names=names.renamed(), stops=stops)
+    return Written(fields, tuple(dropped), names=names.renamed(), stops=cut)
 
 
 def _must_not_think(request: Request, facts: ModelFacts) -> bool:
@@ -164,8 +170,6 @@ def _sampling(body: dict[str, Any], request: Request, upstream: Upstream, droppe
         write("frequency_penalty", request.frequency_penalty, facts.no_penalties)
     if request.seed is not None:
         body["seed"] = request.seed
-    if request.stop and not facts.no_stop:
-        body["stop"] = list(request.stop)
     if request.n > 1:
         body["n"] = request.n
     if request.logit_bias is not None:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 import struct
 from typing import Any
 
@@ -10,6 +11,7 @@ from msgspec import Raw
 
 from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.call import Operation
+from switchgear.wire.failed_finishes import failure_of, is_failed
 from switchgear.wire.faults import UpstreamError, counted, has_error, upstream_error_of
 from switchgear.wire.openai_chat.frames import ABSENT, Chunk, chunk_of, decode_chunk, gather_text
 from switchgear.wire.openai_chat.hosted_calls import SearchCounter
@@ -28,6 +30,7 @@ _decode_any = msgspec.json.Decoder().decode
 _decode_floats = msgspec.json.Decoder(list[float]).decode
 _decode_str = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
+_FINISH = re.compile(rb'"finish_reason"\s*:\s*"([\w:. -]+)"', re.ASCII)
 _QUOTE = 0x22
 _BRACKET = 0x5B
 
@@ -85,9 +88,18 @@ def read_reply(operation: Operation, body: bytes) -> WholeReply:
     if empty or not _is_empty(envelope.error) or envelope.base_resp is not ABSENT:
         return _read_odd(operation, body)
     usage = None if envelope.usage is ABSENT else read_usage(envelope.usage)
+    if (failed := _failed_finish(envelope.choices)) is not None:
+        return WholeReply(body, usage, counted(failed, usage))
     if usage is not None and operation == "openai_chat":
         usage = with_calls(usage, SearchCounter(body).calls)
     return WholeReply(body, usage)
+
+
+def _failed_finish(choices: Raw) -> UpstreamError | None:
+    """The fault of an answer that says at its end that it failed. No string holds a quote that is not
+    escaped, so what is found is a field."""
+    words = (found[1].decode() for found in _FINISH.finditer(choices))
+    return next((failure_of(word) for word in words if is_failed(word)), None)
 
 
 def _read_odd(operation: Operation, body: bytes) -> WholeReply:

@@ -14,7 +14,9 @@ from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX, TEXT_PIECES_M
 from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.alike import AlikeFrames
 from switchgear.wire.call import Operation
+from switchgear.wire.failed_finishes import failure_of, is_failed
 from switchgear.wire.faults import UpstreamError, broken, counted, has_error, upstream_error_of
+from switchgear.wire.filler import is_blank, is_filler, says_nothing
 from switchgear.wire.openai_chat.errors import render_stream_error
 from switchgear.wire.openai_chat.frames import (
     ABSENT,
@@ -45,8 +47,6 @@ _DONE = b"[DONE]"
 _LF = 0x0A
 _NO_USAGE = b',"usage":null'
 """An unescaped quote stands in no string, so this is a field wherever it is found."""
-# Finish reasons by which some upstreams say that the answer failed.
-_FAILED_FINISH = frozenset({"error", "network_error", "abort", "aborted", "insufficient_system_resource"})
 _HEAD_KEYS = ("id", "created", "model")
 _OBJECTS = {
     "openai_chat": Raw(b'"chat.completion.chunk"'),
@@ -62,6 +62,7 @@ class StreamTap:
     __slots__ = (
         "_alike",
         "_closing",
+        "_failure",
         "_finished_choices",
         "_head",
         "_operation",
@@ -83,6 +84,8 @@ class StreamTap:
         self._reader = SseReader(FRAME_BYTES_MAX)
         self._finished_choices: dict[int, bool] = {}
         self._closing = b""
+        self._failure: UpstreamError | None = None
+        """What an answer says of itself in place of its end. Only the usage is still read then."""
         self._head: tuple[dict[str, Raw], Raw] | None = None
         self._searches = SearchCounter()
         self._texts: list[str] = []
@@ -152,7 +155,9 @@ class StreamTap:
         rest = self._reader.peek_rest()
         if not self.ended and rest.strip():
             self._take_last(rest)
-        if self.ended or (self.finished and self.fault is None and not rest.strip()):
+        if self._failure is not None:
+            self._end()
+        if self.ended or (self.finished and self.fault is None and says_nothing(rest)):
             return "complete"
         return "cut"
 
@@ -216,12 +221,18 @@ class StreamTap:
             return chunk
         return b"".join(out)
 
+    def _end(self) -> None:
+        """The answer is over."""
+        failure = self._failure
+        self.fault = None if failure is None else counted(failure, self.usage)
+        self.ended = self.fault is None
+
     def _is_over(self) -> bool:
         return self.ended or self.fault is not None
 
     def _is_open(self) -> bool:
         """The next byte begins a frame that may be forwarded."""
-        return not self._reader.rest and not self._is_over()
+        return not self._reader.rest and not self._is_over() and self._failure is None
 
     def _take_frame(self, frame: Frame) -> bytes:
         """What to forward of it: ``frame.raw`` itself, an edited form, or nothing."""
@@ -230,15 +241,18 @@ class StreamTap:
                 self._fail(_any_of(frame.data))
                 return b""
             # The end marker is one whatever its event is called.
-            self.ended = _DONE in frame.data and _DONE in map(bytes.strip, frame.data.split(b"\n"))
-            return b"" if self.ended else frame.raw
+            if _DONE in frame.data and _DONE in map(bytes.strip, frame.data.split(b"\n")):
+                self._end()
+            return b"" if self._is_over() or is_filler(frame.data) else frame.raw
         if not frame.data:
             if is_silent(frame.raw):
-                return frame.raw
+                return b"" if is_blank(frame.raw) else frame.raw
             self.fault = _fault_of(frame.raw)
             return b""
         if frame.data.strip() == _DONE:
-            self.ended = True
+            self._end()
+            return b""
+        if is_filler(frame.data):
             return b""
         return self._take_data(frame.raw, frame.data)
 
@@ -266,14 +280,14 @@ class StreamTap:
             self._text_bytes += gather_text(choice, choice.delta, self._texts)
         self._join_pieces()
         if self.fault is not None:
-            if reported:
-                self._strip_usage(data)
-            counted(self.fault, self.usage)
             return b""
         if not self.has_content:
             self.has_content = self._text_bytes > 0 or says_something(data)
         if reported:
-            return self._strip_usage(data)
+            sent = self._strip_usage(data)
+            return sent if self._failure is None else b""
+        if self._failure is not None:
+            return b""
         hide_usage = chunk.usage is not ABSENT and not self._show_usage
         if len(choices) == 1 and self._alike.tries_left and (said := only_text(choices[0])) is not None:
             self._alike.learn(raw, *said, _without_usage if hide_usage else None)
@@ -281,8 +295,8 @@ class StreamTap:
         return _without_usage(raw) if hide_usage else raw
 
     def _take_finish(self, choice: Choice) -> None:
-        if choice.finish_reason in _FAILED_FINISH:
-            self.fault = UpstreamError("transient", 200, type="server_error", code=choice.finish_reason)
+        if choice.finish_reason is not None and is_failed(choice.finish_reason):
+            self._failure = failure_of(choice.finish_reason)
         self._take_new(choice)
         self._finished_choices[choice.index] = True
 
@@ -354,7 +368,7 @@ class StreamTap:
         """Bytes without a blank line at the end of the stream: an end marker, an error, or a cut."""
         frame = parse_frame(rest + b"\n\n")
         if frame.data.strip() == _DONE:
-            self.ended = True
+            self._end()
         elif not frame.data and not is_silent(frame.raw):
             found = _any_of(rest)
             if isinstance(found, dict) and has_error(found):

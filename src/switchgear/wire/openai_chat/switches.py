@@ -10,7 +10,7 @@ from switchgear.kernel.errors import INVALID_VALUE, ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.ir import Thinking
 from switchgear.wire.openai_chat.values import value_of
-from switchgear.wire.thinking import EFFORTS, QWEN_BUDGETS, budget_of, effort_of, fit_effort
+from switchgear.wire.thinking import EFFORTS, QWEN_BUDGETS, budget_of, effort_of, fit_effort, says_effort
 
 SWITCHES = (
     "reasoning_effort",
@@ -40,7 +40,7 @@ def read_thinking(fields: dict[str, Raw]) -> Thinking | None:
 
 def _effort(fields: dict[str, Raw]) -> Thinking | None:
     effort = value_of(fields, "reasoning_effort")
-    return None if effort is None else Thinking(effort=_known(effort, "reasoning_effort"))
+    return None if effort in (None, "") else Thinking(effort=_known(effort, "reasoning_effort"))
 
 
 def _known(effort: Any, place: str) -> Any:
@@ -61,7 +61,7 @@ def _openrouter(fields: dict[str, Raw]) -> Thinking | None:
     show = False if reasoning.get("exclude") is True else None
     if isinstance(budget := reasoning.get("max_tokens"), int) and not isinstance(budget, bool):
         return Thinking(budget_tokens=budget, show=show)
-    if (effort := reasoning.get("effort")) is not None:
+    if (effort := reasoning.get("effort")) not in (None, ""):
         return Thinking(effort=_known(effort, "reasoning.effort"), show=show)
     if reasoning.get("enabled") is False:
         return Thinking(effort="none")
@@ -115,10 +115,12 @@ def _google(fields: dict[str, Raw]) -> Thinking | None:
     show = config.get("include_thoughts", config.get("includeThoughts"))
     show = show if isinstance(show, bool) else None
     budget = config.get("thinking_budget", config.get("thinkingBudget"))
+    if isinstance(budget, str) and budget.removeprefix("-").isdecimal() and len(budget) < 12:
+        budget = int(budget)  # as proto3 JSON may have it
     if isinstance(budget, int) and not isinstance(budget, bool):
         return Thinking(budget_tokens=budget, show=show)
     level = config.get("thinking_level", config.get("thinkingLevel"))
-    if isinstance(level, str):
+    if isinstance(level, str) and level:
         return Thinking(effort=_known(level.lower(), "google.thinking_config.thinking_level"), show=show)
     effort = _effort(fields)
     if effort is None:
@@ -141,7 +143,8 @@ def without_thinking(fields: dict[str, Raw]) -> dict[str, Raw]:
 
 def write_thinking(thinking: Thinking | None, facts: ModelFacts) -> dict[str, Raw]:
     """The fields by which an upstream of this dialect is told. A model of which nothing is known gets
-    ``reasoning_effort``, the field of the dialect itself; one that always reasons gets nothing."""
+    ``reasoning_effort``, the field of the dialect itself, with a word that all know; one that always reasons
+    gets nothing."""
     effort = effort_of(thinking)
     if thinking is None or effort is None or facts.thinking in ("always", "none"):
         return {}
@@ -158,4 +161,6 @@ def write_thinking(thinking: Thinking | None, facts: ModelFacts) -> dict[str, Ra
         if effort != "none" and facts.efforts:
             fields["reasoning_effort"] = Raw(_encode(fit_effort(effort, facts.efforts)))
         return fields
+    if not says_effort(effort, facts):
+        return {}
     return {"reasoning_effort": Raw(_encode(fit_effort(effort, facts.efforts)))}

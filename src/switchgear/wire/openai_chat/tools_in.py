@@ -8,6 +8,7 @@ from msgspec import Raw
 from switchgear.kernel.errors import INVALID_VALUE, ApiError
 from switchgear.wire.ir import CustomTool, Format, FunctionTool, HostedTool, Tool, ToolChoice
 from switchgear.wire.openai_chat.values import value_of, wrong_type
+from switchgear.wire.tool_ids import declared_once
 
 _encode = msgspec.json.Encoder().encode
 _WORDS: dict[str, Literal["auto", "none", "required"]] = {
@@ -37,7 +38,7 @@ def read_tools(fields: dict[str, Raw]) -> tuple[Tool, ...]:
         tools += [_function(item, f"functions.{index}", {}) for index, item in enumerate(functions)]
     if (options := value_of(fields, "web_search_options")) is not None:
         tools.append(_search(options))
-    return tuple(tools)
+    return declared_once(tools)
 
 
 def _tool(item: Any, place: str) -> Tool:
@@ -48,14 +49,24 @@ def _tool(item: Any, place: str) -> Tool:
         # Some clients declare their tools flat, as Responses has them.
         flat = "function" not in item and "name" in item
         return _function(item if flat else item.get("function"), f"{place}.function", item)
-    if kind == "custom" and isinstance(custom := item.get("custom"), dict):
-        format = custom.get("format")
-        return CustomTool(
-            _name(custom, f"{place}.custom"),
-            _text(custom.get("description")),
-            None if format is None else Raw(_encode(format)),
-        )
+    if kind == "custom":
+        return _custom(item, place)
     return HostedTool("other", "openai_chat", Raw(_encode(item)), str(kind)[:64], is_plain=False)
+
+
+def _custom(item: dict[str, Any], place: str) -> Tool:
+    """Nested as this dialect has it, flat as Responses has it, or a function by the word of Messages."""
+    custom = item.get("custom", item)
+    if not isinstance(custom, dict):
+        raise wrong_type(f"{place}.custom", "an object")
+    if "input_schema" in custom or "parameters" in custom:
+        return _function(custom, place, item)
+    format = custom.get("format")
+    return CustomTool(
+        _name(custom, place if custom is item else f"{place}.custom"),
+        _text(custom.get("description")),
+        None if format is None else Raw(_encode(format)),
+    )
 
 
 def _function(function: Any, place: str, item: dict[str, Any]) -> Tool:
@@ -101,9 +112,9 @@ def _search(options: Any) -> HostedTool:
 
 def read_choice(fields: dict[str, Raw]) -> ToolChoice | None:
     """``tool_choice`` or the older ``function_call``. Raises ApiError."""
-    choice = value_of(fields, "tool_choice")
+    choice = value_of(fields, "tool_choice") or None
     if choice is None:
-        choice = value_of(fields, "function_call")
+        choice = value_of(fields, "function_call") or None
         if isinstance(choice, dict):
             choice = {"type": "function", "function": choice}
     if choice is None:
@@ -146,7 +157,7 @@ def _allowed(holder: dict[str, Any]) -> ToolChoice:
 def read_format(fields: dict[str, Raw]) -> Format | None:
     """``response_format``; None = text. Raises ApiError."""
     found = value_of(fields, "response_format")
-    if found is None:
+    if found in (None, "", {}):
         return None
     kind = found.get("type") if isinstance(found, dict) else None
     if kind == "text":

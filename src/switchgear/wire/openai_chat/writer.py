@@ -44,7 +44,7 @@ REASONS: dict[FinishReason, str] = {
     "length": "length",
     "tool_calls": "tool_calls",
     "content_filter": "content_filter",
-    "pause": "stop",
+    "pause": "length",
 }
 
 _SILENT = frozenset((Start, End))

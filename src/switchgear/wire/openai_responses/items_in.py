@@ -154,8 +154,13 @@ class _InputReader:
         self._say((call,))
 
     def _read_result(self, item: Item, kind: str, param: str) -> None:
-        call_id = _required_text(item.call_id, f"{param}.call_id")
         parts = read_output(item.output, f"{param}.output")
+        if not item.call_id and isinstance(item.name, str) and item.name:
+            # Codex tells by such items what a tool of the application itself has to say: nobody called it.
+            self._end_turn()
+            self._turns.append(Turn("user", parts))
+            return
+        call_id = _required_text(item.call_id, f"{param}.call_id")
         if not self._is_results:
             self._end_turn()
             self._role, self._is_results = "user", True

@@ -1,5 +1,7 @@
 """What a request wants, read without decoding what the relay has no need of."""
 
+from msgspec import Raw
+
 from switchgear.kernel.errors import MISSING_PARAMETER, ApiError
 from switchgear.kernel.limits import MODEL_NAME_CHARS_MAX
 from switchgear.kernel.usage import TOKENS_MAX
@@ -7,17 +9,19 @@ from switchgear.wire.call import NOTHING_IN_PATH, Call, InPath, Operation
 from switchgear.wire.gather import gather, lenient
 from switchgear.wire.openai_responses.values import (
     Fields,
-    count_of,
     flag_of,
     invalid_type,
     invalid_value,
     value_of,
+    whole_of,
 )
 from switchgear.wire.splice import NULL
 
 TOKENS_PER_ITEM = 3
 TOKENS_OF_REPLY_START = 3
 
+_NAMES = ("previous_response_id", "conversation", "prompt")
+_EMPTY = Raw(b'""')
 _INPUT_KEYS = ("input", "instructions", "tools", "text", "prompt")
 _JSON_KEYS = ("tools", "text")
 # Of items and parts, the keys whose strings the model reads.
@@ -55,9 +59,10 @@ def read_call(operation: Operation, fields: Fields, model: str, in_path: InPath 
 
     Raises ApiError: MISSING_PARAMETER, INVALID_TYPE, INVALID_VALUE; unknown fields pass.
     """
+    fields = _without_nothing(fields)
     _check_input(fields)
     stream = bool(flag_of(fields, "stream")) if "stream" in fields else False
-    cap = count_of(fields, "max_output_tokens") if "max_output_tokens" in fields else None
+    cap = whole_of(fields, "max_output_tokens") if "max_output_tokens" in fields else None
     return Call(
         "openai_responses",
         operation,
@@ -68,16 +73,25 @@ def read_call(operation: Operation, fields: Fields, model: str, in_path: InPath 
         min(cap or 0, TOKENS_MAX),
         1,
         sum(len(memoryview(fields[key])) for key in _INPUT_KEYS if key in fields),
-        _count_images(fields),
+        *_count_media(fields),
         in_path=in_path,
     )
+
+
+def _without_nothing(fields: Fields) -> Fields:
+    """Without names of nothing and a limit below zero, by which clients say that there is none."""
+    gone = [key for key in _NAMES if fields.get(key) == _EMPTY]
+    cap = fields.get("max_output_tokens", NULL)
+    if bytes(cap)[:1] == b"-" and (whole_of(fields, "max_output_tokens") or 0) < 0:
+        gone.append("max_output_tokens")
+    return {key: raw for key, raw in fields.items() if key not in gone} if gone else fields
 
 
 def _check_input(fields: Fields) -> None:
     raw = fields.get("input")
     if raw is None or raw == NULL:
         # What is stored, or a prompt of the account, may be all that there is to answer.
-        if any(fields.get(key, NULL) != NULL for key in ("previous_response_id", "conversation", "prompt")):
+        if any(fields.get(key, NULL) != NULL for key in _NAMES):
             return
         if "messages" in fields:
             raise invalid_value(
@@ -89,9 +103,14 @@ def _check_input(fields: Fields) -> None:
         raise invalid_type("input", "a string or an array of items")
 
 
-def _count_images(fields: Fields) -> int:
-    raw = fields.get("input")
-    return 0 if raw is None else bytes(raw).count(b'"input_image"')
+def _count_media(fields: Fields) -> tuple[int, int, bool, bool]:
+    """(images, named files, whether others stand in the body, whether there is sound)."""
+    value = bytes(fields.get("input", NULL))
+    if b'"input_' not in value:
+        return 0, 0, False, False
+    files = value.count(b'"file_id"') + value.count(b'"file_url"')
+    has_audio = b'"input_audio"' in value
+    return value.count(b'"input_image"'), files, has_audio or b'"file_data"' in value, has_audio
 
 
 def input_text(call: Call) -> str:

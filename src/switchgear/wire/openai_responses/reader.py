@@ -4,6 +4,7 @@ import msgspec
 
 from switchgear.wire.events import Event, Fault
 from switchgear.wire.faults import UpstreamError, broken, counted, has_error, upstream_error_of
+from switchgear.wire.filler import is_filler
 from switchgear.wire.openai_responses.answer import Answer
 from switchgear.wire.openai_responses.frames import error_of, read_event, read_response
 from switchgear.wire.openai_responses.usage import usage_beside
@@ -56,6 +57,8 @@ class Reader:
             return
         event = read_event(frame.data)
         if event is None:
+            if is_filler(frame.data) and frame.event != "error":
+                return
             self._answer.fail(Fault(broken("a frame is not JSON")))
             return
         kind = event.type or frame.event

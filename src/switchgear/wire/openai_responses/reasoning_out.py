@@ -4,7 +4,7 @@ from typing import Any
 
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.ir import Thinking
-from switchgear.wire.thinking import effort_of, fit_effort
+from switchgear.wire.thinking import effort_of, fit_effort, says_effort
 
 
 def write_reasoning(thinking: Thinking | None, facts: ModelFacts) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def write_reasoning(thinking: Thinking | None, facts: ModelFacts) -> dict[str, A
         return _off(facts)
     reasoning: dict[str, Any] = {}
     effort = effort_of(thinking)
-    if effort is not None and facts.thinking != "always":
+    if effort is not None and says_effort(effort, facts):
         reasoning["effort"] = fit_effort(effort, facts.efforts)
     if thinking.show is not False:
         reasoning["summary"] = thinking.summary or "auto"

@@ -18,7 +18,23 @@ _SEALED = b'"relay1.'
 _OWN_REASONING = re.compile(rb'"rs_[0-9a-f]{34,36}"')
 """Ids of reasoning that was written here, by ``writer``: those of upstreams are longer or shorter."""
 _REASONING = Raw(b'"reasoning"')
+_RESULT = b'_call_output"'
+_RESULTS = frozenset({b'"function_call_output"', b'"custom_tool_call_output"'})
+_NOTHING = (NULL, Raw(b'""'))
+_USER = Raw(b'"user"')
+_EMPTY = Raw(b'""')
 _encode = msgspec.json.Encoder().encode
+
+
+class _Item(msgspec.Struct, gc=False):
+    """What tells a result that names no call; the rest is not decoded."""
+
+    type: Raw = NULL
+    call_id: Raw = NULL
+    name: Raw = NULL
+
+
+_decode_items = msgspec.json.Decoder(list[_Item]).decode
 
 
 def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
@@ -26,13 +42,20 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
 
     ``edits.drop`` and ``edits.rename`` name top-level keys as clients write them; where a client sent the new
     name too, that one stays. Usage always comes in this dialect, so nothing is asked for. Reasoning that
-    another maker's upstream gave is taken out, as none but that one reads it.
+    another maker's upstream gave is taken out, as none but that one reads it, and a result that names no call
+    is what the user says.
     """
     fields = {key: value for key, value in call.fields.items() if value != NULL}
     fields["model"] = Raw(_encode(upstream_model))
     if "input" in fields:
-        fields["input"] = _without_foreign(fields["input"])
+        fields["input"] = _said_by_user(_without_foreign(fields["input"]))
     return write_object(edited(fields, edits))
+
+
+def with_cap(call: Call, tokens: int) -> Call:
+    """The call with at most so many tokens of output, for an upstream of the same dialect."""
+    fields = {**call.fields, "max_output_tokens": Raw(_encode(tokens))}
+    return msgspec.structs.replace(call, fields=fields)
 
 
 def _without_foreign(raw: Raw) -> Raw:
@@ -56,6 +79,35 @@ def _is_foreign(item: dict[str, Raw]) -> bool:
     if token != NULL:
         return bytes(token).startswith(_SEALED)
     return _OWN_REASONING.fullmatch(bytes(item.get("id", NULL))) is not None
+
+
+def _said_by_user(raw: Raw) -> Raw:
+    """The input with results that name no call as messages of the user. Codex has its own application speak
+    by them, and nearly all servers refuse the whole request for one."""
+    if _RESULT not in bytes(raw):
+        return raw
+    try:
+        lone = [at for at, item in enumerate(_decode_items(raw)) if _is_lone(item)]
+        items = read_objects(raw) if lone else []
+    except (ValueError, RecursionError, BadJson):
+        return raw  # the upstream blames it
+    if not lone:
+        return raw
+    for at in lone:
+        items[at] = {"role": _USER, "content": _content_of(items[at].get("output", NULL))}
+    return Raw(write_array(items))
+
+
+def _content_of(output: Raw) -> Raw:
+    """A string or parts as they are, anything else as its JSON text."""
+    data = bytes(output)
+    if output == NULL:
+        return _EMPTY
+    return output if data[:1] in (b'"', b"[") else Raw(_encode(data.decode("utf-8", "replace")))
+
+
+def _is_lone(item: _Item) -> bool:
+    return item.call_id in _NOTHING and item.name not in _NOTHING and bytes(item.type) in _RESULTS
 
 
 def with_thinking(call: Call, thinking: Thinking, facts: ModelFacts) -> Call:

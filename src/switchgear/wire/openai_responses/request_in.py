@@ -20,6 +20,7 @@ from switchgear.wire.openai_responses.values import (
     object_of,
     text_of,
     value_of,
+    whole_of,
 )
 from switchgear.wire.splice import NULL
 
@@ -61,6 +62,7 @@ _READ = frozenset(
     }
 )
 # What is the default everywhere is not lost by leaving it out.
+_NOTHING = (NULL, Raw(b'""'))
 _DEFAULTS = {"truncation": Raw(b'"disabled"')}
 
 
@@ -88,7 +90,7 @@ def read_request(call: Call, seals: Seals) -> Request:
         read_choice(fields),
         flag_of(fields, "parallel_tool_calls"),
         _read_thinking(fields),
-        count_of(fields, "max_output_tokens", 1),
+        _read_cap(fields),
         number_of(fields, "temperature"),
         number_of(fields, "top_p"),
         logprobs=bool(top_logprobs) or _wants_logprobs(fields),
@@ -104,11 +106,18 @@ def read_request(call: Call, seals: Seals) -> Request:
     )
 
 
+def _read_cap(fields: Fields) -> int | None:
+    cap = whole_of(fields, "max_output_tokens")
+    if cap is not None and cap < 1:
+        raise invalid_value("max_output_tokens", "at least 1")
+    return cap
+
+
 def _read_thinking(fields: Fields) -> Thinking | None:
     found = object_of(fields, "reasoning") if "reasoning" in fields else {}
     if not found:
         return None
-    effort = found.get("effort")
+    effort = found.get("effort") or None
     if effort is not None and not (isinstance(effort, str) and effort in _EFFORTS):
         raise invalid_value("reasoning.effort", f"one of {', '.join(_EFFORTS)} is expected")
     summary = found.get("summary") or found.get("generate_summary")
@@ -116,7 +125,9 @@ def _read_thinking(fields: Fields) -> Thinking | None:
         if summary != "none":
             raise invalid_value("reasoning.summary", f"one of {', '.join(_SUMMARIES)} is expected")
         summary = None
-    says_no = not summary and ("summary" in found or "generate_summary" in found)
+    says_no = not summary and any(found.get(key, "") != "" for key in ("summary", "generate_summary"))
+    if effort is None and not summary and not says_no:
+        return None
     return Thinking(
         None if effort is None else _EFFORTS[effort],
         show=True if summary else False if says_no else None,
@@ -134,7 +145,7 @@ def _read_text(fields: Fields) -> tuple[Format | None, str]:
     except (ValueError, RecursionError):
         raise invalid_type("text", "an object with 'format' and 'verbosity'") from None
     form = found.format
-    if form is None or form.type in (None, "text"):
+    if form is None or form.type in (None, "", "text"):
         return None, found.verbosity or ""
     if form.type == "json_object":
         return Format("json_object"), found.verbosity or ""
@@ -192,7 +203,7 @@ def _extras(fields: Fields, reader: ToolReader) -> dict[str, Raw]:
     extras = {
         key: value
         for key, value in fields.items()
-        if key not in _READ and value not in (NULL, _DEFAULTS.get(key)) and key not in _OF_ACCOUNT
+        if key not in _READ and value not in (*_NOTHING, _DEFAULTS.get(key)) and key not in _OF_ACCOUNT
     }
     for key, value in (object_of(fields, "reasoning") if "reasoning" in fields else {}).items():
         if key not in _REASONING and value not in (None, "auto"):

@@ -10,9 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from switchgear.kernel.errors import INVALID_VALUE, ApiError
 from switchgear.kernel.facts import ModelFacts
-from switchgear.kernel.limits import STOP_CHARS_MAX, STOPS_MAX
 from switchgear.wire.history import paired
 from switchgear.wire.ir import HostedTool, Request, Thinking, Tool, Turn, Upstream, Written
 from switchgear.wire.openai_responses.items_out import ItemWriter
@@ -20,6 +18,7 @@ from switchgear.wire.openai_responses.reasoning_out import write_reasoning
 from switchgear.wire.openai_responses.request_in import ENCRYPTED, LOGPROBS, SOURCES
 from switchgear.wire.openai_responses.tools_out import write_choice, write_tools
 from switchgear.wire.origin import OPENAI
+from switchgear.wire.stop_cut import share_stops
 from switchgear.wire.thinking import is_lost
 from switchgear.wire.tool_ids import PLAIN_NAME, ToolNames, short_name
 
@@ -28,13 +27,16 @@ OUTPUT_TOKENS_MIN = 16
 
 _KEEPS_REASONING = frozenset({OPENAI, "xai"})
 """Makers whose reasoning comes encrypted when asked for; others give it as plain text."""
+_LOOKS_FOR_NONE = ModelFacts(no_stop=True)
 _USER_CHARS_MAX = 64
+_FILLER = "."
+"""What the user says where nothing is said at all."""
 _encode = msgspec.json.Encoder().encode
 
 
 def write_request(request: Request, upstream: Upstream) -> Written:
     """Raises ApiError for content that has no place here."""
-    _check_stops(request.stop)
+    _, cut = share_stops(request.stop, _LOOKS_FOR_NONE, 0)
     maker = upstream.origin.partition(":")[0]
     names = ToolNames(_tool_names(request.tools), PLAIN_NAME)
     role = "developer" if maker == OPENAI else "system"
@@ -43,9 +45,10 @@ def write_request(request: Request, upstream: Upstream) -> Written:
     for turn in paired(turns):
         items.write(turn)
     body: dict[str, Any] = {"model": upstream.model}
-    if instructions:
+    said = items.close()
+    if instructions and said:
         body["instructions"] = instructions
-    body["input"] = items.close()
+    body["input"] = said or [_only_message(instructions, role)]
     body["stream"] = request.stream
     body["store"] = bool(request.store)
     thinking, dropped = _fit_thinking(request, upstream.facts)
@@ -64,17 +67,8 @@ def write_request(request: Request, upstream: Upstream) -> Written:
         {key: value if isinstance(value, Raw) else Raw(_encode(value)) for key, value in body.items()},
         tuple(dropped),
         names=names.renamed(),
+        stops=cut,
     )
-
-
-def _check_stops(stops: tuple[str, ...]) -> None:
-    """They are looked for in the answer, by ``wire.stop_cut``."""
-    if len(stops) > STOPS_MAX or any(len(stop) > STOP_CHARS_MAX for stop in stops):
-        raise ApiError(
-            INVALID_VALUE,
-            f"Invalid value for 'stop': at most {STOPS_MAX} sequences of {STOP_CHARS_MAX} characters each.",
-            param="stop",
-        )
 
 
 def _tool_names(tools: tuple[Tool, ...]) -> list[str]:
@@ -90,6 +84,11 @@ def _instructions(turns: tuple[Turn, ...]) -> tuple[str, tuple[Turn, ...]]:
         return "", turns
     text = getattr(turns[0].parts[0], "text", "")
     return (text, turns[1:]) if isinstance(text, str) and text else ("", turns)
+
+
+def _only_message(instructions: str, role: str) -> dict[str, Any]:
+    """Where the conversation says nothing: instructions without any input are refused."""
+    return {"role": role, "content": instructions} if instructions else {"role": "user", "content": _FILLER}
 
 
 def _fit_thinking(request: Request, facts: ModelFacts) -> tuple[Thinking | None, list[str]]:

@@ -13,6 +13,7 @@ from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import FRAME_BYTES_MAX, TEXT_PIECES_MAX
 from switchgear.kernel.usage import Usage
 from switchgear.wire.faults import UpstreamError, broken, counted, has_error, upstream_error_of
+from switchgear.wire.filler import is_blank, is_filler
 from switchgear.wire.openai_responses.errors import failure, render_stream_error
 from switchgear.wire.openai_responses.frames import TERMINAL, error_of, read_response
 from switchgear.wire.openai_responses.hosted_calls import CallCounter
@@ -158,7 +159,7 @@ class StreamTap:
         data = frame.data
         if not data:
             if is_silent(frame.raw):
-                return True
+                return not is_blank(frame.raw)
             found = any_of(frame.raw)
             is_error = isinstance(found, dict) and has_error(found)
             self.fault = (
@@ -195,6 +196,8 @@ class StreamTap:
             return False
         found = any_of(frame.data)
         if not isinstance(found, dict):
+            if is_filler(frame.data) and frame.event != "error":
+                return False
             self.fault = broken("a frame is not JSON") if found is None else upstream_error_of(200, found)
             return False
         self.has_content = True

@@ -40,7 +40,8 @@ class _Tool(msgspec.Struct, gc=False):
     format: Raw = NULL
     tools: Raw = NULL
     function: Raw = NULL
-    """The form of Chat Completions, which people send by mistake."""
+    custom: Raw = NULL
+    """The forms of Chat Completions, which people send by mistake."""
 
 
 _decode_tool = msgspec.json.Decoder(_Tool).decode
@@ -90,6 +91,7 @@ class ToolReader:
         if kind == "function":
             self._add_function(tool, param, namespace)
         elif kind == "custom":
+            tool = _inner(tool, tool.custom, f"{param}.custom")
             name = flat_name(namespace, _name(tool, param))
             self._tools.setdefault(
                 name,
@@ -105,11 +107,7 @@ class ToolReader:
             raise invalid_value(f"{param}.type", "the type of a tool is expected")
 
     def _add_function(self, tool: _Tool, param: str, namespace: str) -> None:
-        if tool.function != NULL and tool.name is None:
-            try:
-                tool = _decode_tool(tool.function)
-            except (ValueError, RecursionError):
-                raise invalid_type(f"{param}.function", "an object") from None
+        tool = _inner(tool, tool.function, f"{param}.function")
         name = flat_name(namespace, _name(tool, param))
         strict = tool.strict if isinstance(tool.strict, bool) else None
         self._tools.setdefault(
@@ -118,12 +116,24 @@ class ToolReader:
         )
 
 
+def _inner(tool: _Tool, nested: Raw, param: str) -> _Tool:
+    """What a nested form declares; the tool itself where it is flat."""
+    if nested == NULL or tool.name is not None:
+        return tool
+    try:
+        return _decode_tool(nested)
+    except (ValueError, RecursionError):
+        raise invalid_type(param, "an object") from None
+
+
 def read_choice(fields: Fields) -> ToolChoice | None:
     """Raises ApiError INVALID_TYPE, INVALID_VALUE."""
     raw = fields.get("tool_choice")
     if raw is None or raw == NULL:
         return None
     found = decoded(raw, "tool_choice")
+    if found == "":
+        return None
     if isinstance(found, str):
         return _plain_choice(found, "tool_choice")
     if not isinstance(found, dict):
@@ -153,8 +163,8 @@ def _plain_choice(mode: Any, param: str) -> ToolChoice:
 def _chosen(found: Any, param: str) -> str:
     """The name of a function or custom tool; the kind of a hosted one, or its type where it has none."""
     if isinstance(found, dict):
-        function = found.get("function")
-        name = found.get("name") or (function.get("name") if isinstance(function, dict) else None)
+        nested = found.get("function", found.get("custom"))
+        name = found.get("name") or (nested.get("name") if isinstance(nested, dict) else None)
         if isinstance(name, str):
             namespace = found.get("namespace")
             return flat_name(namespace if isinstance(namespace, str) else "", name)

@@ -78,15 +78,20 @@ def number_of(fields: Fields, key: str) -> float | None:
     return found
 
 
-def count_of(fields: Fields, key: str, least: int = 0) -> int | None:
+def whole_of(fields: Fields, key: str) -> int | None:
     found = number_of(fields, key)
     if found is None:
         return None
     if isinstance(found, float) and not (math.isfinite(found) and found.is_integer()):
         raise invalid_type(key, "an integer")
-    if found < least:
-        raise invalid_value(key, f"at least {least}")
     return int(found)
+
+
+def count_of(fields: Fields, key: str) -> int | None:
+    found = whole_of(fields, key)
+    if found is not None and found < 0:
+        raise invalid_value(key, "at least 0")
+    return found
 
 
 def invalid_type(param: str, expected: str) -> ApiError:
