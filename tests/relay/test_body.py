@@ -8,9 +8,15 @@ import pytest
 
 from switchgear.kernel.errors import BAD_JSON, INVALID_TYPE, ApiError
 from switchgear.relay.body import blame_media_type, decode_body
+from switchgear.relay.room import Holding, Room
 
 BYTES_MAX = 1 << 20
+ROOM_BYTES = 4 * BYTES_MAX
 BODY = b'{"model":"m","messages":[]}' * 5000
+
+
+def holding() -> Holding:
+    return Holding(Room(ROOM_BYTES, "request bodies"), "key")
 
 
 @pytest.mark.parametrize(
@@ -24,7 +30,7 @@ BODY = b'{"model":"m","messages":[]}' * 5000
     ],
 )
 async def test_known_codings_are_taken_off(coding: str, sent: bytes) -> None:
-    assert await decode_body(sent, coding, BYTES_MAX) == BODY
+    assert await decode_body(sent, coding, BYTES_MAX, holding()) == BODY
 
 
 @pytest.mark.parametrize(
@@ -40,7 +46,7 @@ async def test_known_codings_are_taken_off(coding: str, sent: bytes) -> None:
 )
 async def test_what_can_not_be_decoded_is_refused(coding: str, sent: bytes, row: str, status: int) -> None:
     with pytest.raises(ApiError) as caught:
-        await decode_body(sent, coding, BYTES_MAX)
+        await decode_body(sent, coding, BYTES_MAX, holding())
     assert (caught.value.row.name, caught.value.row.status) == (row, status)
 
 

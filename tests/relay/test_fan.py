@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from switchgear.net.transport import TransportFault, pump_chunks
+from switchgear.net.transport import Grow, TransportFault, pump_chunks
 from switchgear.relay.fan import FannedResponse
 from switchgear.wire.fan import unpacked
 
@@ -31,7 +31,7 @@ class Response:
     async def pump(self, sink: Callable[[bytes], bool]) -> bool:
         return await pump_chunks(self, sink)
 
-    async def read(self, bytes_max: int) -> bytes:
+    async def read(self, bytes_max: int, grow: Grow | None = None) -> bytes:
         if self._fault is not None:
             raise self._fault
         return b"".join(self._chunks)

@@ -7,6 +7,7 @@ from switchgear.kernel.ids import KEY_LENGTH
 from switchgear.relay.addresses import client_address, is_within, parse_address, parse_networks
 from switchgear.relay.credentials import api_key_of
 from switchgear.relay.replies import go_duration, preflight_headers
+from switchgear.relay.room import Holding
 from switchgear.relay.routes import dialect_of_path, find_route
 from switchgear.wire.dialects import DIALECT_OF
 from switchgear.wire.fields import read_fields
@@ -135,7 +136,7 @@ class Request:
     def header(self, name: str) -> str | None:
         return self._headers.get(name)
 
-    async def read_body(self, bytes_max: int) -> bytes:
+    async def read_body(self, bytes_max: int, holding: Holding) -> bytes:
         return b""
 
 

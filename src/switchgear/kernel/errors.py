@@ -209,6 +209,9 @@ UNSUPPORTED_ENCODING = _row(
 BAD_ENCODING = _row(
     "bad_encoding", 400, _INVALID, None, "client", "the body is not what its content encoding says"
 )
+BAD_FRAMING = _row(
+    "bad_framing", 400, _INVALID, None, "client", "the body's chunks or trailers are not what HTTP allows"
+)
 UNSUPPORTED_MEDIA = _row(
     "unsupported_media", 415, _INVALID, "unsupported_media_type", "client", "not a JSON body"
 )

@@ -307,13 +307,48 @@ CLIENT_BUFFER_BYTES_MAX = 32 * KIB
 UNREAD_BODY_BYTES_MAX = 128 * KIB
 """Of a body that nobody has asked for yet, as the key is still being checked."""
 PIPELINED_REQUESTS_MAX = 16
-"""Requests that a client sent ahead on one connection."""
+"""Requests that a client sent ahead on one connection; what it sent beyond them waits unread."""
+FEED_STEP_BYTES = 4 * KIB
+"""Parsed at a time where more has come, so that requests sent ahead pass their bound by a few at most."""
+HALF_CLOSED_LOOK_S = 0.1
+"""A client that closed its side of the connection is looked at so soon: is it still there for its answer?"""
+
+# What one client may take from the others.
+REQUEST_BODIES_BYTES_MAX = 256 * MIB
+"""Bodies of one worker's calls, from their arrival to the end of the call. A key holds as much as it leaves
+free: alone half of it."""
+REPLY_BODIES_BYTES_MAX = 256 * MIB
+"""Whole replies that one worker reads, shared out in the same way."""
+REPLY_STEP_BYTES = 1 * MIB
+"""Taken of ``REPLY_BODIES_BYTES_MAX`` at a time; a reply that is shorter takes nothing."""
+ROOM_WAIT_S = 2.0
+"""A body or reply that finds no room waits so long for some; then its call is refused."""
+IN_FLIGHT_RESERVED_PARTS = 16
+"""One in so many places of ``IN_FLIGHT_MAX`` is kept from a key that has more than half of all calls."""
+CONNECTIONS_PER_ADDRESS_PARTS = 4
+"""One client address, or one IPv6 network of 64 bits, has at most one in so many connections of a worker;
+trusted proxies are not counted."""
+DESCRIPTORS_KEPT = 64
+"""Of a process, for files and its own sockets; clients get half of the others, upstreams what is left."""
+CONNECTIONS_MIN = 16
+"""Client connections of a worker, however few descriptors it may have."""
 
 QUERY_FIELDS_MAX = 64
 """Fields of a query string that are looked at."""
 
 COUNT_AT_ONCE_MAX = 32
 """Questions for a number of tokens that a worker answers at the same time; more wait."""
+
+COUNTS_PER_CONCURRENCY = 2
+"""Questions at the same time of a key with a ``concurrency`` of its own, for each call of it."""
+COUNT_WAIT_S = 5.0
+"""For a place among them."""
+COUNTS_PER_CALL = 10
+"""Questions that a key may ask for each request of its ``rpm``."""
+COUNTS_PER_MINUTE = 3000
+"""Of a key without ``rpm``, in one worker."""
+COUNTING_KEYS_MAX = 10_000
+"""Keys whose questions a worker remembers; the memory starts anew when full."""
 
 COUNT_UPSTREAM_TIMEOUT_S = 5.0
 """For an upstream that is asked how many tokens a request has; then we count ourselves."""

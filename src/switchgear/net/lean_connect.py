@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from switchgear.kernel.limits import ADDRESSES_PER_HOST_MAX
 from switchgear.net.lean_request import Origin
-from switchgear.net.transport import TransportFault
+from switchgear.net.own_lack import is_own_lack
+from switchgear.net.transport import FaultKind, TransportFault
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 Found = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
@@ -39,7 +40,7 @@ async def dial(
     """A connected protocol. ``connect_s`` covers name, TCP and TLS together.
 
     ``resolve`` is asked once, and only what it finds is connected to. Raises TransportFault ``connect``,
-    ``connect_timeout`` or ``tls``, all ``not_sent``, and what ``resolve`` raises of that kind.
+    ``connect_timeout``, ``tls`` or ``no_room``, all ``not_sent``, and what ``resolve`` raises of that kind.
     """
     loop = asyncio.get_running_loop()
     try:
@@ -65,9 +66,11 @@ async def dial(
     except ssl.SSLError as fault:
         raise TransportFault("tls", "not_sent", f"handshake failed: {fault.reason}") from None
     except socket.gaierror as fault:
-        raise TransportFault("connect", "not_sent", f"name not resolved: {fault.strerror}") from None
+        kind: FaultKind = "no_room" if is_own_lack(fault) else "connect"
+        raise TransportFault(kind, "not_sent", f"name not resolved: {fault.strerror}") from None
     except OSError as fault:
-        raise TransportFault("connect", "not_sent", fault.strerror or type(fault).__name__) from None
+        kind = "no_room" if is_own_lack(fault) else "connect"
+        raise TransportFault(kind, "not_sent", fault.strerror or type(fault).__name__) from None
 
 
 async def _connect_first(
@@ -76,8 +79,8 @@ async def _connect_first(
     """TCP to the first address that answers; each gets an equal share of the time that is left."""
     addresses = list(dict.fromkeys(found))[:ADDRESSES_PER_HOST_MAX]
     last: OSError = OSError("the name has no address")
-    for position, (family, kind, protocol, _, address) in enumerate(addresses):
-        left = len(addresses) - position
+    for number, (family, kind, protocol, _, address) in enumerate(addresses):
+        left = len(addresses) - number
         share = (until - loop.time()) / left
         sock = socket.socket(family, kind, protocol)
         try:
@@ -91,7 +94,8 @@ async def _connect_first(
             return sock
         except OSError as fault:  # TimeoutError is one
             sock.close()
-            last = fault
+            if number == 0 or not is_own_lack(fault):
+                last = fault  # an address of a kind that this machine lacks says nothing of the others
         except BaseException:
             sock.close()
             raise

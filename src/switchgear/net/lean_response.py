@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from switchgear.net.lean_decode import BadEncoding, Inflater
-from switchgear.net.transport import Timeouts, TransportFault, pump_chunks
+from switchgear.net.transport import Grow, Timeouts, TransportFault, pump_chunks, read_chunks
 
 if TYPE_CHECKING:
     from switchgear.net.lean_connection import Connection
@@ -129,17 +129,9 @@ class LeanResponse:
         self.sink_verdict = verdict
         self.wake()
 
-    async def read(self, bytes_max: int) -> bytes:
+    async def read(self, bytes_max: int, grow: Grow | None = None) -> bytes:
         """See UpstreamResponse.read."""
-        pieces: list[bytes] = []
-        size = 0
-        while piece := await self.next_chunk():
-            size += len(piece)
-            if size > bytes_max:
-                self.close()
-                raise TransportFault("body_too_large", "answered", f"more than {bytes_max} bytes")
-            pieces.append(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return await read_chunks(self, bytes_max, grow)
 
     def close(self) -> None:
         """See UpstreamResponse.close."""

@@ -7,8 +7,10 @@ are read here, and nowhere else.
 
 from pyreqwest.exceptions import ConnectTimeoutError, PyreqwestError, RequestError
 
+from switchgear.net.own_lack import MARKS
 from switchgear.net.transport import FaultKind, FaultStage, TransportFault
 
+_CONNECTING = "client error (connect)"
 _TLS = ("certificate", "tls", "handshake", "corrupt message", "alert")
 _KINDS: tuple[tuple[FaultKind, tuple[str, ...]], ...] = (
     ("truncated", ("end of file", "unexpected eof", "incomplete")),
@@ -26,7 +28,9 @@ def transport_fault(fault: PyreqwestError, stage: FaultStage) -> TransportFault:
     texts = [cause["message"].lower() for cause in causes or []]
     # The first cause repeats the URL, which may hold a key.
     words = " ".join(text for text in texts if "://" not in text)
-    if "client error (connect)" in words:
+    if any(mark in words for mark in MARKS):
+        return TransportFault("no_room", "not_sent" if _CONNECTING in words else stage, words[:200])
+    if _CONNECTING in words:
         kind: FaultKind = "tls" if any(mark in words for mark in _TLS) else "connect"
         return TransportFault(kind, "not_sent", words[:200])
     for kind, marks in _KINDS:

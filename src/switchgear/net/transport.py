@@ -5,15 +5,22 @@ Both pass ``tests/net/test_transport_conformance.py``.
 """
 
 from collections.abc import Awaitable, Callable
+from io import BytesIO
 from typing import Literal, Protocol
 
 import msgspec
+
+from switchgear.kernel.limits import REPLY_STEP_BYTES
 
 FaultStage = Literal["not_sent", "maybe_served", "answered"]
 """How far a failed exchange got. ``not_sent``: the upstream can't have acted. ``maybe_served``: bytes of the
 request left, no status came back. ``answered``: status line and headers came, the body did not end well."""
 
+Grow = Callable[[int], Awaitable[None]]
+"""Takes room for so many bytes more of a body; what it raises ends the reading."""
+
 FaultKind = Literal[
+    "no_room",
     "connect",
     "connect_timeout",
     "tls",
@@ -30,7 +37,8 @@ FaultKind = Literal[
 
 
 class TransportFault(Exception):
-    """An exchange that did not end as HTTP says it should."""
+    """An exchange that did not end as HTTP says it should. ``no_room`` is this machine's own lack of
+    descriptors, ports or memory, and no fault of the upstream's."""
 
     def __init__(self, kind: FaultKind, stage: FaultStage, detail: str = "") -> None:
         super().__init__(f"{kind} ({stage}) {detail}".strip())
@@ -86,8 +94,9 @@ class UpstreamResponse(Protocol):
         again. What the sink raises comes out of here. Raises TransportFault as ``next_chunk`` does.
         """
 
-    async def read(self, bytes_max: int) -> bytes:
-        """The whole decoded body; ``body_too_large`` beyond ``bytes_max``."""
+    async def read(self, bytes_max: int, grow: Grow | None = None) -> bytes:
+        """The whole decoded body; ``body_too_large`` beyond ``bytes_max``. ``grow`` is asked for room for
+        what is longer than REPLY_STEP_BYTES."""
 
     def close(self) -> None:
         """Done with it. After the proper end the connection goes back to the pool, before it it is cut."""
@@ -101,6 +110,32 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Cuts what is left and frees the pool."""
+
+
+async def read_chunks(response: UpstreamResponse, bytes_max: int, grow: Grow | None) -> bytes:
+    """``read`` for all implementations: one growing buffer, whose bytes are the body without a copy."""
+    first = await _chunk_within(response, bytes_max, 0)
+    piece = await _chunk_within(response, bytes_max, len(first)) if first else b""
+    if not piece:
+        return first
+    whole, room = BytesIO(), REPLY_STEP_BYTES
+    whole.write(first)
+    while piece:
+        whole.write(piece)
+        if grow is not None and whole.tell() > room:
+            await grow(step := max(REPLY_STEP_BYTES, whole.tell() - room))
+            room += step
+        piece = await _chunk_within(response, bytes_max, whole.tell())
+    return whole.getvalue()
+
+
+async def _chunk_within(response: UpstreamResponse, bytes_max: int, size: int) -> bytes:
+    """The next chunk of a body of which ``size`` bytes have come."""
+    chunk = await response.next_chunk()
+    if size + len(chunk) > bytes_max:
+        response.close()
+        raise TransportFault("body_too_large", "answered", f"more than {bytes_max} bytes")
+    return chunk
 
 
 async def pump_chunks(response: UpstreamResponse, sink: Callable[[bytes], bool]) -> bool:

@@ -6,6 +6,7 @@ No proxies, no HTTP/2, no redirects. The connection used last goes out first, an
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Callable
 from typing import cast
 
 from switchgear.kernel.limits import (
@@ -145,7 +146,7 @@ class LeanTransport:
 
         pool.open += 1
         try:
-            connection = await dial(origin, factory, context, within_s, self._resolve)
+            connection = await self._dialled(origin, factory, context, within_s)
             if connection.dead:
                 raise TransportFault("connect", "not_sent", "closed as soon as it was connected")
         except BaseException:
@@ -159,6 +160,29 @@ class LeanTransport:
             connection.cut()
             raise
         return connection
+
+    async def _dialled(
+        self,
+        origin: Origin,
+        factory: Callable[[], Connection],
+        context: ssl.SSLContext | None,
+        within_s: float,
+    ) -> Connection:
+        """A new connection. Where this machine has none to give, those that are kept for later calls go
+        first."""
+        try:
+            return await dial(origin, factory, context, within_s, self._resolve)
+        except TransportFault as fault:
+            if fault.kind != "no_room" or not self._drop_idle():
+                raise
+        await asyncio.sleep(0)  # they are closed by the loop
+        return await dial(origin, factory, context, within_s, self._resolve)
+
+    def _drop_idle(self) -> bool:
+        idle = [connection for pool in self._pools.values() for connection in pool.idle]
+        for connection in idle:
+            connection.cut()
+        return bool(idle)
 
     def _refuse_closed(self) -> None:
         if self._closed:

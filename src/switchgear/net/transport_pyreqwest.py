@@ -22,7 +22,15 @@ from switchgear.kernel.limits import (
 from switchgear.net.lean_decode import BadEncoding, Inflater
 from switchgear.net.lean_request import RequestEncoder
 from switchgear.net.pyreqwest_faults import transport_fault
-from switchgear.net.transport import FaultKind, Timeouts, TransportFault, UpstreamRequest, pump_chunks
+from switchgear.net.transport import (
+    FaultKind,
+    Grow,
+    Timeouts,
+    TransportFault,
+    UpstreamRequest,
+    pump_chunks,
+    read_chunks,
+)
 
 _READ_AHEAD_BYTES = 0
 """The default reads 64 KiB ahead, and an upstream stream stays open, and paid for, after its reader has gone.
@@ -75,17 +83,9 @@ class PyreqwestResponse:
             raise TransportFault("encoding", "answered", str(fault)) from None
         return decoded
 
-    async def read(self, bytes_max: int) -> bytes:
+    async def read(self, bytes_max: int, grow: Grow | None = None) -> bytes:
         """See UpstreamResponse.read."""
-        pieces: list[bytes] = []
-        size = 0
-        while piece := await self.next_chunk():
-            size += len(piece)
-            if size > bytes_max:
-                self.close()
-                raise TransportFault("body_too_large", "answered", f"more than {bytes_max} bytes")
-            pieces.append(piece)
-        return b"".join(pieces)
+        return await read_chunks(self, bytes_max, grow)
 
     def close(self) -> None:
         """See UpstreamResponse.close."""

@@ -6,6 +6,7 @@ import msgspec
 
 from switchgear.catalog.price import Price, unpriced_calls
 from switchgear.kernel.clock import Clock
+from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import (
     CONCURRENCY,
     IP_NOT_ALLOWED,
@@ -125,13 +126,25 @@ def may_use(known: KnownKey, snapshot: Snapshot, model: str) -> bool:
     )
 
 
-def take_permit(limiter: RateTable, caller: Caller, call: Call, clock: Clock) -> State:
-    """Counts the call against the key's limits. Raises ApiError with the limit headers when one is
-    reached."""
-    principal = caller.principal
-    tokens = call.input_bytes // 4 + (call.output_tokens_cap or 0) if principal.tpm else 0
-    state = limiter.admit(principal, tokens, clock.monotonic_ns())
-    refused = state.refused
+def take_permit(limiter: RateTable, caller: Caller, dialect: DialectName, clock: Clock) -> State:
+    """Counts the call against the key's limits, before its body is read. Raises ApiError with the limit
+    headers when one is reached."""
+    state = limiter.admit(caller.principal, 0, clock.monotonic_ns())
+    return _let_in(state, caller, dialect, clock)
+
+
+def take_tokens(limiter: RateTable, caller: Caller, call: Call, state: State, clock: Clock) -> State:
+    """Counts the tokens of a call that has its permit. Raises as ``take_permit``."""
+    principal, permit = caller.principal, state.permit
+    if not principal.tpm or permit is None:
+        return state
+    tokens = call.input_bytes // 4 + (call.output_tokens_cap or 0)
+    state = limiter.take_tokens(principal, permit, tokens, clock.monotonic_ns())
+    return _let_in(state, caller, call.dialect, clock)
+
+
+def _let_in(state: State, caller: Caller, dialect: DialectName, clock: Clock) -> State:
+    principal, refused = caller.principal, state.refused
     if refused is None:
         return state
     row, unit = _LIMITS[refused.kind]
@@ -140,7 +153,7 @@ def take_permit(limiter: RateTable, caller: Caller, call: Call, clock: Clock) ->
         f"Rate limit reached for API key '{principal.key_name}' ({principal.key_masked}): "
         f"{refused.limit} {unit}. Please try again in {max(1, -(-refused.retry_ns // 1_000_000_000))}s.",
         retry_after_s=max(1, -(-refused.retry_ns // 1_000_000_000)),
-        headers=tuple(limit_headers(state, call.dialect, clock.now_ms())),
+        headers=tuple(limit_headers(state, dialect, clock.now_ms())),
     )
 
 

@@ -33,6 +33,7 @@ from switchgear.relay.prepare import Prepared, cap_header, dropped_header
 from switchgear.relay.rendering import Rendering
 from switchgear.relay.replies import passed_back
 from switchgear.relay.responses import Ground
+from switchgear.relay.room import Holding
 from switchgear.relay.stream import StreamEnd, pass_on
 from switchgear.relay.tools import Tools
 from switchgear.wire.call import Call
@@ -64,6 +65,7 @@ class Answerer:
         "_pulse",
         "_read_until",
         "_reply",
+        "_reply_room",
         "_running",
         "_stretch",
         "_tally",
@@ -100,6 +102,7 @@ class Answerer:
         """Cancels the task of a call whose client has left."""
         self.keeping: Keeping | None = None
         """Of a call whose answer later calls may name."""
+        self._reply_room = Holding(tools.rooms.replies, running.caller.principal.key_id)
         self._detached: Detached | None = None
         self._handover: Handover | None = None
         self._stretch: Stretch | None = None
@@ -136,10 +139,10 @@ class Answerer:
             self.is_spent = True
             self._task.cancel()
 
-    async def read_body(self, request: Inbound) -> bytes:
+    async def read_body(self, request: Inbound, holding: Holding) -> bytes:
         """The request's body, within its bounds. Raises ApiError."""
         self._body_until_ns = self._books.clock.monotonic_ns() + int(BODY_READ_TIMEOUT_S * NS)
-        body = await request.read_body(BODY_BYTES_MAX)
+        body = await request.read_body(BODY_BYTES_MAX, holding)
         self._body_until_ns = 0
         return body
 
@@ -230,6 +233,7 @@ class Answerer:
             self._stretch = None
         self._task = self._exchange = self._tap = self._tally = None
         self._pulse = None
+        self._reply_room.close()
         self._reply.finish()
 
     @property
@@ -251,7 +255,7 @@ class Answerer:
     async def _answer_whole(self, exchange: Exchange, call: Call, health: Health) -> None:
         response, candidate = exchange.response, exchange.candidate
         try:
-            body = await response.read(REPLY_BYTES_MAX)
+            body = await response.read(REPLY_BYTES_MAX, self._reply_room.grow)
         except TransportFault as fault:
             health.faulted(candidate.channel.id, candidate.upstream_model, self._books.clock.monotonic_ns())
             raise transport_fault(fault) from None

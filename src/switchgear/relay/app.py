@@ -23,7 +23,7 @@ from switchgear.relay.addresses import parse_address
 from switchgear.relay.admit import identify, may_use
 from switchgear.relay.counting import TokenCounter
 from switchgear.relay.directory import Directory
-from switchgear.relay.http import Headers, Inbound, Reply
+from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
 from switchgear.relay.http1.exchange import Exchange
 from switchgear.relay.pipeline import Pipeline
 from switchgear.relay.replies import base_headers, preflight_headers
@@ -75,6 +75,8 @@ class App:
         except ApiError as error:
             status, more, body = dialect.render_error(error, request_id)
             self._tools.books.meters.refused(error.row.name)
+        except ClientGone:
+            return
         except Exception:
             fault = ApiError(INTERNAL, "Something went wrong in the relay itself.")
             status, more, body = dialect.render_error(fault, request_id)

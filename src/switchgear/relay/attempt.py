@@ -10,6 +10,8 @@ import msgspec
 from switchgear import __version__
 from switchgear.kernel.clock import Clock
 from switchgear.kernel.errors import (
+    LOOP,
+    OVERLOADED,
     UPSTREAM_CONNECTION,
     UPSTREAM_CUT,
     UPSTREAM_ERROR,
@@ -23,6 +25,7 @@ from switchgear.kernel.limits import (
     ERROR_BODY_BYTES_MAX,
     FIRST_BYTE_TIMEOUT_JSON_S,
     FIRST_BYTE_TIMEOUT_STREAM_S,
+    HOPS_MAX,
     IDLE_CHUNK_TIMEOUT_S,
     TOTAL_TIMEOUT_S,
     UPSTREAM_ID_CHARS_MAX,
@@ -157,6 +160,8 @@ async def open_exchange(
         health.faulted(candidate.channel.id, candidate.upstream_model, clock.monotonic_ns())
         raise Fault("not_started", error, 0, try_next=True) from None
     except TransportFault as fault:
+        if fault.kind == "no_room":
+            raise transport_fault(fault) from None
         locator.forget(candidate)
         health.faulted(candidate.channel.id, candidate.upstream_model, clock.monotonic_ns())
         raise transport_fault(fault) from None
@@ -220,6 +225,9 @@ def judge(error: UpstreamError, candidate: Candidate, health: Health, clock: Clo
 
 def transport_fault(fault: TransportFault) -> Fault:
     """A broken exchange as the client would be told of it."""
+    if fault.kind == "no_room":
+        error = ApiError(OVERLOADED, "This server can't open a connection right now.", retry_after_s=1)
+        return Fault(fault.kind, error, 0, try_next=True)
     row = _TRANSPORT_ERRORS.get(fault.kind, UPSTREAM_ERROR)
     return Fault(
         fault.kind, ApiError(row, _SENTENCES.get(row.name, _SENTENCES["upstream_error"])), 0, try_next=True
@@ -268,6 +276,15 @@ def timeouts_of(channel: ChannelView, *, stream: bool) -> Timeouts:
         own.get("idle_chunk_s", usual.idle_chunk_s),
         own.get("total_s", usual.total_s),
     )
+
+
+def hops_of(header: Callable[[str], str | None]) -> int:
+    """How many relays of this kind a request has come through. Raises ApiError for a loop."""
+    value = header(HOPS_HEADER)
+    hops = int(value) if value and value.isdecimal() and len(value) < 4 else 0
+    if hops >= HOPS_MAX:
+        raise ApiError(LOOP, "This call came through too many relays: a channel seems to lead back here.")
+    return hops
 
 
 def passed_on_headers(header: Callable[[str], str | None], hops: int, operation: Operation) -> PassedOn:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from switchgear.kernel.limits import FANOUT_PIECES_MAX
-from switchgear.net.transport import TransportFault, UpstreamResponse
+from switchgear.net.transport import Grow, TransportFault, UpstreamResponse
 from switchgear.wire.fan import packed, tagged
 
 _Item = tuple[int, bytes] | TransportFault
@@ -38,10 +38,10 @@ class FannedResponse:
                 return False
         return True
 
-    async def read(self, bytes_max: int) -> bytes:
+    async def read(self, bytes_max: int, grow: Grow | None = None) -> bytes:
         try:
             async with asyncio.TaskGroup() as group:
-                reads = [group.create_task(response.read(bytes_max)) for response in self._responses]
+                reads = [group.create_task(response.read(bytes_max, grow)) for response in self._responses]
         except BaseExceptionGroup as faults:
             raise faults.exceptions[0] from None  # one that broke is the answer; the others are let go
         return packed([read.result() for read in reads])

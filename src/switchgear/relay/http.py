@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from switchgear.relay.room import Holding
+
 Headers = list[tuple[str, str]]
 
 
@@ -16,8 +18,9 @@ class Inbound(Protocol):
     def header(self, name: str) -> str | None:
         """The value of one request header."""
 
-    async def read_body(self, bytes_max: int) -> bytes:
-        """The whole body. Raises ApiError ``body_too_large``."""
+    async def read_body(self, bytes_max: int, holding: Holding) -> bytes:
+        """The whole body, for which ``holding`` takes the room. Raises ApiError: too large, badly framed, or
+        no room for it."""
 
 
 class Reply(Protocol):

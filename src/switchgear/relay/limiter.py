@@ -142,6 +142,34 @@ class RateTable:
             Window(tpm, tokens_ns - now_ns) if tpm else None,
         )
 
+    def take_tokens(self, who: Principal, permit: Permit, tokens: int, now_ns: int) -> State:
+        """Takes the tokens of a call that was let in before anything was known of them. A refused call gives
+        its request back; its permit is still to be finished."""
+        rpm, tpm = who.rpm, who.tpm
+        table, at = self._table, who.slot * ROW_BYTES
+        taken = tokens if tokens < tpm else tpm
+        full_ns = now_ns + MINUTE_NS
+        locked = self._lock(at)
+        try:
+            requests_ns, tokens_ns = _read_buckets(table, at)
+            requests_ns, tokens_ns = _sane(requests_ns, now_ns), _sane(tokens_ns, now_ns)
+            with_call_ns = tokens_ns + taken * (MINUTE_NS // tpm)
+            fits = with_call_ns <= full_ns
+            if fits:
+                tokens_ns = with_call_ns
+            elif rpm:
+                requests_ns = max(now_ns, requests_ns - MINUTE_NS // rpm)
+            _BUCKETS.pack_into(table, at, requests_ns, tokens_ns)
+        finally:
+            if locked:
+                self._unlock(at)
+        return State(
+            Permit(who.slot, taken, tpm, permit.counted_call) if fits else None,
+            None if fits else Refused("tokens", tpm, with_call_ns - full_ns),
+            Window(rpm, requests_ns - now_ns) if rpm else None,
+            Window(tpm, tokens_ns - now_ns),
+        )
+
     def finish(self, permit: Permit, tokens: int, now_ns: int) -> None:
         """Ends a call and corrects its tokens from the estimate to what was used."""
         at = permit.slot * ROW_BYTES

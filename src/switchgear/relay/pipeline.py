@@ -12,7 +12,6 @@ from switchgear.kernel.errors import (
     CHANNELS_COOLING,
     DRAINING,
     INTERNAL,
-    LOOP,
     NO_CHANNEL,
     OVERLOADED,
     STORE_AWAY,
@@ -25,20 +24,27 @@ from switchgear.kernel.limits import (
     ATTEMPTS_MAX,
     BODY_BYTES_MAX,
     BODY_READ_TIMEOUT_S,
-    HOPS_MAX,
     IN_FLIGHT_MAX,
     LOOK_INTERVAL_S,
     RETRY_BUDGET_FLOOR,
     RETRY_BUDGET_RATIO,
 )
-from switchgear.relay.admit import Caller, Terms, check_tools, identify, take_permit, terms_for
+from switchgear.relay.admit import (
+    Caller,
+    Terms,
+    check_tools,
+    identify,
+    take_permit,
+    take_tokens,
+    terms_for,
+)
 from switchgear.relay.alias import read_alias
 from switchgear.relay.answer import Answerer
 from switchgear.relay.attempt import (
-    HOPS_HEADER,
     Exchange,
     Fault,
     PassedOn,
+    hops_of,
     open_exchange,
     passed_on_headers,
 )
@@ -47,11 +53,12 @@ from switchgear.relay.call import RunningCall
 from switchgear.relay.hold import Wanted, reserve, spent
 from switchgear.relay.http import ClientGone, Inbound, Reply
 from switchgear.relay.journal import JournalBroken
-from switchgear.relay.limiter import State
 from switchgear.relay.plan import Candidate, plan, why_not
 from switchgear.relay.prepare import Preparation, Prepared
 from switchgear.relay.replies import base_headers, limit_headers
 from switchgear.relay.requestlog import Refusal
+from switchgear.relay.room import Holding
+from switchgear.relay.share import Share
 from switchgear.relay.tools import Tools
 from switchgear.relay.view import View
 from switchgear.wire.call import Call, InPath, Operation
@@ -72,6 +79,7 @@ class Pipeline:
         self._stopping = False
         self._any = asyncio.Event()
         """Some call runs, or has run since this was last looked at."""
+        self._share = Share(IN_FLIGHT_MAX)
 
     async def serve(self, request: Inbound, reply: Reply, operation: Operation, in_path: InPath) -> None:
         """Answers one request, whatever happens."""
@@ -105,6 +113,8 @@ class Pipeline:
         running = RunningCall(self._tools.books, request_id, operation, caller, arrived_ns)
         headers = base_headers(request_id, DIALECT_OF_OPERATION[operation].name)
         answerer = Answerer(self._tools, running, reply, headers)
+        holding = Holding(self._tools.rooms.requests, caller.principal.key_id)
+        self._share.began(caller.principal.key_id)
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a call is served in a task")
@@ -112,7 +122,8 @@ class Pipeline:
         self._calls[task] = answerer
         self._any.set()
         try:
-            await self._relay(request, running, answerer, caller, view, in_path)
+            self._check_share(caller)
+            await self._relay(request, running, answerer, caller, view, in_path, holding)
         except ApiError as error:
             await answerer.refuse(error)
         except (ClientGone, asyncio.CancelledError):
@@ -126,6 +137,8 @@ class Pipeline:
             raise
         finally:
             answerer.close()
+            holding.close()
+            self._share.ended(caller.principal.key_id)
             try:
                 if answerer.keeping is not None:
                     await answerer.keeping.close()
@@ -188,6 +201,15 @@ class Pipeline:
                 STORE_AWAY, "Calls can't be recorded right now. Please try again.", retry_after_s=5
             )
 
+    def _check_share(self, caller: Caller) -> None:
+        """Keeps one key from taking every place. Raises ApiError."""
+        if self._share.is_used_up(caller.principal.key_id):
+            raise ApiError(
+                OVERLOADED,
+                "This server is at its limit, mostly with calls of this API key. Please try again shortly.",
+                retry_after_s=1,
+            )
+
     def _refuse_stranger(
         self, request: Inbound, reply: Reply, operation: Operation, request_id: str, error: ApiError
     ) -> None:
@@ -216,12 +238,16 @@ class Pipeline:
         caller: Caller,
         view: View,
         in_path: InPath,
+        holding: Holding,
     ) -> None:
         tools = self._tools
-        hops = _hops(request)
-        body = await answerer.read_body(request)
+        hops = hops_of(request.header)
+        books, name = tools.books, answerer.dialect.name
+        state = take_permit(books.limiter, caller, name, books.clock)
+        running.permit = state.permit
+        body = await answerer.read_body(request, holding)
         if coding := request.header("content-encoding"):
-            body = await decode_body(body, coding, BODY_BYTES_MAX)
+            body = await decode_body(body, coding, BODY_BYTES_MAX, holding)
         try:
             fields = read_fields(body)
         except ApiError as error:
@@ -237,9 +263,9 @@ class Pipeline:
         if alias.written:
             call = alias.applied(call)
         running.asked_for(call)
-        state: State = take_permit(tools.books.limiter, caller, call, tools.books.clock)
+        state = take_tokens(books.limiter, caller, call, state, books.clock)
         running.permit = state.permit
-        answerer.add_headers(limit_headers(state, call.dialect, tools.books.clock.now_ms()))
+        answerer.add_headers(limit_headers(state, call.dialect, books.clock.now_ms()))
         candidates = self._plan(view, caller.principal.group, call)
         if call.operation == "openai_responses":
             ground = await tools.responses.ground(call, candidates, view, running.owner)
@@ -376,12 +402,3 @@ async def _prepared_again(preparation: Preparation, candidate: Candidate, terms:
         return prepared
     except ApiError as error:
         raise Fault("unfit", error, 0, try_next=True) from None
-
-
-def _hops(request: Inbound) -> int:
-    """How many relays of this kind the call has come through. Raises ApiError for a loop."""
-    value = request.header(HOPS_HEADER)
-    hops = int(value) if value and value.isdecimal() and len(value) < 4 else 0
-    if hops >= HOPS_MAX:
-        raise ApiError(LOOP, "This call came through too many relays: a channel seems to lead back here.")
-    return hops

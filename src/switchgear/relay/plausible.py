@@ -41,9 +41,7 @@ class Bounds(msgspec.Struct, frozen=True, gc=False):
     """0: no bound, as tools of the upstream add to it."""
 
 
-def bounds_of(
-    call: Call, prepared: Prepared, facts: ModelFacts, output_max: int, context_max: int
-) -> Bounds:
+def bounds_of(call: Call, prepared: Prepared, facts: ModelFacts, output_max: int, context_max: int) -> Bounds:
     """``prepared``: what the upstream got; ``output_max``, ``context_max``: the model's, 0 = unknown."""
     largest = facts.output_tokens_max or output_max
     cap = call.output_tokens_cap or prepared.output_cap

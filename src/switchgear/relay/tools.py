@@ -14,6 +14,7 @@ from switchgear.relay.meter import Count
 from switchgear.relay.pace import Paces
 from switchgear.relay.prepare import Fetch
 from switchgear.relay.responses import Responses
+from switchgear.relay.room import Rooms
 from switchgear.relay.thoughts import KeptThoughts
 from switchgear.relay.upstream_store import UpstreamStore
 from switchgear.relay.view import View
@@ -36,5 +37,6 @@ class Tools(msgspec.Struct, frozen=True):
     upstream_store: UpstreamStore
     follower: Follower
     paces: Paces
+    rooms: Rooms
     view: Callable[[], View]
     """The configuration as it stands; a call takes it once."""

@@ -11,14 +11,16 @@ from switchgear.relay.attempt import Locator, timeouts_of, transport_fault
 from switchgear.relay.place import OPERATION, Place
 from switchgear.relay.plan import Candidate
 from switchgear.relay.redact import redact, redact_error
+from switchgear.relay.room import Holding, Room
 from switchgear.wire.faults import read_upstream_error, to_api_error
 
 
 class UpstreamStore:
     """Asks about responses where they lie."""
 
-    def __init__(self, transport: Transport, locator: Locator, clock: Clock) -> None:
+    def __init__(self, transport: Transport, locator: Locator, clock: Clock, replies: Room) -> None:
         self._transport = transport
+        self._replies = replies
         self._locator = locator
         self._clock = clock
 
@@ -56,12 +58,14 @@ class UpstreamStore:
     async def ask(self, place: Place, method: str, tail: str) -> bytes:
         """The body of the answer, without the channel's secrets. Raises ApiError."""
         response = await self.open(place, method, tail, stream=False)
+        holding = Holding(self._replies, place.channel.id)
         try:
-            body = await response.read(REPLY_BYTES_MAX)
+            body = await response.read(REPLY_BYTES_MAX, holding.grow)
         except TransportFault as fault:
             raise transport_fault(fault).error from None
         finally:
             response.close()
+            holding.close()
         text = body.decode("utf-8", "replace")
         clean = redact(text, place.channel.secrets, place.channel.headers)
         return body if clean == text else clean.encode()

@@ -14,6 +14,7 @@ from typing import Any
 from switchgear.kernel.clock import Clock, SystemClock
 from switchgear.kernel.home import Home
 from switchgear.kernel.ids import new_id
+from switchgear.kernel.limits import CONNECTIONS_MAX, REPLY_BODIES_BYTES_MAX, REQUEST_BODIES_BYTES_MAX
 from switchgear.kernel.log import LogFormat
 from switchgear.link.bulk import BulkLink
 from switchgear.link.protocol import (
@@ -38,6 +39,7 @@ from switchgear.link.snapshot import Principal
 from switchgear.link.unix import LinkClient
 from switchgear.net.fetch import Fetcher
 from switchgear.net.transport import Transport
+from switchgear.relay.addresses import is_within, parse_address
 from switchgear.relay.app import App
 from switchgear.relay.call import Books
 from switchgear.relay.directory import Directory
@@ -54,6 +56,7 @@ from switchgear.relay.pace import Paces
 from switchgear.relay.pipeline import Pipeline
 from switchgear.relay.requestlog import RequestLog, line_writer
 from switchgear.relay.responses import Responses
+from switchgear.relay.room import Rooms
 from switchgear.relay.seals import EnvelopeSeals
 from switchgear.relay.thoughts import KeptThoughts
 from switchgear.relay.tools import Tools
@@ -80,9 +83,11 @@ class Worker:
         transport: Transport,
         clock: Clock | None = None,
         log_format: LogFormat = "json",
+        connections_max: int = CONNECTIONS_MAX,
     ) -> None:
         """Takes the journal's lock. Raises OSError when the data folder can't be used."""
         self._home = home
+        self._connections_max = connections_max
         self._index = index
         self._clock = clock or SystemClock()
         self.epoch = new_id()
@@ -107,7 +112,8 @@ class Worker:
         responses = Responses(
             BulkLink(home).call, lambda: self._directory.pepper, self._meters, self._clock, self.epoch
         )
-        upstream_store = UpstreamStore(transport, locator, self._clock)
+        self._rooms = Rooms(REQUEST_BODIES_BYTES_MAX, REPLY_BODIES_BYTES_MAX)
+        upstream_store = UpstreamStore(transport, locator, self._clock, self._rooms.replies)
         self._follower = Follower(books, upstream_store, responses, self._current)
         tools = Tools(
             books,
@@ -123,6 +129,7 @@ class Worker:
             upstream_store,
             self._follower,
             Paces(),
+            self._rooms,
             self._current,
         )
         self._pipeline = Pipeline(tools)
@@ -164,7 +171,13 @@ class Worker:
     async def _serve(
         self, descriptor: int, stop: asyncio.Event, drain_s: float, serving_now: Callable[[], None]
     ) -> None:
-        server = HttpServer(self.app.handle, socket.socket(fileno=os.dup(descriptor)))
+        server = HttpServer(
+            self.app.handle,
+            socket.socket(fileno=descriptor),
+            self._rooms.requests,
+            connections_max=self._connections_max,
+            is_trusted=self._is_trusted,
+        )
         server.start()
         serving_now()
         await _first(stop.wait(), self._refused.wait())
@@ -231,6 +244,9 @@ class Worker:
         if self._view is None:
             raise RuntimeError("a call came before the first snapshot")
         return self._view
+
+    def _is_trusted(self, peer_ip: str) -> bool:
+        return is_within(parse_address(peer_ip), self._current().trusted)
 
     def _why_not_ready(self) -> str:
         if self._view is None:

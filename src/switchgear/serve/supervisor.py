@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from switchgear.kernel.limits import WORKERS_MAX
 from switchgear.serve.boot import Boot
+from switchgear.serve.descriptors import raise_descriptor_limit
 
 READY_TIMEOUT_S = 60.0
 CONTROLLER_STOP_S = 10.0
@@ -28,8 +29,12 @@ START_DEATHS_MAX = 6
 """A server whose children die so often in a row before the first call can be answered will not start."""
 
 # The controller's threads take turns at the same work. With a heap for each of them, every one of these heaps
-# grows to the whole peak; and large blocks that are taken from a heap leave holes in it.
-_MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072"}
+# grows to the whole peak; and large blocks that are taken from a heap leave holes in it. A body in a block of
+# its own grows without being copied, and goes back to the system when it is done with.
+_MALLOC = {
+    "controller": {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072"},
+    "worker": {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "4194304"},
+}
 
 log = logging.getLogger("switchgear.supervisor")
 
@@ -39,6 +44,7 @@ Role = Literal["controller", "worker"]
 def supervise(boot: Boot, listener: int, announce: Callable[[], None]) -> int:
     """Runs the server on an inherited socket and gives its exit status; ``announce`` is called once calls are
     answered. Stop signals may be blocked until then: they are taken from here on."""
+    raise_descriptor_limit()
     return asyncio.run(_Supervisor(boot, listener).run(announce))
 
 
@@ -169,7 +175,7 @@ class _Supervisor:
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
-            env=_MALLOC | os.environ if child.role == "controller" else None,
+            env=_MALLOC[child.role] | os.environ,
             pass_fds=tuple(given.values()),
             start_new_session=True,
         )

@@ -17,6 +17,7 @@ from switchgear.net.transport import Transport
 from switchgear.net.transport_lean import LeanTransport
 from switchgear.relay.worker import Worker
 from switchgear.serve.boot import Boot
+from switchgear.serve.descriptors import client_connections_max, raise_descriptor_limit
 from switchgear.serve.pipe import watch_pipe
 
 GC_THRESHOLD = 20_000
@@ -37,8 +38,13 @@ async def _run(options: argparse.Namespace, boot: Boot) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     watch_pipe(options.parent_fd, stop.set)
-    transport = RoutedTransport(LeanTransport(), _other_transport)
-    worker = Worker(Home(Path(boot.data)), options.index, transport, log_format=boot.server.log_format)
+    worker = Worker(
+        Home(Path(boot.data)),
+        options.index,
+        RoutedTransport(LeanTransport(), _other_transport),
+        log_format=boot.server.log_format,
+        connections_max=client_connections_max(raise_descriptor_limit()),
+    )
     watch_pipe(options.announced_fd, worker.announced)
     await worker.run(options.listener_fd, stop, boot.server.drain_s, _say_ready)
 

@@ -1,6 +1,6 @@
 """What hosts put between the frames of a stream though it says nothing: no object, or no data at all.
 
-Clients fail on it, so it is read over and not forwarded. Half an object is not meant: that is a broken answer.
+Clients fail on it, so it is skipped and not forwarded. Half an object is not meant: that is a broken answer.
 """
 
 from typing import Any

@@ -7,21 +7,23 @@ is not lost to a reset.
 
 import asyncio
 import logging
+import socket
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import httptools
 
 from switchgear.kernel.limits import (
     CLIENT_BUFFER_BYTES_MAX,
+    FEED_STEP_BYTES,
+    HALF_CLOSED_LOOK_S,
     HEADER_BYTES_MAX,
     HEADER_OVERHEAD_BYTES,
     HEADER_READ_TIMEOUT_S,
     KEEP_ALIVE_S,
     LINGER_S,
     PIPELINED_REQUESTS_MAX,
-    UNREAD_BODY_BYTES_MAX,
 )
 from switchgear.net.header_names import kept_name, read_name
 from switchgear.relay.http1.exchange import Exchange
@@ -30,11 +32,12 @@ from switchgear.relay.http1.heads import (
     Dates,
     fault_in,
     head_without_offer,
-    header_block,
     offers_another,
+    refusal,
     split_target,
-    status_line,
 )
+from switchgear.relay.http1.peer import has_left
+from switchgear.relay.room import Holding, Room
 
 log = logging.getLogger("switchgear.http")
 
@@ -45,28 +48,37 @@ class Refused(Exception):
     """Stops the parser."""
 
 
+class Host(Protocol):
+    """What a connection belongs to, and is told of its beginning and end."""
+
+    handler: Handler
+    dates: Dates
+    loop: asyncio.AbstractEventLoop
+    room: Room
+    """For bodies that nobody has asked for yet."""
+
+    def opened(self, connection: "Connection") -> None: ...
+
+    def closed(self, connection: "Connection") -> None: ...
+
+
 class Connection(asyncio.Protocol):
     """Reads ahead of the running request only to notice that the client leaves."""
 
-    def __init__(
-        self,
-        handler: Handler,
-        dates: Dates,
-        loop: asyncio.AbstractEventLoop,
-        opened: Callable[["Connection"], None],
-        closed: Callable[["Connection"], None],
-    ) -> None:
-        self.loop = loop
-        self.peer_ip = ""
+    def __init__(self, host: Host, client: socket.socket, peer_ip: str, address: str) -> None:
+        """``address``: whose connection it counts as."""
+        self.loop = host.loop
+        self.room = host.room
+        self.peer_ip = peer_ip
+        self.address = address
         self.closing = False
         """No request after the running one."""
         self.is_full = False
         self.can_chunk = True
-        self.date_line = dates.line
+        self.date_line = host.dates.line
         self.write: Callable[[bytes], None]
-        self._handler = handler
-        self._opened = opened
-        self._closed = closed
+        self._host = host
+        self._client = client
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport
         self._room: asyncio.Future[None] | None = None
@@ -77,6 +89,11 @@ class Connection(asyncio.Protocol):
         self._coming: Exchange | None = None
         """Whose body the parser is in."""
         self._pipelined: deque[Exchange] = deque()
+        self._unfed = b""
+        """What came behind as many requests as may wait."""
+        self._unfed_held = Holding(host.room, address)
+        self._refusal: tuple[int, str] | None = None
+        """What stands where a next request should; it is told behind the answers that come first."""
         self._target = b""
         self._headers: dict[str, str] = {}
         self._head_bytes = 0
@@ -86,6 +103,8 @@ class Connection(asyncio.Protocol):
         self._lingering = False
         self._deaf = False
         """What the client sends is no request any more."""
+        self._half_closed = False
+        """The client sends no more, but may still wait for its answers."""
         self._since_s = 0.0
         """When the present wait for the client began: for a head, a next request, or the end of lingering."""
 
@@ -108,10 +127,20 @@ class Connection(asyncio.Protocol):
             return
         if not exchange.keep_alive or self.closing or not exchange.body_is_whole:
             self._linger() if not exchange.body_is_whole else self._transport.close()
-            return
-        if self._pipelined:
+        elif self._pipelined:
             self._start(self._pipelined.popleft())
+        else:
+            self._feed_rest()
+            if self._running is None:
+                self._come_to_rest()
         self._resume()
+
+    def _come_to_rest(self) -> None:
+        """Every request is answered."""
+        if self._refusal is not None:
+            self._tell_refusal(*self._refusal)
+        elif self._half_closed:
+            self._transport.close()
 
     # What the server asks for.
 
@@ -120,6 +149,15 @@ class Connection(asyncio.Protocol):
         self.closing = True
         if self._running is None:
             self._transport.close()
+
+    @property
+    def waits_since_s(self) -> float | None:
+        """Since when it does nothing but wait for its client; None while a request is served."""
+        return self._since_s if self._running is None else None
+
+    def drop(self) -> None:
+        """Another one needs the place."""
+        self._transport.abort()
 
     def look(self, now_s: float) -> None:
         """Closes a connection whose client keeps it waiting for too long."""
@@ -141,10 +179,8 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         self.write = self._transport.write
         self._transport.set_write_buffer_limits(high=CLIENT_BUFFER_BYTES_MAX)
-        peer = transport.get_extra_info("peername")
-        self.peer_ip = peer[0] if isinstance(peer, tuple) else ""
         self._since_s = self.loop.time()
-        self._opened(self)
+        self._host.opened(self)
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
@@ -154,7 +190,34 @@ class Connection(asyncio.Protocol):
             if b"  " in data[: data.find(b"\n")]:
                 self._refuse(400, "the request line can't be read")  # the parser would take it
                 return
-        self._feed(data)
+        if len(data) <= FEED_STEP_BYTES:
+            self._feed(data)
+        else:
+            self._feed_in_steps(data)
+
+    def _feed_in_steps(self, data: bytes) -> None:
+        """What lies behind as many requests as may wait, waits unread."""
+        start = 0
+        while start < len(data) and not self._deaf and not self._transport.is_closing():
+            if len(self._pipelined) >= PIPELINED_REQUESTS_MAX:
+                self._keep_unfed(data[start:])
+                return
+            left = self._coming.bytes_left if self._coming is not None else 0
+            end = start + max(FEED_STEP_BYTES, left)
+            self._feed(data[start:end])
+            start = end
+
+    def _keep_unfed(self, data: bytes) -> None:
+        if self._unfed_held.take(len(data)):
+            self._unfed = data
+        else:
+            self._transport.abort()
+
+    def _feed_rest(self) -> None:
+        data, self._unfed = self._unfed, b""
+        if data:
+            self._unfed_held.close()
+            self._feed_in_steps(data)
 
     def _feed(self, data: bytes) -> None:
         self._overhead_bytes += len(data)
@@ -175,15 +238,41 @@ class Connection(asyncio.Protocol):
         self.is_full = False
         self._make_room()
 
+    def eof_received(self) -> bool:
+        """The client sends no more. Its answers are still due, unless it is HTTP/1.0, where this is how to
+        leave, or breaks off in the middle of a request. True keeps our side open."""
+        running, coming = self._running, self._coming
+        if running is None or running is coming or not self.can_chunk:
+            return False
+        if coming is not None:
+            self._pipelined.remove(coming)
+            coming.client_gone()
+        self._half_closed = True
+        if not self._pipelined and not self._unfed:
+            self.closing = True
+        running.send_ahead()
+        self.loop.call_later(HALF_CLOSED_LOOK_S, self._look_for_client)
+        return True
+
+    def _look_for_client(self) -> None:
+        if self._transport.is_closing():
+            return
+        if has_left(self._client):
+            self._transport.abort()
+        else:
+            self.loop.call_later(HALF_CLOSED_LOOK_S, self._look_for_client)
+
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_full = False
-        self._closed(self)
+        self._host.closed(self)
         running, self._running = self._running, None
-        self._pipelined.clear()
-        for exchange in (running, self._coming):
+        for exchange in (running, self._coming, *self._pipelined):
             if exchange is not None and not exchange.gone:
                 exchange.client_gone()
+        self._pipelined.clear()
         self._coming = None
+        self._unfed = b""
+        self._unfed_held.close()
         self._make_room()
         del self._parser  # it holds this object; nobody should have to look for the cycle
 
@@ -231,12 +320,9 @@ class Connection(asyncio.Protocol):
         self._coming = exchange
         if self._running is None:
             self._start(exchange)
-        elif len(self._pipelined) < PIPELINED_REQUESTS_MAX:
+        else:
             self._pipelined.append(exchange)
             self._pause()
-        else:
-            self._transport.abort()
-            raise Refused
 
     def on_body(self, data: bytes) -> None:
         exchange = self._coming
@@ -245,7 +331,7 @@ class Connection(asyncio.Protocol):
         self._overhead_bytes = 0
         if exchange.finished:
             return  # answered already; what still comes is dropped
-        if exchange.take_body(data) > UNREAD_BODY_BYTES_MAX and not exchange.asked_for_body:
+        if not exchange.take_body(data):
             self._pause()
 
     def on_message_complete(self) -> None:
@@ -275,7 +361,7 @@ class Connection(asyncio.Protocol):
 
     async def _serve(self, exchange: Exchange) -> None:
         try:
-            await self._handler(exchange)
+            await self._host.handler(exchange)
         except Exception:
             log.exception("a request failed in the relay itself")
         finally:
@@ -286,17 +372,22 @@ class Connection(asyncio.Protocol):
                     self._transport.abort()
 
     def _refuse(self, status: int, reason: str) -> None:
-        """Answers what is no request that could be served, and closes; after the running answer, if there is
-        one. Only the first of several reasons is told."""
+        """Answers what is no request that could be served, and closes. Only the first of several reasons is
+        told; a request whose body breaks off is answered by whoever reads it."""
         if self._deaf:
             return
-        self.closing = self._deaf = True
-        if self._running is None:
-            body = f"{reason}\n".encode()
-            head = [("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(body)))]
-            lines = status_line(status) + self.date_line() + header_block(head)
-            self.write(lines + b"connection: close\r\n\r\n" + body)
-            self._linger()
+        self._deaf = True
+        if self._coming is not None:
+            self._coming.body_broke(reason)
+        elif self._running is not None:
+            self._refusal = (status, reason)
+        else:
+            self._tell_refusal(status, reason)
+
+    def _tell_refusal(self, status: int, reason: str) -> None:
+        self.closing = True
+        self.write(refusal(status, reason, self.date_line()))
+        self._linger()
 
     def _linger(self) -> None:
         self._lingering = self._deaf = self.closing = True

@@ -8,12 +8,19 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from switchgear.kernel.errors import BODY_TOO_LARGE, ApiError
+from switchgear.kernel.errors import BAD_FRAMING, BODY_TOO_LARGE, ApiError
+from switchgear.kernel.limits import UNREAD_BODY_BYTES_MAX
 from switchgear.relay.http import ClientGone, DisconnectCallback, Headers
 from switchgear.relay.http1.heads import CONTINUE, header_block, kept_size_line, size_line, status_line
+from switchgear.relay.http1.incoming import IncomingBody
+from switchgear.relay.room import Holding
 
 if TYPE_CHECKING:
     from switchgear.relay.http1.connection import Connection
+
+_FIRST_OF_HEAD = b"H"
+_FIRST_OF_CHUNK = b"0"
+"""Sizes of chunks may begin with zeros."""
 
 
 class Exchange:
@@ -21,14 +28,12 @@ class Exchange:
 
     __slots__ = (
         "_body",
-        "_body_bytes",
-        "_bytes_max",
         "_callback",
         "_connection",
         "_head",
         "_headers",
+        "_is_head_begun",
         "_waiter",
-        "asked_for_body",
         "body_is_whole",
         "chunked",
         "finished",
@@ -55,18 +60,16 @@ class Exchange:
         self._headers = headers
         self.header: Callable[[str], str | None] = headers.get
         """See Inbound.header. A header that came twice has its values joined."""
-        self._body: list[bytes] = []
-        self._body_bytes = 0
-        self._bytes_max = 0
+        self._body = IncomingBody(connection.room, connection.address)
         self._waiter: asyncio.Future[None] | None = None
         self._callback: DisconnectCallback | None = None
         self._head = b""
+        self._is_head_begun = False
         self.method = method
         self.path = path
         self.query = query
         self.peer_ip = connection.peer_ip
         self.keep_alive = keep_alive
-        self.asked_for_body = False
         self.body_is_whole = False
         self.started = False
         self.finished = False
@@ -75,39 +78,66 @@ class Exchange:
 
     # The request.
 
-    async def read_body(self, bytes_max: int) -> bytes:
-        """See Inbound.read_body."""
+    @property
+    def bytes_declared(self) -> int | None:
+        """Length of the body as the head has it; None for one in chunks, and for none."""
         declared = self._headers.get("content-length")
-        if declared is not None and int(declared) > bytes_max:
+        return None if declared is None else int(declared)
+
+    @property
+    def bytes_left(self) -> int:
+        """Of the body, that are still to come; 0 where nobody knows."""
+        declared = self.bytes_declared
+        return 0 if declared is None else max(0, declared - self._body.size)
+
+    @property
+    def _expects_continue(self) -> bool:
+        return self._headers.get("expect", "").lower() == "100-continue"
+
+    async def read_body(self, bytes_max: int, holding: Holding) -> bytes:
+        """See Inbound.read_body."""
+        body, declared = self._body, self.bytes_declared
+        if body.fault is not None:
+            raise body.fault
+        if declared is not None and declared > bytes_max:
             raise _too_large(bytes_max)
-        self._bytes_max = bytes_max
-        self.asked_for_body = True
-        if not self.body_is_whole:
-            if self._headers.get("expect", "").lower() == "100-continue" and not self._body:
-                self._connection.write(CONTINUE)
-            self._connection.want_body()
-            self._waiter = self._connection.loop.create_future()
-            await self._waiter
+        wanted = body.size if declared is None else declared
+        if wanted > UNREAD_BODY_BYTES_MAX:
+            await holding.grow(wanted)
+        body.open(bytes_max, holding)
+        if not self.body_is_whole and not body.size and self._expects_continue:
+            self._connection.write(CONTINUE)
+        while True:
             if self.gone:
                 raise ClientGone
-        if self._body_bytes > bytes_max:
-            raise _too_large(bytes_max)
-        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        self._body.clear()
-        return body
+            if body.fault is not None:
+                raise body.fault
+            if body.is_too_large:
+                raise _too_large(bytes_max)
+            if body.unplaced:
+                await body.find_room()
+            elif self.body_is_whole:
+                return body.take()
+            else:
+                self._connection.want_body()
+                self._waiter = self._connection.loop.create_future()
+                await self._waiter
 
-    def take_body(self, data: bytes) -> int:
-        """A piece of the body from the parser; how many bytes wait now. Beyond the bound it is dropped."""
-        self._body_bytes += len(data)
-        if self._bytes_max and self._body_bytes > self._bytes_max:
-            self._body.clear()
+    def take_body(self, data: bytes) -> bool:
+        """A piece of the body from the parser; False when no more is wanted for now. Beyond the bound it is
+        dropped."""
+        goes_on = self._body.add(data)
+        if self._body.is_too_large or not goes_on:
             self._wake()
-        else:
-            self._body.append(data)
-        return self._body_bytes
+        return goes_on
 
     def body_ended(self) -> None:
         self.body_is_whole = True
+        self._wake()
+
+    def body_broke(self, fault: str) -> None:
+        """What the client sends is no body any more, so it will never be whole."""
+        self._body.fault = ApiError(BAD_FRAMING, f"The request body can't be read: {fault}.")
         self._wake()
 
     # The answer.
@@ -172,6 +202,7 @@ class Exchange:
             return
         self.finished = True
         self._callback = None
+        self._body.drop()
         if self.gone:
             return
         if self._head or self.chunked:
@@ -179,9 +210,22 @@ class Exchange:
             self._head = b""
         self._connection.answered()
 
+    def send_ahead(self) -> None:
+        """Sends the first byte of what comes next, which is known: a client that has left altogether answers
+        it with a reset."""
+        if self._head:
+            self._connection.write(self._head[:1])
+            self._head = self._head[1:]
+        elif not self.started:
+            self._connection.write(_FIRST_OF_HEAD)
+            self._is_head_begun = True
+        elif self.chunked:
+            self._connection.write(_FIRST_OF_CHUNK)
+
     def client_gone(self) -> None:
-        """The connection was lost."""
+        """The connection was lost; what was sent ahead on it is not answered either."""
         self.gone = True
+        self._body.drop()
         self._wake()
         if self._callback is not None:
             callback, self._callback = self._callback, None
@@ -189,6 +233,8 @@ class Exchange:
 
     def _start_of_head(self, status: int, headers: Headers) -> bytes:
         head = status_line(status) + self._connection.date_line() + header_block(headers)
+        if self._is_head_begun:
+            head = head[len(_FIRST_OF_HEAD) :]
         stays = self.keep_alive and self.body_is_whole and not self._connection.closing
         return head if stays else head + b"connection: close\r\n"
 

@@ -72,6 +72,13 @@ def fault_in(headers: dict[str, str], http_version: str) -> str:
     return ""
 
 
+def refusal(status: int, reason: str, date_line: bytes) -> bytes:
+    """The whole answer to what is no request that could be served; the connection ends with it."""
+    body = f"{reason}\n".encode()
+    head = [("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(body)))]
+    return b"".join((status_line(status), date_line, header_block(head), b"connection: close\r\n\r\n", body))
+
+
 def offers_another(headers: dict[str, str]) -> bool:
     """Whether a head offers to go on in another protocol that may be declined in silence: all do, but a
     WebSocket's, which has no meaning without."""
