@@ -26,6 +26,12 @@ async def rig() -> AsyncIterator[Rig]:
         yield made
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def patient() -> AsyncIterator[Rig]:
+    async with told_rig({"client_gone_read_s": 60.0}) as made:
+        yield made
+
+
 @pytest.mark.parametrize(("mine", "theirs"), PAIRS)
 async def test_who_leaves_at_the_last_word_pays_what_the_upstream_reports(
     rig: Rig, mine: str, theirs: str
@@ -95,11 +101,23 @@ async def test_silent_reasoning_is_paid_for_by_the_time_it_took(rig: Rig, theirs
     rig.upstream.plan = plan
     body = {"model": f"r-{theirs}", "messages": [{"role": "user", "content": "hi"}], "stream": True}
     body |= {"max_tokens": 4000, "reasoning_effort": "high"}
-    reply = await client.call(rig.server.port, rig.key, body, leave_after=b"END")
+    reply = await client.call(rig.server.port, rig.key, body, leave_after=b"END", resets=True)
     row = await rig.record(reply)
     assert (row["end_state"], row["usage_source"]) == ("client_gone", "estimated")
     assert row["hidden_tokens"] == row["usage"]["reasoning"] >= SILENT_S * HIDDEN_TOKENS_PER_S - 1
     assert row["hidden_tokens"] <= 4000
+
+
+@pytest.mark.parametrize("theirs", ["chat", "messages", "gemini"])
+@pytest.mark.parametrize("mine", ["chat", "messages", "gemini"])
+async def test_nothing_is_waited_for_once_finish_and_usage_came(mine: str, theirs: str, patient: Rig) -> None:
+    plan = Plan(report=TRUE, goes_on=asyncio.Event(), is_marked=False)
+    reply = await patient.call(plan, mine, f"m-{theirs}", True, leave_after=b"END")
+    await patient.noticed()
+    plan.goes_on.set()
+    row = await patient.record(reply)
+    assert (row["end_state"], row["usage_source"]) == ("client_gone", "reported")
+    assert row["charge"]["nanos"] == 10 * 2000 + 1000 * 8000
 
 
 async def test_a_channel_may_read_on_for_longer_than_the_server_says() -> None:

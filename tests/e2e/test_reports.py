@@ -105,6 +105,16 @@ async def test_a_failed_answer_costs_what_its_upstream_counted(
 
 @pytest.mark.parametrize("stream", KINDS)
 @pytest.mark.parametrize(("mine", "theirs"), PAIRS)
+async def test_a_refusal_by_status_costs_what_its_upstream_counted(
+    rig: Rig, mine: str, theirs: str, stream: bool
+) -> None:
+    plan = Plan("", Report(1000, 77), fails=True, status=400)
+    row = await charged(rig, plan, mine, f"m-{theirs}", stream)
+    assert (row["end_state"], row["charge"]["nanos"]) == ("upstream_error", 1000 * 2000 + 77 * 8000)
+
+
+@pytest.mark.parametrize("stream", KINDS)
+@pytest.mark.parametrize(("mine", "theirs"), PAIRS)
 async def test_a_failure_that_nothing_was_counted_of_costs_nothing(
     rig: Rig, mine: str, theirs: str, stream: bool
 ) -> None:

@@ -33,7 +33,7 @@ class Rig(msgspec.Struct):
         """One call, answered by ``plan``; ``more`` as ``client.call`` takes it, and ``cap``."""
         self.upstream.plan = plan
         path, body = request(dialect, model, stream, more.pop("cap", 2000))
-        return await client.call(self.server.port, self.key, body, path=path, **more)
+        return await client.call(self.server.port, self.key, body, path=path, resets=True, **more)
 
     async def noticed(self) -> None:
         """Returns when the worker has seen that a client has left: it serves one thing after another."""

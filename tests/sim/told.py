@@ -61,14 +61,17 @@ class Report:
 @dataclass
 class Plan:
     """One answer. ``silent_s``: before its first text. ``goes_on``: waited for after its text; a whole reply
-    waits for it before anything. ``fails``: its end is a failure."""
+    waits for it before anything. ``fails``: its end is a failure; so is another ``status``."""
 
     text: str = "word END"
     report: Report | None = None
     silent_s: float = 0.0
     goes_on: asyncio.Event | None = None
     fails: bool = False
+    status: int = 200
     ends: bool = True
+    is_marked: bool = True
+    """False: the connection stays open after the last report, without an end marker."""
     started: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the request has come."""
     cut: asyncio.Event = field(default_factory=asyncio.Event)
@@ -96,6 +99,7 @@ class ToldUpstream(RawServer):
         path = head.split(b" ")[1].decode()
         dialect = _dialect_of(path)
         streams = bool(json.loads(body).get("stream")) or "streamGenerate" in path
+        streams = streams and plan.status == 200
         closed = asyncio.ensure_future(peer.until_closed())
         answering = asyncio.ensure_future(
             _stream(peer, dialect, plan) if streams else _whole(peer, dialect, plan)
@@ -128,6 +132,10 @@ async def _stream(peer: Peer, dialect: str, plan: Plan) -> None:
         await plan.goes_on.wait()
     if not plan.ends:
         await asyncio.Event().wait()
+    if not plan.is_marked:
+        marker = b"[DONE]" if dialect == "chat" else b"message_stop"
+        await peer.send(b"".join(_chunk(frame) for frame in ending if marker not in frame))
+        await asyncio.Event().wait()
     await peer.send(b"".join(map(_chunk, ending)) + b"0\r\n\r\n")
 
 
@@ -137,8 +145,8 @@ async def _whole(peer: Peer, dialect: str, plan: Plan) -> None:
     if not plan.ends:
         await asyncio.Event().wait()
     body = json.dumps(whole(dialect, plan)).encode()
-    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    await peer.send(head.encode() + body)
+    head = f"HTTP/1.1 {plan.status} X\r\ncontent-type: application/json\r\n"
+    await peer.send(head.encode() + b"content-length: %d\r\n\r\n" % len(body) + body)
 
 
 def _chunk(frame: bytes) -> bytes:

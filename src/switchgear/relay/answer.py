@@ -249,7 +249,7 @@ class Answerer:
             return
         measured, tap = Measured(), self._tap
         if tap is not None and (self._delivered_bytes or tap.usage is not None):
-            measured = await self._usage_of_stream(tap, tap.ended)
+            measured = await self._usage_of_stream(tap, tap.ended or tap.is_told)
         self._end(state, status, error_name, measured, self._delivered_bytes)
 
     async def _answer_whole(self, exchange: Exchange, call: Call, health: Health) -> None:
@@ -265,7 +265,7 @@ class Answerer:
         if result.error is not None:
             raise judge(result.error, candidate, health, self._books.clock)
         if result.empty:
-            raise empty_answer(response.status)
+            raise empty_answer(response.status, result.usage)
         health.succeeded(candidate.channel.id, candidate.upstream_model)
         answered = None if self.keeping is None else rendering.answered(result)
         if self._handover is not None and answered is not None and answered.is_open:
@@ -311,7 +311,7 @@ class Answerer:
             if tap.fault is not None:
                 raise judge(tap.fault, candidate, health, self._books.clock)
             health.faulted(channel, model, self._books.clock.monotonic_ns())
-            raise uncommitted(end, exchange.response.status)
+            raise uncommitted(end, tap, exchange.response.status)
         ended_ns = self._books.clock.monotonic_ns()
         measured = await self._usage_of_stream(tap, end.state == "complete")
         if end.state == "complete":
@@ -529,7 +529,7 @@ class Answerer:
             return
         self._is_left = True
         read_s = self._read_on_s()
-        if not read_s:
+        if not read_s or (self._tap is not None and self._tap.is_told):
             task.cancel()
             return
         if self._pulse is not None:

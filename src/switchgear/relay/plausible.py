@@ -33,11 +33,11 @@ _INPUT_ORDER = (
 class Bounds(msgspec.Struct, frozen=True, gc=False):
     """The most tokens that one call can come to, beside what is seen of its answer."""
 
-    output: int
+    output: int = OUTPUT_TOKENS_UNKNOWN_MAX
     """Of plain answers: what the request allows, or the model."""
-    output_in_all: int
+    output_in_all: int = OUTPUT_TOKENS_UNKNOWN_MAX
     """With reasoning, sound and pictures, which not every host counts against the request's cap."""
-    input: int
+    input: int = 0
     """0: no bound, as tools of the upstream add to it."""
 
 

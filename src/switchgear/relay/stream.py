@@ -82,7 +82,12 @@ class Passage:
             room = self._pulse.push(out) if self.first_byte_ns else self._hold_back(out)
         if tap.text_bytes > ESTIMATE_TEXT_BYTES_MAX:
             self._tally.add(tap.take_text())
-        return room and not tap.ended and tap.fault is None
+        return room and not tap.ended and tap.fault is None and not self.is_enough
+
+    @property
+    def is_enough(self) -> bool:
+        """Nobody is there, and what the call costs is known."""
+        return self._pulse.is_left and self._tap.is_told
 
     def client_left(self) -> None:
         """From now on what comes is read, and goes nowhere."""
@@ -123,7 +128,7 @@ async def pass_on(
     fault: TransportFault | None = None
     try:
         while not await _pumped(response, passage):
-            if tap.ended or tap.fault is not None or passage.overrun:
+            if tap.ended or tap.fault is not None or passage.overrun or passage.is_enough:
                 break
             await _room(pulse)
     except TransportFault as broken:

@@ -134,6 +134,11 @@ class Bridge:
         self.usage: Usage | None = None
         self.text_bytes = 0
 
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        return self._reader.is_told
+
     def feed(self, chunk: bytes) -> bytes:
         if self.ended or self.fault is not None:
             return b""

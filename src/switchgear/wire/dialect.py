@@ -72,6 +72,10 @@ class Tap(Protocol):
         """The end marker came."""
 
     @property
+    def is_told(self) -> bool:
+        """Every answer has its finish and its count: nothing that matters is to come."""
+
+    @property
     def fault(self) -> UpstreamError | None: ...
 
     @property
@@ -133,6 +137,10 @@ class Head(msgspec.Struct, frozen=True):
 
 class Reader(Protocol):
     """An upstream's stream as events. Never raises; whatever it can't read is a ``Fault``."""
+
+    @property
+    def is_told(self) -> bool:
+        """See ``Tap.is_told``."""
 
     def feed(self, chunk: bytes) -> list[Event]: ...
 

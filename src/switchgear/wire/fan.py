@@ -36,6 +36,11 @@ class FanReader:
         self._readers = readers
         self._joiner = Joiner(len(readers))
 
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        return all(reader.is_told for reader in self._readers)
+
     def feed(self, chunk: bytes) -> list[Event]:
         index, piece = chunk[0], chunk[1:]
         reader = self._readers[index]

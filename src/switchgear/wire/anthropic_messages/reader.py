@@ -42,6 +42,11 @@ class Reader:
         self._stop: Finish | None = None
         self._over = False
 
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        return self._over or (self._stop is not None and self._usage.counted is not None)
+
     def feed(self, chunk: bytes) -> list[Event]:
         if self._over:
             return []

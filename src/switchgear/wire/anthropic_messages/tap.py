@@ -79,6 +79,11 @@ class StreamTap:
         self._gather_alike()
         return self._text_bytes
 
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        return self._finished and self._counts.counted is not None
+
     def feed(self, chunk: bytes) -> bytes:
         """The complete events to forward; ``chunk`` itself where it is nothing else than such events."""
         alike = self._alike

@@ -79,6 +79,13 @@ class Reader:
         """``End`` or ``Fault`` was told."""
         return self._over
 
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        answers = self._answers.values()
+        finished = bool(answers) and all(is_finish(answer.finish) for answer in answers)
+        return self._over or (finished and self._usage is not None)
+
     def feed(self, chunk: bytes) -> list[Event]:
         if self.is_over():
             return []

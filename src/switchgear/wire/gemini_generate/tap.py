@@ -89,6 +89,11 @@ class StreamTap:
         usage = with_images(usage, self._images)
         return with_calls(usage, self.calls()) if usage is not None else None
 
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        return bool(self._usages) and bool(self._finished) and all(self._finished.values())
+
     def calls(self) -> dict[str, int]:
         """Of hosted tools so far, by unit."""
         return sum_of([calls_of(found, self._version) for found in self._grounding.values()])

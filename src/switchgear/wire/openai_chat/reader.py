@@ -38,6 +38,11 @@ class ChatReader:
         self._alike = AlikeTexts(b'"content"')
         self._over = False
 
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        return self._over or self._answer.is_told
+
     def feed(self, chunk: bytes) -> list[Event]:
         events: list[Event] = []
         if (known := self._alike.known) is not None:
@@ -178,6 +183,12 @@ class AnswerReader:
         if key == "delta" and choices:
             self._tell_usage(events)  # a running count; what comes alone is the last, and waits for the end
         return None
+
+    @property
+    def is_told(self) -> bool:
+        """Every answer has its finish, and usage came."""
+        states = self._states.values()
+        return self.usage is not None and bool(states) and all(state.finish for state in states)
 
     @property
     def takes_text_as_it_is(self) -> bool:

@@ -113,6 +113,11 @@ class StreamTap:
         """Every choice that was seen has a finish reason."""
         return bool(self._finished_choices) and all(self._finished_choices.values())
 
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        return self.finished and self.usage is not None
+
     def closing(self) -> bytes:
         """The usage frame, if the client asked and usage came, and the end marker."""
         return self._usage_frame() + END_MARKER

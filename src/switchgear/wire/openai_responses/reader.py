@@ -27,6 +27,11 @@ class Reader:
         self._answer = Answer()
         self._sse = SseReader()
 
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        return self._answer.is_over
+
     def feed(self, chunk: bytes) -> list[Event]:
         if self._answer.is_over:
             return []

@@ -90,6 +90,11 @@ class StreamTap:
         self.response_id = ""
         """By which later calls name this answer; they have to go to the same upstream."""
 
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        return self._is_over()
+
     def feed(self, chunk: bytes) -> bytes:
         if self._is_over():
             return b""
