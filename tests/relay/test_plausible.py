@@ -39,28 +39,28 @@ def test_a_plain_answer_is_bounded_by_its_request() -> None:
     bound = bounds(5)
     lie = Usage(10, output_text=1000, reasoning=18_000_000)
     assert not is_within(lie, bound)
-    assert within(lie, bound, 2, may_reason=False) == Usage(10, output_text=5)
+    assert within(lie, bound, 2, writes_more=False) == Usage(10, output_text=5)
 
 
 def test_a_request_without_a_cap_is_bounded_by_the_model_or_by_what_any_can_write() -> None:
     lie = Usage(10, output_text=19_000_000)
     known = bounds(facts=ModelFacts(output_tokens_max=8000))
-    assert within(lie, known, 2, may_reason=False).output_total == 8000
-    assert within(lie, bounds(), 2, may_reason=False).output_total == OUTPUT_TOKENS_UNKNOWN_MAX
+    assert within(lie, known, 2, writes_more=False).output_total == 8000
+    assert within(lie, bounds(), 2, writes_more=False).output_total == OUTPUT_TOKENS_UNKNOWN_MAX
 
 
 def test_what_was_seen_is_never_beyond_the_bound() -> None:
     """A host that ignores the cap has written what it has written."""
     said = Usage(10, output_text=300)
-    assert within(said, bounds(5), 1200, may_reason=False) == said
+    assert within(said, bounds(5), 1200, writes_more=False) == said
 
 
 def test_reasoning_may_go_beyond_the_cap_as_not_every_host_counts_it() -> None:
     facts = ModelFacts(output_tokens_max=8000, thinking="switch")
     said = Usage(10, output_text=5, reasoning=3000)
-    assert within(said, bounds(5, facts=facts), 20, may_reason=True) == said
+    assert within(said, bounds(5, facts=facts), 20, writes_more=True) == said
     lie = Usage(10, output_text=5, reasoning=9_000_000)
-    assert within(lie, bounds(5, facts=facts), 20, may_reason=True).output_total == 8000
+    assert within(lie, bounds(5, facts=facts), 20, writes_more=True).output_total == 8000
 
 
 def test_every_choice_and_copy_counts() -> None:
@@ -73,7 +73,7 @@ def test_every_choice_and_copy_counts() -> None:
 def test_a_cap_of_ours_bounds_as_the_clients() -> None:
     capped = Prepared("openai_chat", b"", output_cap=4096)
     lie = Usage(1, output_text=9000)
-    assert within(lie, bounds(prepared=capped), 0, may_reason=False).output_total == 4096
+    assert within(lie, bounds(prepared=capped), 0, writes_more=False).output_total == 4096
 
 
 @pytest.mark.parametrize("unit", ["input_uncached", "cache_read", "cache_write_1h"])
@@ -81,13 +81,13 @@ def test_an_input_beyond_the_models_context_is_cut(unit: str) -> None:
     lie = Usage(**{unit: 5_000_000})
     for input_bytes, most in ((100, 200_000), (300_000, 300_000)):
         bound = bounds(context=200_000, input_bytes=input_bytes)
-        assert within(lie, bound, 0, may_reason=False).input_total == most
+        assert within(lie, bound, 0, writes_more=False).input_total == most
 
 
 def test_tools_of_the_upstream_may_read_what_they_like() -> None:
     searching = Prepared("openai_chat", b"", calls={"search_calls": 1})
     said = Usage(5_000_000)
-    assert within(said, bounds(context=200_000, prepared=searching), 0, may_reason=False) == said
+    assert within(said, bounds(context=200_000, prepared=searching), 0, writes_more=False) == said
 
 
 @pytest.mark.parametrize(

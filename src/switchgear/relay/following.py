@@ -258,7 +258,7 @@ def _outcome(bill: Bill, answered: Answered, meters: Meters) -> Outcome:
         return replace(so_far, end_state=end_state, usage_doubt=True)
     if usage is None:
         return replace(so_far, end_state=end_state)
-    bounded = within(usage, bill.bounds, len(answered.response), may_reason=True)
+    bounded = within(usage, bill.bounds, len(answered.response), writes_more=True)
     if bounded != usage:
         meters.add(f"switchgear_usage_excess_total|channel={so_far.channel}")
     return replace(

@@ -82,8 +82,9 @@ class Pulse:
         self._room = room = asyncio.ensure_future(self._reply.room())
         try:
             await asyncio.wait((room,))
-        finally:
+        except asyncio.CancelledError:
             room.cancel()
+            raise
         if not room.cancelled():
             room.result()
 

@@ -60,9 +60,10 @@ def is_within(usage: Usage, bounds: Bounds) -> bool:
     return usage.output_total <= bounds.output and (not bounds.input or usage.input_total <= bounds.input)
 
 
-def within(usage: Usage, bounds: Bounds, seen_bytes: int, *, may_reason: bool) -> Usage:
-    """The usage as far as it can be true; a token covers a byte of the text that was seen at least."""
-    open_ended = may_reason or usage.audio_out or usage.image_out
+def within(usage: Usage, bounds: Bounds, seen_bytes: int, *, writes_more: bool) -> Usage:
+    """The usage as far as it can be true; a token covers a byte of the text that was seen at least.
+    ``writes_more``: the model may write what the request's cap does not count."""
+    open_ended = writes_more or usage.audio_out or usage.image_out
     allowed = max(bounds.output_in_all if open_ended else bounds.output, seen_bytes)
     trimmed = _trimmed(usage, usage.output_total - allowed, _OUTPUT_ORDER)
     if bounds.input:
