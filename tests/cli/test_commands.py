@@ -163,7 +163,7 @@ def test_a_key_is_shown_at_its_making_and_masked_ever_after(sg, file: Path) -> N
 def test_keys_are_disabled_and_enabled_by_name(sg, file: Path) -> None:
     sg("apply", str(file))
     assert sg("keys", "disable", "ci").out == "ci: disabled\n"
-    assert sg("keys", "disable", "ci").out == "ci: was disabled already\n"
+    assert sg("keys", "disable", "ci").out == "ci: already disabled\n"
     status = json.loads(sg("keys", "list", "--json").out)["status"]
     assert status == "key_disabled"
     assert sg("keys", "enable", "ci").out == "ci: enabled\n"
@@ -173,7 +173,7 @@ def test_keys_are_disabled_and_enabled_by_name(sg, file: Path) -> None:
 def test_users_are_disabled_and_enabled_by_name(sg, file: Path) -> None:
     sg("apply", str(file))
     assert sg("users", "disable", "acme").out == "acme: disabled\n"
-    assert sg("users", "disable", "acme").out == "acme: was disabled already\n"
+    assert sg("users", "disable", "acme").out == "acme: already disabled\n"
     assert json.loads(sg("keys", "list", "--json").out)["status"] == "user_disabled"
     assert sg("users", "enable", "acme").out == "acme: enabled\n"
     assert sg("users", "enable", "none").code == 1
@@ -247,6 +247,17 @@ def test_models_show_what_can_be_called_and_what_lacks_a_price(sg, file: Path) -
     assert offers["m"]["nanos_per_million"] == rates
     assert offers["free-rider"]["price_id"] is None
     assert "Refused until priced: free-rider" in sg("models").err
+
+
+def test_channels_are_disabled_and_enabled_by_name(sg, file: Path) -> None:
+    sg("apply", str(file))
+    name = json.loads(sg("channels", "list", "--json").out.splitlines()[0])["name"]
+    assert sg("channels", "disable", name).out == f"{name}: disabled\n"
+    assert sg("channels", "disable", name).out == f"{name}: already disabled\n"
+    assert not json.loads(sg("channels", "list", "--json").out.splitlines()[0])["enabled"]
+    assert sg("channels", "enable", name).out == f"{name}: enabled\n"
+    assert json.loads(sg("channels", "list", "--json").out.splitlines()[0])["enabled"]
+    assert sg("channels", "disable", "none").code == 1
 
 
 def test_channels_are_listed_without_their_secrets(sg, file: Path) -> None:

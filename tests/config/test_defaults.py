@@ -28,6 +28,8 @@ def test_each_vendor_key_becomes_a_channel_of_priced_models_by_reference() -> No
 
 def test_the_strongest_word_on_a_setting_wins_and_a_bad_one_is_told() -> None:
     environ = {"SWITCHGEAR_SERVER_PORT": "81", "SWITCHGEAR_SERVER_TRUSTED_PROXIES": "10.0.0.0/8, ::1"}
+    ports, _, wrong = resolve_server(ServerConfig(), {"SWITCHGEAR_SERVER_FETCH_PORTS": "443, 8443"}, {})
+    assert (ports.fetch_ports, wrong) == ((443, 8443), ())
     in_file = ServerConfig(port=80, workers=3)
     lines = {("server", "port"): 2, ("server", "workers"): 3}
     server, origins, problems = resolve_server(in_file, environ, {"host": "::"}, "f", lines)
@@ -44,6 +46,8 @@ def test_the_strongest_word_on_a_setting_wins_and_a_bad_one_is_told() -> None:
         "server.drain_s": "default",
         "server.responses_retention_days": "default",
         "server.client_gone_read_s": "default",
+        "server.usage_retention_days": "default",
+        "server.fetch_ports": "default",
     }
     _, _, problems = resolve_server(ServerConfig(), {"SWITCHGEAR_SERVER_PORT": "http"}, {})
     assert [(found.file, found.key) for found in problems] == [("environment", "SWITCHGEAR_SERVER_PORT")]

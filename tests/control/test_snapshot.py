@@ -8,7 +8,7 @@ from switchgear.catalog.price import Price, with_id
 from switchgear.catalog.schema import Model
 from switchgear.control.local_settings import MODEL_ALIAS
 from switchgear.control.snapshot import SnapshotError, compile_snapshot
-from switchgear.kernel.config import ChannelConfig
+from switchgear.kernel.config import ChannelConfig, ServerConfig
 from switchgear.kernel.limits import LOCAL_CALLS_MAX
 from switchgear.link.snapshot import ChannelView
 from switchgear.store.channels import ChannelRow
@@ -158,7 +158,10 @@ def test_a_channel_that_can_not_be_served_is_named(wrong, says):
 
 
 def test_trusted_proxies_are_told():
-    assert compiled(channel(), trusted_proxies=("10.0.0.0/8",)).trusted_proxies == ("10.0.0.0/8",)
+    settings = ServerConfig(trusted_proxies=("10.0.0.0/8",), responses_retention_days=0, fetch_ports=(8443,))
+    found = compiled(channel(), settings=settings)
+    assert (found.trusted_proxies, found.fetch_ports) == (("10.0.0.0/8",), (8443,))
+    assert not found.keeps_responses
 
 
 def test_what_is_shipped_compiles_with_the_embedded_channel():

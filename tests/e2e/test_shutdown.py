@@ -124,3 +124,29 @@ async def test_a_stop_in_the_middle_of_a_restart_waits_for_the_worker_that_retir
     assert all(reply.status == 200 and reply.has_ended for reply in ended)
     rows = {row["request_id"]: row for row in server.usage()}
     assert [rows[reply.request_id]["charge_nanos"] for reply in ended] == [due(LONG)] * STREAMS
+
+
+@pytest.mark.parametrize("group", ["keys", "users"])
+async def test_disabling_now_ends_what_runs_and_charges_what_was_delivered(
+    served: tuple[Server, str], group: str
+) -> None:
+    """Without it a leaked key goes on spending for as long as its streams last."""
+    server, key = served
+    endless = LONG | {"max_tokens": 3000}
+    running = [asyncio.create_task(client.call(server.port, key, endless)) for _ in range(4)]
+    name = {"keys": "ci", "users": "acme"}[group]
+    await asyncio.wait(running, timeout=1.0)
+    done = await asyncio.to_thread(server.run, group, "disable", name, "--now")
+    assert (done.returncode, "Running calls ended: 4." in done.stderr) == (0, True), done.stderr
+    for reply in await asyncio.wait_for(asyncio.gather(*running), 5.0):
+        assert reply.status == 200
+        assert not reply.has_ended
+        assert b"disabled" in reply.body[-400:]
+    refused = await client.call(server.port, key, QUICK)
+    assert refused.status == {"keys": 401, "users": 403}[group]
+    rows = await asyncio.to_thread(
+        server.usage_with, {reply.request_id for reply in [r.result() for r in running]}
+    )
+    assert all(0 < row["charge_nanos"] < due(endless) for row in rows.values())
+    await asyncio.to_thread(server.stop)
+    await asyncio.to_thread(server.assert_audit_clean)

@@ -28,7 +28,7 @@ from switchgear.wire.openai_chat.estimate_input import input_text, overhead_toke
 from switchgear.wire.openai_chat.request import pass_request
 from switchgear.wire.openai_chat.response import fit_embeddings, read_reply
 from switchgear.wire.openai_chat.stream import StreamTap
-from switchgear.wire.openai_chat.usage import merge_max, read_usage
+from switchgear.wire.openai_chat.usage import merge_reports, read_usage
 from switchgear.wire.splice import BadJson, read_object, write_object
 from switchgear.wire.sse import FrameTooLong, SseReader
 
@@ -89,7 +89,7 @@ def usage(data: bytes) -> None:
     if found is None:
         return
     _require(all(0 <= getattr(found, unit) <= TOKENS_MAX for unit in UNITS), "a count is out of bounds")
-    _require(merge_max(found, found) == found, "a repeated report changes the usage")
+    _require(merge_reports(found, found) == found, "a repeated report changes the usage")
 
 
 def error(data: bytes) -> None:

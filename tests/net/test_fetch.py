@@ -54,9 +54,12 @@ def by_path(replies: dict[str, bytes], seen: list[bytes] | None = None) -> Scrip
 
 @pytest.fixture
 async def fetcher(authority: Authority) -> AsyncIterator[Fetcher]:
-    made = Fetcher(only_one_loopback, authority.client_context(), QUICK)
+    made = Fetcher(only_one_loopback, authority.client_context(), QUICK, ANY_PORT)
     yield made
     await made.close()
+
+
+ANY_PORT = range(1, 65536)
 
 
 async def refusal(fetcher: Fetcher, *urls: str) -> FetchError:
@@ -111,7 +114,7 @@ async def test_inner_addresses_in_any_spelling_are_not_connected_to(fetcher: Fet
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
 async def test_the_default_is_the_public_internet_alone(host: str) -> None:
-    fetcher = Fetcher()
+    fetcher = Fetcher(ports=ANY_PORT)
     try:
         async with RawServer(replying(reply()), host="127.0.0.1") as server:
             assert (await refusal(fetcher, f"http://{host}:{server.port}/")).reason == "not_public"
@@ -288,11 +291,11 @@ def test_a_url_that_passes_has_one_meaning(text: str) -> None:
     url = "http://" + text
     assert shown(url).isprintable()
     try:
-        checked = check_fetch_url(url)
+        checked = check_fetch_url(url, ANY_PORT)
     except UrlRefused:
         return
     assert checked.isascii()
-    assert check_fetch_url(checked) == checked
+    assert check_fetch_url(checked, ANY_PORT) == checked
     host = urlsplit(checked).hostname
     assert parse_origin(checked).host == host
     assert checked.startswith((f"http://{host}/", f"http://{host}:", f"http://[{host}]"))
@@ -373,7 +376,7 @@ async def test_a_server_that_says_nothing_more_is_given_up(authority: Authority,
         await peer.until_closed()
 
     limits = FetchLimits(first_byte_timeout_s=0.1, idle_chunk_timeout_s=0.1)
-    fetcher = Fetcher(only_one_loopback, None, limits)
+    fetcher = Fetcher(only_one_loopback, None, limits, ANY_PORT)
     async with RawServer(script) as server:
         assert (await refusal(fetcher, server.url)).reason == "timeout"
     await fetcher.close()
@@ -388,7 +391,7 @@ async def test_a_server_that_trickles_is_given_up_after_the_whole_time() -> None
             await asyncio.sleep(0.01)
 
     for limits in (FetchLimits(timeout_s=0.2), FetchLimits(total_timeout_s=0.2)):
-        fetcher = Fetcher(only_one_loopback, None, limits)
+        fetcher = Fetcher(only_one_loopback, None, limits, ANY_PORT)
         async with RawServer(script) as server:
             assert (await refusal(fetcher, server.url)).reason == "timeout"
         await fetcher.close()
@@ -470,3 +473,27 @@ async def test_the_first_bytes_tell_the_kind(
 async def test_a_web_page_that_calls_itself_a_file_is_refused(fetcher: Fetcher, claimed: str) -> None:
     async with RawServer(replying(reply(b"<!-- x --><html><body>log in", claimed))) as server:
         assert (await refusal(fetcher, server.url)).reason == "media_type"
+
+
+@pytest.mark.parametrize("port", [22, 25, 8080, 6379, 65535])
+async def test_links_lead_to_ports_80_and_443_alone(port: int) -> None:
+    fetcher = Fetcher(only_one_loopback)
+    try:
+        fault = await refusal(fetcher, f"http://127.0.0.1:{port}/a.png")
+        assert fault.reason == "bad_url"
+        assert f"port {port} is not fetched from (allowed: 80, 443)" in str(fault)
+    finally:
+        await fetcher.close()
+
+
+async def test_a_redirect_leads_to_no_other_port_and_ports_can_be_set() -> None:
+    seen: list[bytes] = []
+    async with RawServer(by_path({"/a": reply()}, seen)) as inner:
+        moved = f"HTTP/1.1 302 Found\r\nlocation: {inner.url}/a\r\ncontent-length: 0\r\n\r\n".encode()
+        async with RawServer(by_path({"/b": moved})) as outer:
+            fetcher = Fetcher(only_one_loopback, ports=(outer.port,))
+            assert (await refusal(fetcher, f"{outer.url}/b")).reason == "bad_url"
+            assert seen == []
+            fetcher.ports = (outer.port, inner.port)
+            assert list(await fetcher([f"{outer.url}/b"])) == [f"{outer.url}/b"]
+            await fetcher.close()

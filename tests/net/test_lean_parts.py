@@ -190,7 +190,7 @@ async def test_connections_are_capped() -> None:
         opening = [asyncio.create_task(client.open(post(server.url), TIMEOUTS)) for _ in range(2)]
         await asyncio.sleep(0)
         fault = await fault_of(client, server.url)
-        assert (fault.kind, fault.stage) == ("connect", "not_sent")
+        assert (fault.kind, fault.stage) == ("no_room", "not_sent")
         for task in opening:
             task.cancel()
         await asyncio.gather(*opening, return_exceptions=True)

@@ -342,4 +342,4 @@ async def test_closing_cuts_streams(client: Transport) -> None:
         await asyncio.wait_for(closed.wait(), 1)
         with pytest.raises(TransportFault) as raised:
             await client.open(post(server.url), TIMEOUTS)
-        assert (raised.value.kind, raised.value.stage) == ("connect", "not_sent")
+        assert (raised.value.kind, raised.value.stage) == ("no_room", "not_sent")

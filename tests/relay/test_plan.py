@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from switchgear.kernel.facts import ModelFacts
 from switchgear.link.snapshot import ChannelView, ModelView, Snapshot
 from switchgear.relay.health import Fitness
 from switchgear.relay.plan import Plan, Routes, plan
+from switchgear.wire.call import Operation
 
 OPERATION = "openai_chat"
 
@@ -178,3 +180,21 @@ def test_a_model_behind_one_door_of_a_vendor_is_not_asked_at_the_other() -> None
     # A host that shows only the one door converts by itself.
     alone = planned(routes(channel("a", facts=known))).candidates[0]
     assert alone.operations == ("openai_chat",)
+
+
+@pytest.mark.parametrize("own", ["openai_chat", "openai_responses", "anthropic_messages", "gemini_generate"])
+def test_within_a_priority_channels_of_the_clients_own_dialect_come_first(own: Operation) -> None:
+    """What passes through loses nothing. An operator's priority still comes before."""
+    other: Operation = "openai_chat" if own == "anthropic_messages" else "anthropic_messages"
+    table = routes(
+        channel("heavy", endpoints={other: "http://127.0.0.1/"}, weight=1000),
+        channel("own", endpoints={own: "http://127.0.0.1/", other: "http://127.0.0.1/"}),
+        channel("last", endpoints={own: "http://127.0.0.1/"}, priority=-1),
+        channel("first", endpoints={other: "http://127.0.0.1/"}, priority=1),
+    )
+    for draw in (0.0, 0.5, 0.999):
+        made = plan(
+            table.tiers("default", "m", own), Condition({}, {}), 0, lambda _: 0, 0, lambda draw=draw: draw
+        )
+        assert [one.channel.id for one in made.candidates] == ["first", "own", "heavy", "last"]
+        assert made.candidates[1].operations[0] == own

@@ -6,10 +6,12 @@
 without or with a proper end of the chunks) · ``fault-no-done|no-usage`` ·
 ``fault-usage-negative|string|huge|double|decreasing`` · ``fault-html|garbage|empty|gzip-bomb|big-header`` ·
 ``fault-dup-keys|json-for-stream`` · ``fault-huge-frame`` · ``fault-tiny-frames-N`` · ``fault-slow`` ·
-``fault-error-frame|error-first`` · ``fault-flaky-N`` (the first N calls fail).
+``fault-error-frame|error-first`` · ``fault-preface-cut|error|stall`` (after what comes before the first
+content) · ``fault-stream-for-json|json-error`` · ``fault-flaky-N`` (the first N calls fail).
 """
 
 import asyncio
+import itertools
 import json
 import re
 import zlib
@@ -36,6 +38,7 @@ ERRORS = {
     500: ("server_error", None, "The server had an error."),
     503: ("server_error", None, "The engine is currently overloaded."),
 }
+USAGE = {"include_usage": True}
 Fault = Callable[["Exchange", str], Awaitable[None]]
 
 
@@ -251,6 +254,31 @@ async def _error_first(exchange: "Exchange", _: str) -> None:
     await _send_frames(exchange, exchange.dialect.scripted(exchange).broken(0))
 
 
+async def _preface(exchange: "Exchange", what: str) -> None:
+    """What comes before the first content, and then no more."""
+    await exchange.begin_stream()
+    for frame in itertools.takewhile(lambda frame: b"word0" not in frame, exchange.frames()):
+        await exchange.chunk(frame)
+    if what == "stall":
+        await asyncio.Event().wait()
+    if what == "cut":
+        exchange.cut()
+    await exchange.chunk(exchange.dialect.scripted(exchange).broken(0)[-1])
+    await exchange.end_stream()
+
+
+async def _stream_for_json(exchange: "Exchange", _: str) -> None:
+    """A stream, whatever was asked for."""
+    exchange.call |= {"stream": True, **({"stream_options": USAGE} if exchange.dialect.is_chat else {})}
+    await _send_frames(exchange, exchange.frames())
+
+
+async def _json_error(exchange: "Exchange", _: str) -> None:
+    """An error with the status of an answer."""
+    error = exchange.dialect.error(exchange, 500, "The server had an error.", "server_error", None, None)
+    await exchange.send_json(200, error)
+
+
 async def _json_for_stream(exchange: "Exchange", _: str) -> None:
     await exchange.send_json(200, exchange.whole())
 
@@ -299,7 +327,10 @@ FAULTS: tuple[tuple[str, Fault], ...] = (
     (r"slow", _slow),
     (r"error-frame", _error_frame),
     (r"error-first", _error_first),
+    (r"preface-(cut|error|stall)", _preface),
     (r"json-for-stream", _json_for_stream),
+    (r"json-error", _json_error),
+    (r"stream-for-json", _stream_for_json),
     (r"dup-keys", _dup_keys),
     (r"big-header", _big_header),
 )

@@ -10,11 +10,18 @@ import pytest
 
 from switchgear.kernel.usage import CALL_UNITS
 from switchgear.wire.anthropic_messages import reply as messages
+from switchgear.wire.dialect import Dialect
+from switchgear.wire.dialects import DIALECT_OF_OPERATION
+from switchgear.wire.events import Hosted
+from switchgear.wire.hosted_steps import StepCounter
 from switchgear.wire.openai_chat.response import read_reply as read_chat
 from switchgear.wire.openai_chat.stream import StreamTap as ChatTap
 from switchgear.wire.openai_responses.reply import read_reply as read_response
 from switchgear.wire.openai_responses.tap import StreamTap as ResponsesTap
 
+RESPONSES = DIALECT_OF_OPERATION["openai_responses"]
+MESSAGES = DIALECT_OF_OPERATION["anthropic_messages"]
+GEMINI = DIALECT_OF_OPERATION["gemini_generate"]
 TOKENS = {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}
 CHAT_TOKENS = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 SEARCH = {"type": "web_search_call", "id": "w", "status": "completed", "action": {"type": "search"}}
@@ -51,6 +58,32 @@ def test_responses(output: list[Any], extra: Any, expected: dict[str, int]) -> N
             assert {unit: count for unit, count in tap.calls().items() if count} == expected
         tap.feed(_event({"type": "response.completed", "response": last}))
         assert calls_of(tap.usage) == expected
+
+
+RESULT = {"type": "bash_code_execution_tool_result", "tool_use_id": "t", "content": {"type": "x"}}
+FAILED = RESULT | {"content": {"type": "bash_code_execution_tool_result_error", "error_code": "unavailable"}}
+CODE_PART = {"executableCode": {"language": "PYTHON", "code": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("upstream", "reply", "expected"),
+    [
+        (RESPONSES, {"output": [CODE, CODE, CODE | {"container_id": "c2"}, TEXT]}, {"code_sessions": 2}),
+        (RESPONSES, {"output": [CODE | {"status": "failed"}, SEARCH, OPEN_PAGE, TEXT]}, {"search_calls": 1}),
+        (MESSAGES, {"content": [RESULT] * 3, "stop_reason": "end_turn"}, {"code_sessions": 1}),
+        (MESSAGES, {"content": [FAILED], "stop_reason": "end_turn"}, {}),
+        (GEMINI, {"candidates": [{"content": {"parts": [CODE_PART] * 2}, "finishReason": "STOP"}]}, {}),
+    ],
+)
+def test_a_converted_answer_counts_as_one_that_passes_through(
+    upstream: Dialect, reply: Any, expected: dict[str, int]
+) -> None:
+    """Code runs in one container for several steps, and is paid for by the container."""
+    steps = StepCounter()
+    for event in upstream.read_events(json.dumps({"status": "completed", **reply}).encode()):
+        if isinstance(event, Hosted):
+            steps.take(event)
+    assert steps.calls == expected
 
 
 def _event(data: Any) -> bytes:

@@ -36,6 +36,9 @@ class Price(msgspec.Struct, frozen=True):
     """Where the figure is from: a data file and its origin, or the operator."""
     id: str = ""
     """Content hash of model, rates and tiers; see ``with_id``."""
+    modes: dict[str, int] = {}
+    """Mode, such as ``service_tier:flex`` → its factor on the tokens' rates in parts per million; see
+    ``catalog.modes``."""
 
 
 def with_id(price: Price) -> Price:

@@ -121,6 +121,16 @@ class CallsEntry(CallRates, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     source: str
 
 
+class ModesEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[modes]]``: what modes cost with every model whose name fits a pattern."""
+
+    models: tuple[str, ...]
+    """Patterns in lower case; ``*`` stands for any run of characters."""
+    source: str
+    ratios: dict[str, str]
+    """Field and value, such as ``service_tier:flex`` → factor on the tokens' prices, as a decimal string."""
+
+
 class PriceSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a price file's figures are from and on which day they were read."""
 
@@ -135,3 +145,4 @@ class PriceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: PriceSource
     price: tuple[PriceEntry, ...] = ()
     calls: tuple[CallsEntry, ...] = ()
+    modes: tuple[ModesEntry, ...] = ()

@@ -9,6 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from switchgear.cli.options import CONTEXT
 from switchgear.cli.output import Failure
+from switchgear.kernel.process import refuse_core_dumps
 
 COMMANDS = (
     "serve",
@@ -65,6 +66,7 @@ def load(name: str) -> TyperCommand | TyperGroup:
 
 def run(arguments: list[str] | None = None) -> NoReturn:
     """Runs the command of ``arguments``, else of ``sys.argv``; ends in SystemExit."""
+    refuse_core_dumps()
     try:
         app(arguments, prog_name="switchgear")
     except Failure as failure:

@@ -35,6 +35,8 @@ def store_of(data: Path, *, make: bool = False) -> Iterator[Database]:
         elif not home.database.exists():
             os.stat(home.path)  # tells a folder that may not be read from one that is empty
             raise Failure(f'{data} holds no Switchgear data; begin with "switchgear serve --data {data}"')
+        if why := home.who_else_writes():
+            raise Failure(f"the data folder {data} is not safe: {why}")
         database = open_database(home.database)
         try:
             yield database

@@ -11,6 +11,7 @@ DATA_DEFAULT = Path("data")
 # Not checked by typer, which would tell of an unreadable one as of a wrong use, with usage lines around it.
 Data = Annotated[Path, typer.Option("--data", envvar="SWITCHGEAR_DATA", help="Data folder.", readable=False)]
 File = Annotated[Path, typer.Argument(help="Configuration file.", metavar="FILE", readable=False)]
+Now = Annotated[bool, typer.Option("--now", help="End at once what runs, streams among it.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")]
 
 

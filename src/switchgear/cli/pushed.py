@@ -6,7 +6,19 @@ from pathlib import Path
 import typer
 
 from switchgear.kernel.home import Home
-from switchgear.link.unix import LinkAway, refresh
+from switchgear.link.protocol import StopCalls
+from switchgear.link.unix import LinkAway, refresh, stop_calls
+
+
+def stop_running(data: Path, wanted: StopCalls) -> None:
+    """Ends calls that run now on a running server, and reports how many those were."""
+    try:
+        stopped = asyncio.run(stop_calls(Home(data), wanted))
+    except (LinkAway, OSError) as error:
+        typer.echo(f"switchgear: the running server did not end the running calls: {error}", err=True)
+        raise typer.Exit(1) from error
+    if stopped is not None:
+        typer.echo(f"Running calls ended: {stopped}.", err=True)
 
 
 def push_changes(data: Path, *, quiet: bool = False) -> None:

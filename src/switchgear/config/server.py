@@ -68,7 +68,8 @@ def resolve_server(
 def _from_text(text: str, kind: str) -> object:
     """An environment variable as the TOML value that its setting wants; left as text when it is none."""
     if kind.startswith("array"):
-        return [part.strip() for part in text.split(",") if part.strip()]
+        each = kind.removeprefix("array of ").removesuffix("s")
+        return [_from_text(part.strip(), each) for part in text.split(",") if part.strip()]
     try:
         if kind == "integer":
             return int(text)

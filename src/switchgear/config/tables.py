@@ -15,10 +15,14 @@ from switchgear.kernel.limits import (
     CONCURRENCY_CAP_MAX,
     DRAIN_S,
     DRAIN_S_MAX,
+    FETCH_PORTS,
     RATE_PER_MINUTE_MAX,
     RESPONSES_RETENTION_DAYS,
     RESPONSES_RETENTION_DAYS_MAX,
     TIMEOUT_S_MAX,
+    USAGE_RETENTION_DAYS,
+    USAGE_RETENTION_DAYS_MAX,
+    USAGE_RETENTION_DAYS_MIN,
     WEIGHT_MAX,
     WORKERS_MAX,
 )
@@ -116,6 +120,21 @@ SERVER = Table(
             "How long an answer is read on after its client left, to learn what it cost; then the upstream "
             "is cancelled.",
             f"{CLIENT_GONE_READ_S:g}",
+        ),
+        Field(
+            "usage_retention_days",
+            "integer",
+            read.integer(USAGE_RETENTION_DAYS_MIN, USAGE_RETENTION_DAYS_MAX),
+            "How long the record of each request is kept. After that only its cost is, summed by account and "
+            "day, so that the books stay exact.",
+            str(USAGE_RETENTION_DAYS),
+        ),
+        Field(
+            "fetch_ports",
+            "array of integers",
+            read.array(read.integer(1, 65535)),
+            "TCP ports from which the relay fetches files that a request names by URL; `[]` fetches none.",
+            f"[{', '.join(map(str, FETCH_PORTS))}]",
         ),
     ),
 )

@@ -24,17 +24,17 @@ from switchgear.control.responses import Responses
 from switchgear.control.threads import StoreThreads
 from switchgear.control.workers import Workers
 from switchgear.kernel.clock import Clock, SystemClock
+from switchgear.kernel.config import ServerConfig
 from switchgear.kernel.home import Home
 from switchgear.kernel.kept import Kept
 from switchgear.kernel.limits import (
-    CLIENT_GONE_READ_S,
     CONFIG_POLL_INTERVAL_S,
     CONTROLLER_LOOK_INTERVAL_S,
     CONTROLLER_RETRY_S,
     DRIFT_INTERVAL_S,
     DRIFT_REST_FACTOR,
+    HEALTH_PUSH_TIMEOUT_S,
     RESPONSE_SWEEP_INTERVAL_S,
-    RESPONSES_RETENTION_DAYS,
     THOUGHTS_BYTES_MAX,
     THOUGHTS_KEEP_S,
 )
@@ -43,6 +43,7 @@ from switchgear.link.peer import LinkAway, Peer
 from switchgear.link.protocol import (
     Acquire,
     ChannelFault,
+    ChannelHealth,
     CheckAdmin,
     ClaimBill,
     CountTokens,
@@ -65,6 +66,8 @@ from switchgear.link.protocol import (
     Result,
     Returned,
     Stats,
+    StopCalls,
+    Stopped,
     Text,
     Welcome,
     WorkerCall,
@@ -93,9 +96,7 @@ class Controller:
         vault: Vault,
         pepper: bytes,
         clock: Clock | None = None,
-        trusted_proxies: tuple[str, ...] = (),
-        responses_retention_days: int = RESPONSES_RETENTION_DAYS,
-        client_gone_read_s: float = CLIENT_GONE_READ_S,
+        settings: ServerConfig = ServerConfig(),
     ) -> None:
         self._home = home
         self._pepper = pepper
@@ -106,16 +107,8 @@ class Controller:
         self._ingest = Ingest(home, lambda: self.metrics.count("ingest_bad_records_total"))
         self._recovery = Recovery(home, self._store, self._ingest, self._clock)
         self._leases = Leases(self._store, self.workers, self._clock, self.metrics)
-        self._configuration = Configuration(
-            self._store,
-            vault,
-            self.workers,
-            self.metrics,
-            trusted_proxies,
-            responses_retention_days > 0,
-            client_gone_read_s,
-        )
-        self._responses = Responses(self._store, self.workers, self._clock, responses_retention_days)
+        self._configuration = Configuration(self._store, vault, self.workers, self.metrics, settings)
+        self._responses = Responses(self._store, self.workers, self._clock, settings.responses_retention_days)
         self._counter = TokenCounter()
         self._local_model = LocalModel(self._clock)
         self._thoughts = Kept(THOUGHTS_BYTES_MAX, THOUGHTS_KEEP_S)
@@ -225,12 +218,21 @@ class Controller:
             self.metrics.take(epoch, body)
         elif isinstance(body, Returned):
             self._spawn(self._leases.book(epoch, body.totals))
+        elif isinstance(body, ChannelHealth):
+            self._spawn(self._pass_on_health(peer, body))
         elif isinstance(body, ChannelFault):
             self.metrics.count(f"channel_faults_total|channel={body.channel_id}|kind={body.kind}")
             log.error(
                 "an upstream refuses a channel's credential",
                 extra={"channel": body.channel_id, "kind": body.kind, "detail": body.detail[:500]},
             )
+
+    async def _pass_on_health(self, peer: Peer, change: ChannelHealth) -> None:
+        """What one worker learned of an upstream saves the others faults of their own."""
+        try:
+            await self.workers.tell_others(peer, change, HEALTH_PUSH_TIMEOUT_S)
+        except LinkAway as fault:
+            log.warning("a worker did not hear of an upstream's state", extra={"reason": str(fault)})
 
     def _call(self, peer: Peer, seq: int, body: WorkerCall) -> None:
         self._spawn(self._answer(peer, seq, body))
@@ -273,6 +275,8 @@ class Controller:
             return Ok() if known else Failed("the name or the password is wrong")
         if isinstance(body, KeepResponse | FindResponse | DropResponse | ClaimBill):
             return await self._responses.answer(body)
+        if isinstance(body, StopCalls):
+            return Stopped(await self.workers.stop_calls(body))
         return await self._refresh()
 
     def _find_thoughts(self, body: FindThoughts) -> FoundThoughts:

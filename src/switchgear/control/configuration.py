@@ -14,7 +14,8 @@ from switchgear.control.metrics import Metrics
 from switchgear.control.snapshot import SnapshotError, compile_snapshot
 from switchgear.control.threads import StoreThreads
 from switchgear.control.workers import Workers
-from switchgear.kernel.limits import CLIENT_GONE_READ_S, SNAPSHOT_PUSH_TIMEOUT_S
+from switchgear.kernel.config import ServerConfig
+from switchgear.kernel.limits import SNAPSHOT_PUSH_TIMEOUT_S
 from switchgear.link.peer import LinkAway, Peer
 from switchgear.link.protocol import Failed, NewSnapshot, Ok, Refreshed
 from switchgear.link.snapshot import Snapshot
@@ -39,17 +40,13 @@ class Configuration:
         vault: Vault,
         workers: Workers,
         metrics: Metrics,
-        trusted_proxies: tuple[str, ...],
-        keeps_responses: bool = True,
-        client_gone_read_s: float = CLIENT_GONE_READ_S,
+        settings: ServerConfig,
     ) -> None:
         self._store = store
         self._vault = vault
         self._workers = workers
         self._metrics = metrics
-        self._trusted_proxies = trusted_proxies
-        self._keeps_responses = keeps_responses
-        self._client_gone_read_s = client_gone_read_s
+        self._settings = settings
         self._turn = asyncio.Lock()
         self._snapshot: Snapshot | None = None
         self._failed_version: int | None = None
@@ -74,9 +71,7 @@ class Configuration:
                 prices,
                 shipped(),
                 os.environ,
-                self._trusted_proxies,
-                self._keeps_responses,
-                self._client_gone_read_s,
+                self._settings,
             )
         except SnapshotError:
             self._failed_version = version

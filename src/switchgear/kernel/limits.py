@@ -63,8 +63,15 @@ HEARTBEAT_INTERVAL_S = 15.0
 # Trying again.
 ATTEMPTS_MAX = 3
 RETRY_BUDGET_RATIO = 0.2
-"""Retries in flight, as a part of requests in flight."""
+"""Retries that wait for an answer or failed, as a part of the requests of RETRY_WINDOW_S. Beyond it only
+upstreams without a fault on record are tried."""
 RETRY_BUDGET_FLOOR = 3
+RETRY_WINDOW_S = 10
+RETRY_NEWS_WAIT_S = 0.1
+"""So long such a try waits to learn how others fare at the same upstream."""
+
+FORM_BYTES_MAX = 64 * 1024
+"""Of blanks before an answer, after which its form is no longer waited for."""
 
 # Health.
 EJECT_AFTER_FAULTS = 5
@@ -75,6 +82,10 @@ COOL_DEFAULT_S = 5
 COOL_MAX_S = 600.0
 REFUSED_CREDENTIAL_S = 300.0
 """A credential that an upstream refused is tried again after this: accounts get topped up, keys unlocked."""
+UNSERVED_S = 60.0
+"""A model that an upstream does not serve to a key is tried again after this; at once if nobody else does."""
+HEALTH_PUSH_TIMEOUT_S = 2.0
+"""For the other workers to take what one has found out about an upstream."""
 
 # One worker.
 IN_FLIGHT_MAX = 4096
@@ -130,6 +141,26 @@ RESERVE_IMAGE_TOKENS = 5_000
 RESERVE_FILE_TOKENS = 258_000
 """Held for a document, sound or film behind a URL or an id: a thousand pages, or a quarter of an hour of
 film."""
+
+# What is kept, and for how long.
+USAGE_RETENTION_DAYS = 400
+"""Records of requests: a year and a month, so that a month can be set beside that of the year before."""
+USAGE_RETENTION_DAYS_MIN = 7
+"""A record may be repeated by another worker within hours, and must be known again."""
+USAGE_RETENTION_DAYS_MAX = 36_500
+RETENTION_ROWS = 250
+"""Records that are folded into sums in one transaction, with two transfers each; ingest waits for no more."""
+RETENTION_LEASES = 16
+"""Leases of dead workers, likewise."""
+RETENTION_INTERVAL_S = 60.0
+CLOCK_JUMP_MS_MAX = 300_000
+"""The wall clock may run ahead of the machine's own by this; more is a jump, which deletes nothing at
+first."""
+CLOCK_TRUST_MS = 86_400_000
+"""A jump that holds for so long was right."""
+DISK_FREE_BYTES_MIN = 1024 * MIB
+"""With less room on the disk nothing is kept but the ledger."""
+DISK_LOOK_INTERVAL_S = 5.0
 
 # Store.
 STORE_BUSY_TIMEOUT_MS = 5_000
@@ -236,6 +267,8 @@ HEADER_READ_TIMEOUT_S = 30.0
 """From the first byte of a request to the end of its headers."""
 
 # Wire.
+MODE_TAIL_BYTES = 128
+"""Of an answer, kept from one piece to the next where it is read for the mode in which it was served."""
 CHOICES_MAX = 1024
 """Choices of one call, asked for or seen in a stream; the largest known vendor takes 128."""
 ERROR_MESSAGE_CHARS_MAX = 8 * KIB
@@ -373,6 +406,8 @@ FETCH_CONNECT_TIMEOUT_S = 5.0
 FETCH_FIRST_BYTE_TIMEOUT_S = 10.0
 FETCH_IDLE_CHUNK_TIMEOUT_S = 5.0
 FETCH_REDIRECTS_MAX = 3
+FETCH_PORTS = (80, 443)
+"""TCP ports that links may name unless the configuration says others: a scan of ports is nobody's picture."""
 FETCH_URL_CHARS_MAX = 8 * KIB
 FETCH_URL_SHOWN_CHARS_MAX = 200
 """Of a URL that an error message names."""
@@ -432,6 +467,8 @@ RESPONSES_RETENTION_DAYS_MAX = 3650
 RESPONSES_OWNER_BYTES_MAX = 4096 * MIB
 """Of one user, in all; beyond it the oldest are deleted before their time, so that nobody fills the disk that
 the ledger needs."""
+RESPONSES_BYTES_MAX = 32 * 1024 * MIB
+"""Of all users together; beyond it the oldest of whoever has most are deleted before their time."""
 RESPONSE_ROW_BYTES = 512
 """Counted for each response on top of its content."""
 RESPONSE_SWEEP_ROWS = 32

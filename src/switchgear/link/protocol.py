@@ -6,6 +6,8 @@ lost with its connection or sent twice changes nothing: both sides say their tot
 ``Hello`` and ``Welcome``.
 """
 
+from typing import Literal
+
 import msgspec
 
 from switchgear.kernel.limits import HOLD_WAIT_MS
@@ -150,6 +152,27 @@ class ChannelFault(msgspec.Struct, frozen=True, tag="channel_fault"):
     detail: str
 
 
+class ChannelHealth(msgspec.Struct, frozen=True, tag="channel_health"):
+    """Notice: an upstream was taken out, or is back. As a call of the controller it passes that on to the
+    other workers; Answer: ``Ok``."""
+
+    state: Literal["out", "back", "cooling", "dead", "unserved"]
+    """``out`` and ``back``: of a channel for a model; ``cooling`` and ``unserved``: of one upstream key for a
+    model; ``dead``: of one upstream key."""
+    channel: str
+    """Its id."""
+    model: str = ""
+    """As the upstream names it."""
+    secret: int = -1
+    """Index of the upstream key."""
+    rest_ms: int = 0
+    """How long it is not to be tried."""
+    times: int = 0
+    """How often in a row it was taken out."""
+    snapshot_version: int = 0
+    """The configuration in which ``secret`` is an index."""
+
+
 class JournalGrew(msgspec.Struct, frozen=True, tag="journal_grew"):
     """Notice: there is something to ingest."""
 
@@ -190,6 +213,14 @@ class ClaimBill(msgspec.Struct, frozen=True, tag="claim_bill"):
 class Refresh(msgspec.Struct, frozen=True, tag="refresh"):
     """Call, from the command line on its own connection: configuration changed in the database; push it now.
     Answer: ``Refreshed`` once every connected worker has it."""
+
+
+class StopCalls(msgspec.Struct, frozen=True, tag="stop_calls"):
+    """Call: end what runs for this key, or for every key of this user, with an error that says why. From the
+    command line on its own connection, and from the controller to each worker. Answer: ``Stopped``."""
+
+    key_id: str = ""
+    user_id: str = ""
 
 
 # --- controller → worker
@@ -282,6 +313,10 @@ class Refreshed(msgspec.Struct, frozen=True, tag="refreshed"):
     workers: int
 
 
+class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
+    calls: int
+
+
 class ResponseFound(msgspec.Struct, frozen=True, tag="response_found"):
     response: StoredResponse
     turns: tuple[tuple[bytes, bytes], ...] = ()
@@ -315,9 +350,10 @@ WorkerCall = (
     | FindResponse
     | DropResponse
     | ClaimBill
+    | StopCalls
 )
-WorkerNotice = Returned | Stats | ChannelFault | JournalGrew
-ControllerCall = NewSnapshot | Recall | StopResponse
+WorkerNotice = Returned | Stats | ChannelFault | ChannelHealth | JournalGrew
+ControllerCall = NewSnapshot | Recall | StopResponse | StopCalls | ChannelHealth
 Result = (
     KeyFound
     | KeyUnknown
@@ -330,6 +366,7 @@ Result = (
     | Text
     | Ok
     | Refreshed
+    | Stopped
     | Failed
     | Returned
 )

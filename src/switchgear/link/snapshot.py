@@ -5,7 +5,7 @@ import msgspec
 from switchgear.catalog.price import Price
 from switchgear.kernel.dialects import ResponsesState
 from switchgear.kernel.facts import ModelFacts
-from switchgear.kernel.limits import CLIENT_GONE_READ_S
+from switchgear.kernel.limits import CLIENT_GONE_READ_S, FETCH_PORTS
 from switchgear.kernel.principal import Principal
 
 __all__ = ["ChannelView", "ModelView", "Principal", "Snapshot"]
@@ -40,6 +40,10 @@ class ChannelView(msgspec.Struct, frozen=True):
     """Operation → top-level request keys that this upstream refuses."""
     rename: dict[str, dict[str, str]] = {}
     """Operation → top-level keys to rename."""
+    omit: dict[str, tuple[str, ...]] = {}
+    """Operation → keys that would change the price, and are left out and named."""
+    refuse: dict[str, tuple[str, ...]] = {}
+    """Operation → keys that would change the price, and can't be left out."""
     asks_usage: bool = True
     """Whether it understands ``stream_options.include_usage``."""
     concurrency_max: int = 0
@@ -87,3 +91,5 @@ class Snapshot(msgspec.Struct, frozen=True):
     """Whether anything is kept for later calls to name."""
     client_gone_read_s: float = CLIENT_GONE_READ_S
     """How long answers are read on after their clients left, to learn what they cost."""
+    fetch_ports: tuple[int, ...] = FETCH_PORTS
+    """TCP ports that links in requests may name."""

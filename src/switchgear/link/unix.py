@@ -28,12 +28,14 @@ from switchgear.link.protocol import (
     Refresh,
     Refreshed,
     Result,
+    StopCalls,
+    Stopped,
     Welcome,
     WorkerCall,
     WorkerNotice,
 )
 
-__all__ = ["LinkAway", "LinkClient", "LinkServer", "Peer", "call_once", "refresh"]
+__all__ = ["LinkAway", "LinkClient", "LinkServer", "Peer", "call_once", "refresh", "stop_calls"]
 
 
 class LinkClient:
@@ -247,6 +249,16 @@ async def refresh(home: Home) -> Refreshed | None:
     result = await call_once(home, Refresh())
     if isinstance(result, Refreshed) or result is None:
         return result
+    raise LinkAway(result.reason if isinstance(result, Failed) else "an unexpected answer")
+
+
+async def stop_calls(home: Home, wanted: StopCalls) -> int | None:
+    """Has a running server end calls; how many it ended. None when none is running. Raises LinkAway."""
+    result = await call_once(home, wanted)
+    if isinstance(result, Stopped):
+        return result.calls
+    if result is None:
+        return None
     raise LinkAway(result.reason if isinstance(result, Failed) else "an unexpected answer")
 
 

@@ -1,10 +1,12 @@
 """Which transport carries a request: the lean one by default, the other for proxies and HTTP/2."""
 
+import os
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from switchgear.kernel.limits import ROUTES_REMEMBERED_MAX
+from switchgear.net.guard import literal_address
+from switchgear.net.proxies import Proxies, is_loopback
 from switchgear.net.transport import Timeouts, Transport, UpstreamRequest, UpstreamResponse
 
 
@@ -20,9 +22,9 @@ class RoutedTransport:
         self._make_other = other
         self._other: Transport | None = None
         self._http2_hosts = http2_hosts
-        self._proxies = getproxies()
+        self._proxies = Proxies(os.environ)
         self._special: dict[str, bool] = {}
-        self._plain = not http2_hosts and not ({"http", "https", "all"} & self._proxies.keys())
+        self._plain = not http2_hosts and not self._proxies
 
     def open(self, request: UpstreamRequest, timeouts: Timeouts) -> Awaitable[UpstreamResponse]:
         """See Transport.open."""
@@ -50,10 +52,9 @@ class RoutedTransport:
     def _judge(self, origin: str) -> bool:
         try:
             parts = urlsplit(origin)
-            host = parts.hostname or ""
+            host, port = parts.hostname or "", parts.port
         except ValueError:
             return False  # the lean transport refuses it with a reason
-        if host in self._http2_hosts:
-            return True
-        proxied = parts.scheme in self._proxies or "all" in self._proxies
-        return proxied and not proxy_bypass(host)
+        if is_loopback(host, literal_address(host)):
+            return False  # the other transport would ask the environment's proxy for it
+        return host in self._http2_hosts or self._proxies.carries(parts.scheme, host, port)

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Literal
 
 import msgspec
@@ -21,6 +21,7 @@ from switchgear.kernel.limits import (
     FETCH_CONNECT_TIMEOUT_S,
     FETCH_FIRST_BYTE_TIMEOUT_S,
     FETCH_IDLE_CHUNK_TIMEOUT_S,
+    FETCH_PORTS,
     FETCH_REDIRECTS_MAX,
     FETCH_TIMEOUT_S,
     FETCH_TOTAL_BYTES_MAX,
@@ -122,8 +123,11 @@ class Fetcher:
         allow: Callable[[Address], bool] = is_elsewhere,
         ssl_context: ssl.SSLContext | None = None,
         limits: FetchLimits = FetchLimits(),
+        ports: Collection[int] = FETCH_PORTS,
     ) -> None:
         self._limits = limits
+        self.ports = ports
+        """Ports that links may name."""
         self._resolver = PublicResolver(allow)
         self._transport = LeanTransport(
             ssl_context, idle_connections_per_origin_max=0, resolve=self._resolver
@@ -177,7 +181,7 @@ class Fetcher:
 
     async def _follow(self, url: str, allowance: _Allowance) -> Fetched:
         """Raises FetchError, UrlRefused, TransportFault."""
-        place = check_fetch_url(url)
+        place = check_fetch_url(url, self.ports)
         for _ in range(FETCH_REDIRECTS_MAX + 1):
             response = await self._transport.open(UpstreamRequest("GET", place, _HEADERS), self._timeouts())
             try:
@@ -189,7 +193,7 @@ class Fetcher:
                     raise FetchError("status", shown(url), why)
             finally:
                 response.close()
-            place = redirect_target(place, _as_written(location))
+            place = redirect_target(place, _as_written(location), self.ports)
         raise FetchError("redirects", shown(url), f"it leads on more than {FETCH_REDIRECTS_MAX} times")
 
     def _timeouts(self) -> Timeouts:

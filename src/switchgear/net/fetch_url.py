@@ -2,25 +2,27 @@
 Pure."""
 
 import re
+from collections.abc import Collection
 from urllib.parse import quote, urljoin, urlsplit
 
-from switchgear.kernel.limits import FETCH_URL_CHARS_MAX, FETCH_URL_SHOWN_CHARS_MAX
+from switchgear.kernel.limits import FETCH_PORTS, FETCH_URL_CHARS_MAX, FETCH_URL_SHOWN_CHARS_MAX
 from switchgear.net.guard import UrlRefused
 
 _HOST = re.compile(r"[0-9A-Za-z._-]{1,253}")
 _ADDRESS = re.compile(r"[0-9A-Fa-f:.]+")
 _SHOWN_HOST = re.compile(r"(?:[^:]*|\[[0-9A-Fa-f:.]*\])(?::[0-9]{0,5})?")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
+_PORT_OF = {"http": 80, "https": 443}
 _KEPT = "%/:@!$&'()*+,;=~-._"
 """Stays as it is in a path; everything else is percent-coded."""
 
 
-def check_fetch_url(url: str) -> str:
+def check_fetch_url(url: str, ports: Collection[int] = FETCH_PORTS) -> str:
     """The URL put together anew from its parts, so that all who read it later see the same host.
 
-    Letters beyond ASCII are coded, the fragment is dropped. UrlRefused for other schemes, user info, no host,
-    control characters, or more than FETCH_URL_CHARS_MAX. Says nothing of addresses: those are judged when the
-    host is resolved.
+    Letters beyond ASCII are coded, the fragment is dropped. UrlRefused for other schemes and ports, user
+    info, no host, control characters, or more than FETCH_URL_CHARS_MAX. Says nothing of addresses:
+    those are judged when the host is resolved.
     """
     url = url.strip(" ")
     if len(url) > FETCH_URL_CHARS_MAX:
@@ -40,14 +42,17 @@ def check_fetch_url(url: str) -> str:
         raise UrlRefused("it carries a user or password")
     if port == 0:
         raise UrlRefused("it names no port that exists")
+    if (port or _PORT_OF[parts.scheme]) not in ports:
+        allowed = ", ".join(map(str, sorted(ports))) or "none"
+        raise UrlRefused(f"port {port or _PORT_OF[parts.scheme]} is not fetched from (allowed: {allowed})")
     place = _host(parts.hostname or "") + (f":{port}" if port is not None else "")
     return f"{parts.scheme}://{place}{path}" + (f"?{query}" if query else "")
 
 
-def redirect_target(url: str, location: str) -> str:
+def redirect_target(url: str, location: str, ports: Collection[int] = FETCH_PORTS) -> str:
     """Where a checked URL's reply sends its reader. UrlRefused also for a step from https to http."""
     try:
-        target = check_fetch_url(urljoin(url, location))
+        target = check_fetch_url(urljoin(url, location), ports)
     except ValueError as fault:
         why = str(fault) if isinstance(fault, UrlRefused) else "it can't be parsed"
         raise UrlRefused(f"it leads to another one, and {why}") from None

@@ -36,8 +36,44 @@ _METADATA_ADDRESSES = frozenset(
 _NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
 _COMPATIBLE = ipaddress.IPv6Network("::/96")
 _TRANSLATED = ipaddress.IPv6Network("::ffff:0:0:0/96")
-_SITE_LOCAL = ipaddress.IPv6Network("fec0::/10")
-_SHARED = ipaddress.IPv4Network("100.64.0.0/10")
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+"""All that is given out of IPv6; what lies outside is special, or nobody's yet."""
+# Written down here, as Python's own ``is_global`` differs between its versions.
+_SPECIAL_V4 = tuple(
+    ipaddress.IPv4Network(text)
+    for text in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.31.196.0/24",
+        "192.52.193.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "192.175.48.0/24",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+    )
+)
+"""IANA's special-purpose blocks and multicast. The few that are reachable (AS112, AMT) hold no files."""
+_SPECIAL_V6 = tuple(
+    ipaddress.IPv6Network(text)
+    for text in (
+        "2001::/23",
+        "2001:db8::/32",
+        "2002::/16",
+        "2620:4f:8000::/48",
+        "3fff::/20",
+    )
+)
+"""Those within 2000::/3: protocol assignments with Teredo, ORCHID and AMT among them, documentation, 6to4."""
 _ISATAP = (0x00005EFE, 0x02005EFE)
 
 
@@ -138,11 +174,7 @@ def _forms(address: Address) -> list[Address]:
 
 def _is_public_form(address: Address) -> bool:
     if isinstance(address, ipaddress.IPv4Address):
-        reserved = address in _SHARED or address in _METADATA_ADDRESSES
-        return address.is_global and not (reserved or address.is_multicast or address.is_reserved)
-    if address.ipv4_mapped is not None or address in _TRANSLATED:
+        return address not in _METADATA_ADDRESSES and not any(address in block for block in _SPECIAL_V4)
+    if address.ipv4_mapped is not None or address in _TRANSLATED or address in _NAT64[0]:
         return True  # judged by the address inside
-    if any(address in network for network in _NAT64):
-        return address in _NAT64[0]
-    local = address in _SITE_LOCAL or address in _COMPATIBLE
-    return address.is_global and not (local or address.is_multicast or address.is_reserved)
+    return address in _GLOBAL_UNICAST and not any(address in block for block in _SPECIAL_V6)

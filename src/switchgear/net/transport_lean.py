@@ -133,7 +133,7 @@ class LeanTransport:
         if pool is None:
             pool = self._pools[origin] = _Pool(origin)
         if pool.open >= self._connections_max:
-            raise TransportFault("connect", "not_sent", "too many connections to this upstream")
+            raise TransportFault("no_room", "not_sent", "too many connections to this upstream")
         context = None
         if origin.scheme == "https":
             if self._ssl_context is None:
@@ -186,7 +186,7 @@ class LeanTransport:
 
     def _refuse_closed(self) -> None:
         if self._closed:
-            raise TransportFault("connect", "not_sent", "the transport is closed")
+            raise TransportFault("no_room", "not_sent", "the transport is closed")
 
     def _released(self, connection: Connection) -> None:
         pool = self._owner[connection]

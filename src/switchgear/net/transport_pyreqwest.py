@@ -127,7 +127,7 @@ class PyreqwestTransport:
     async def open(self, request: UpstreamRequest, timeouts: Timeouts) -> PyreqwestResponse:
         """See Transport.open. The first-byte deadline begins when the connect deadline ends at the latest."""
         if self._closed:
-            raise TransportFault("connect", "not_sent", "the transport is closed")
+            raise TransportFault("no_room", "not_sent", "the transport is closed")
         total_at = asyncio.get_running_loop().time() + timeouts.total_s
         head_s = timeouts.connect_s + timeouts.first_byte_s
         exchange = self._build(request, timeouts.connect_s)

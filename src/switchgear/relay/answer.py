@@ -16,14 +16,14 @@ from switchgear.kernel.usage import Usage
 from switchgear.ledger.record import Attempt, EndState
 from switchgear.link.snapshot import Principal
 from switchgear.net.transport import TransportFault
-from switchgear.relay.attempt import Exchange, Fault, judge, transport_fault
+from switchgear.relay.attempt import Exchange, Fault, book, fault_of, transport_fault
 from switchgear.relay.call import Outcome, RunningCall
 from switchgear.relay.detached import Detached
 from switchgear.relay.endings import END_STATES, empty_answer, shown_error, uncommitted
 from switchgear.relay.handover import Handover, open_stream
 from switchgear.relay.health import Health
 from switchgear.relay.heartbeat import Pulse
-from switchgear.relay.hold import Hold, Stretch
+from switchgear.relay.hold import Hold, Stretch, spent
 from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
 from switchgear.relay.keeping import Keeping
 from switchgear.relay.measure import Measure, Measured, Target
@@ -73,8 +73,8 @@ class Answerer:
         "_task",
         "_tools",
         "body_late",
+        "cut_by",
         "dialect",
-        "is_spent",
         "keeping",
     )
 
@@ -106,8 +106,8 @@ class Answerer:
         self._detached: Detached | None = None
         self._handover: Handover | None = None
         self._stretch: Stretch | None = None
-        self.is_spent = False
-        """The stream wrote more than anybody pays for; that is why the task was cancelled."""
+        self.cut_by: ApiError | None = None
+        """Why the task was cancelled, where neither its client nor the end of this worker is the reason."""
         self.body_late = False
         """The client took too long over its body; that is why the task was cancelled."""
 
@@ -136,7 +136,7 @@ class Answerer:
 
     def _end_spent(self) -> None:
         if self._task is not None and not self._is_over:
-            self.is_spent = True
+            self.cut_by = spent()
             self._task.cancel()
 
     async def read_body(self, request: Inbound, holding: Holding) -> bytes:
@@ -191,6 +191,10 @@ class Answerer:
             self._end_failed("client_gone", 499, "", fault)
             raise ClientGone
 
+    def opened(self, exchange: Exchange) -> None:
+        """The candidate being tried answered with success; its first byte is waited for."""
+        self._exchange = exchange
+
     async def answer(self, exchange: Exchange, call: Call, health: Health) -> None:
         """Passes an upstream's answer on. Raises Fault while another candidate may still be tried."""
         self._exchange = exchange
@@ -214,7 +218,8 @@ class Answerer:
         await self._end_early("client_gone", 499, "")
 
     async def cut_off(self, error: ApiError) -> None:
-        """Ends a call that we end ourselves; what was delivered is charged."""
+        """Ends a call that must not go on: this worker ends, its key was disabled, its money is spent. It is
+        charged for what was delivered."""
         row = error.row
         await self._end_early("upstream_cut", 200 if self._reply.started else row.status, row.name)
         await self._show_error(error)
@@ -237,6 +242,11 @@ class Answerer:
         self._reply.finish()
 
     @property
+    def principal(self) -> Principal:
+        """Whose call it is."""
+        return self._running.caller.principal
+
+    @property
     def _delivered_bytes(self) -> int:
         return self._pulse.delivered_bytes if self._pulse else 0
 
@@ -257,16 +267,19 @@ class Answerer:
         try:
             body = await response.read(REPLY_BYTES_MAX, self._reply_room.grow)
         except TransportFault as fault:
-            health.faulted(candidate.channel.id, candidate.upstream_model, self._books.clock.monotonic_ns())
+            now_ns = self._books.clock.monotonic_ns()
+            health.faulted(candidate.channel.id, candidate.upstream_model, exchange.sent_ns, now_ns)
             raise transport_fault(fault) from None
         replied_ns = self._books.clock.monotonic_ns()
         rendering = self._rendering(call, exchange.prepared)
-        result = rendering.read_reply(body)
+        result = rendering.read_reply(body, exchange)
         if result.error is not None:
-            raise judge(result.error, candidate, health, self._books.clock)
+            book(result.error, candidate, health, exchange.sent_ns, replied_ns)
+            raise fault_of(result.error, candidate)
         if result.empty:
+            health.faulted(candidate.channel.id, candidate.upstream_model, exchange.sent_ns, replied_ns)
             raise empty_answer(response.status, result.usage)
-        health.succeeded(candidate.channel.id, candidate.upstream_model)
+        health.succeeded(candidate.channel.id, candidate.upstream_model, exchange.sent_ns)
         answered = None if self.keeping is None else rendering.answered(result)
         if self._handover is not None and answered is not None and answered.is_open:
             await self._handover.take(exchange, call, answered, self._so_far(call, len(result.body)))
@@ -302,20 +315,24 @@ class Answerer:
         candidate = exchange.candidate
         channel, model = candidate.channel.id, candidate.upstream_model
         rendering = self._rendering(call, exchange.prepared)
-        self._tap = tap = rendering.tap()
+        self._tap = tap = rendering.tap(exchange)
         self._tally = tally = TokenTally(self._count, call.model)
         end = await pass_on(exchange.response, tap, tally, pulse, self._books.clock)
         # An answer may be so short that only its closing holds it: then nothing was shown yet, and all is
         # well.
-        if not end.committed and not (end.state == "complete" and tap.has_content):
-            if tap.fault is not None:
-                raise judge(tap.fault, candidate, health, self._books.clock)
-            health.faulted(channel, model, self._books.clock.monotonic_ns())
-            raise uncommitted(end, tap, exchange.response.status)
         ended_ns = self._books.clock.monotonic_ns()
+        is_well = end.state == "complete" and (end.committed or tap.has_content)
+        if not is_well and tap.fault is not None:
+            book(tap.fault, candidate, health, exchange.sent_ns, ended_ns)
+        elif not is_well:
+            health.faulted(channel, model, exchange.sent_ns, ended_ns)
+        if not is_well and not end.committed:
+            if tap.fault is not None:
+                raise fault_of(tap.fault, candidate)
+            raise uncommitted(end, tap, exchange.response.status)
         measured = await self._usage_of_stream(tap, end.state == "complete")
         if end.state == "complete":
-            health.succeeded(channel, model)
+            health.succeeded(channel, model, exchange.sent_ns)
             if not pulse.was_full:
                 self._saw_pace(exchange, measured, ended_ns)
             closing = end.held_back + tap.closing()
@@ -329,7 +346,6 @@ class Answerer:
             self._reply.finish()
             await self._close_politely(exchange)
             return
-        health.faulted(channel, model, self._books.clock.monotonic_ns())
         state, error_name = END_STATES[end.state]
         if not (end.state != "error" and await self._handed_over_stream()):
             self._end(state, 200, error_name, measured, pulse.delivered_bytes, end=end)
@@ -500,6 +516,8 @@ class Answerer:
             dropped=exchange.prepared.dropped if exchange else (),
             usage_doubt=measured.doubted,
             hidden_tokens=measured.hidden_tokens,
+            modes=exchange.prepared.modes if exchange else (),
+            modes_served=exchange.modes_served() if exchange else {},
         )
 
     def _close_attempt(self, fault_name: str, status: int) -> None:

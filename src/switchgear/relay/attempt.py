@@ -33,13 +33,17 @@ from switchgear.kernel.limits import (
 from switchgear.kernel.usage import Usage
 from switchgear.link.snapshot import ChannelView
 from switchgear.net.transport import Timeouts, Transport, TransportFault, UpstreamRequest, UpstreamResponse
+from switchgear.relay.begun import begin
 from switchgear.relay.fan import FannedResponse
 from switchgear.relay.health import Health
 from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Prepared
 from switchgear.relay.redact import redact, redact_error
+from switchgear.relay.watched import WatchedResponse
+from switchgear.wire.answer_form import Form
 from switchgear.wire.call import Call, Operation
 from switchgear.wire.faults import UpstreamError, counted, read_upstream_error, to_api_error
+from switchgear.wire.modes import ModeReports
 
 HOPS_HEADER = "x-switchgear-hops"
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-ds-trace-id", "x-tt-logid")
@@ -95,6 +99,14 @@ class Exchange(msgspec.Struct, frozen=True):
     prepared: Prepared
     sent_ns: int
     upstream_request_id: str
+    form: Form = ""
+    """Of its body, once that has begun."""
+    reports: ModeReports | None = None
+    """What is read of its body about the modes that it was asked for; None where there are none."""
+
+    def modes_served(self) -> dict[str, str]:
+        """What the upstream said so far of the modes that it was asked for; see ``wire.modes``."""
+        return {} if self.reports is None else self.reports.served
 
 
 class PassedOn(msgspec.Struct, frozen=True):
@@ -135,7 +147,7 @@ async def open_exchange(
     clock: Clock,
 ) -> Exchange:
     """Sends the call to one candidate. Raises Fault; books the fault on the candidate's health."""
-    operation = prepared.operation
+    operation, began_ns = prepared.operation, clock.monotonic_ns()
     timeouts = timeouts_of(candidate.channel, stream=prepared.is_streamed(call))
     try:
         request = _request(candidate, await locator.locate(candidate, operation), prepared, call, passed_on)
@@ -154,20 +166,36 @@ async def open_exchange(
         if prepared.copies > 1 and response.status == 200:
             response = await _fanned(transport, request, timeouts, response, prepared.copies)
         if response.status == 200:
-            return Exchange(response, candidate, prepared, sent_ns, _upstream_id(response, candidate.channel))
+            name = _upstream_id(response, candidate.channel)
+            if not prepared.modes:
+                return Exchange(response, candidate, prepared, sent_ns, name)
+            watched = WatchedResponse(response)
+            return Exchange(watched, candidate, prepared, sent_ns, name, reports=watched.reports)
         error_body = await _error_body(response)
     except ApiError as error:
-        health.faulted(candidate.channel.id, candidate.upstream_model, clock.monotonic_ns())
+        health.faulted(candidate.channel.id, candidate.upstream_model, began_ns, clock.monotonic_ns())
         raise Fault("not_started", error, 0, try_next=True) from None
     except TransportFault as fault:
-        if fault.kind == "no_room":
-            raise transport_fault(fault) from None
-        locator.forget(candidate)
-        health.faulted(candidate.channel.id, candidate.upstream_model, clock.monotonic_ns())
+        if fault.kind != "no_room":
+            locator.forget(candidate)
+            health.faulted(candidate.channel.id, candidate.upstream_model, began_ns, clock.monotonic_ns())
         raise transport_fault(fault) from None
-    now_s = clock.now_ms() // 1000
-    refused = read_upstream_error(response.status, response.headers, error_body, now_s)
-    raise judge(counted(refused, prepared.dialect.usage_of_error(error_body)), candidate, health, clock)
+    said = read_upstream_error(response.status, response.headers, error_body, clock.now_ms() // 1000)
+    book(said, candidate, health, began_ns, clock.monotonic_ns())
+    raise fault_of(counted(said, prepared.dialect.usage_of_error(error_body)), candidate)
+
+
+async def begun(exchange: Exchange, health: Health, clock: Clock) -> Exchange:
+    """Waits for the answer's first bytes. Raises Fault; books the fault on the candidate's health."""
+    if exchange.prepared.copies > 1:
+        return exchange
+    try:
+        response = await begin(exchange.response)
+    except TransportFault as fault:
+        candidate = exchange.candidate
+        health.faulted(candidate.channel.id, candidate.upstream_model, exchange.sent_ns, clock.monotonic_ns())
+        raise transport_fault(fault) from None
+    return msgspec.structs.replace(exchange, response=response, form=response.form)
 
 
 async def _fanned(
@@ -207,24 +235,31 @@ def _done(openings: Sequence[asyncio.Future[UpstreamResponse]]) -> list[Upstream
     ]
 
 
-def judge(error: UpstreamError, candidate: Candidate, health: Health, clock: Clock) -> Fault:
-    """Books an upstream's error on its health and says whether another candidate may do better."""
-    channel, model, now_ns = candidate.channel.id, candidate.upstream_model, clock.monotonic_ns()
-    kind = error.kind
+def book(error: UpstreamError, candidate: Candidate, health: Health, began_ns: int, now_ns: int) -> None:
+    """What an upstream's error means for the health of its channel. ``began_ns``: when the call was sent."""
+    channel, model, secret = candidate.channel.id, candidate.upstream_model, candidate.secret
+    kind = "client" if error.of_request else error.kind
     if kind in ("auth", "funds"):
-        health.refused_credential(channel, candidate.secret, now_ns)
+        health.refused_credential(channel, secret, now_ns)
     elif kind == "limited":
-        health.limited(channel, candidate.secret, model, error.retry_after_s, now_ns)
+        health.limited(channel, secret, model, error.retry_after_s, now_ns)
     elif kind == "transient":
-        health.faulted(channel, model, now_ns)
+        health.faulted(channel, model, began_ns, now_ns)
+    elif kind == "model":
+        health.unserved(channel, secret, model, now_ns)
     else:
-        health.succeeded(channel, model)
+        health.succeeded(channel, model, began_ns)
+
+
+def fault_of(error: UpstreamError, candidate: Candidate) -> Fault:
+    """An upstream's error as the client would see it, and whether another candidate may do better."""
     shown = to_api_error(redact_error(error, candidate.channel))
-    return Fault(kind, shown, error.status, try_next=kind not in _FINAL_KINDS, usage=error.usage)
+    final = error.kind in _FINAL_KINDS
+    return Fault(error.kind, shown, error.status, try_next=not final, usage=error.usage)
 
 
 def transport_fault(fault: TransportFault) -> Fault:
-    """A broken exchange as the client would be told of it."""
+    """A broken exchange as the client would see it."""
     if fault.kind == "no_room":
         error = ApiError(OVERLOADED, "This server can't open a connection right now.", retry_after_s=1)
         return Fault(fault.kind, error, 0, try_next=True)

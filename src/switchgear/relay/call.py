@@ -7,6 +7,7 @@ through any kill of any process.
 import msgspec
 from msgspec.structs import replace
 
+from switchgear.catalog.modes import in_modes, served_modes
 from switchgear.catalog.price import charge
 from switchgear.kernel.charge import FREE, Charge
 from switchgear.kernel.clock import Clock
@@ -56,6 +57,10 @@ class Outcome(msgspec.Struct, frozen=True):
     usage_doubt: bool = False
     hidden_tokens: int = 0
     """Of the usage's reasoning, what was estimated by time."""
+    modes: tuple[str, ...] = ()
+    """That the upstream was asked to serve in."""
+    modes_served: dict[str, str] = {}
+    """What it said of them; see ``wire.modes``."""
 
 
 class RunningCall:
@@ -163,7 +168,10 @@ class RunningCall:
         )
         if basis == "nothing":
             return FREE
-        return charge(self.terms.price, outcome.usage, self.terms.ratio_ppm)
+        price = self.terms.price
+        if outcome.modes:
+            price = in_modes(price, served_modes(price, outcome.modes, outcome.modes_served))
+        return charge(price, outcome.usage, self.terms.ratio_ppm)
 
     def _record(self, outcome: Outcome, cost: Charge, now_ns: int) -> UsageRecord:
         principal = self._caller.principal

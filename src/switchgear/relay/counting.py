@@ -17,7 +17,6 @@ from switchgear.kernel.limits import (
     COUNT_UPSTREAM_TIMEOUT_S,
     ERROR_BODY_BYTES_MAX,
 )
-from switchgear.link.snapshot import Principal
 from switchgear.net.transport import TransportFault
 from switchgear.relay.admit import Caller, identify, terms_for
 from switchgear.relay.alias import read_alias
@@ -33,7 +32,6 @@ from switchgear.relay.room import Holding
 from switchgear.relay.tools import Tools
 from switchgear.relay.view import View
 from switchgear.wire.call import Call, InPath, Operation
-from switchgear.wire.dialect import Dialect
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.fields import read_fields
 
@@ -90,15 +88,16 @@ class TokenCounter:
         tools, dialect, view = self._tools, DIALECT_OF_OPERATION[operation], asker.view
         fields = read_fields(body)
         model = read_alias(view.snapshot, dialect.read_model(fields, in_path)).model
-        terms_for(view.snapshot, asker.caller, model)
+        terms = terms_for(view.snapshot, asker.caller, model)
         call = dialect.read_call(operation, fields, model, in_path)
         candidates = self._candidates(view, asker.caller.principal.group, call)
         if operation == "openai_responses":
             call, candidates = await self._grounded(call, candidates, view, asker.caller)
         passed_on = passed_on_headers(request.header, asker.hops, call.operation)
         who = asker.caller.principal
+        preparation = Preparation(call, dialect, who, tools.seals, tools.fetch, tools.thoughts.find, terms)
         for candidate in candidates:
-            if (answer := await self._ask(candidate, call, dialect, passed_on, who)) is not None:
+            if (answer := await self._ask(candidate, call, preparation, passed_on)) is not None:
                 return answer
         text = dialect.input_text(call)
         tokens = await count_or_guess(tools.count, text, model) + dialect.overhead_tokens(call)
@@ -139,11 +138,10 @@ class TokenCounter:
         return ground.call, tuple(counting[:1])
 
     async def _ask(
-        self, candidate: Candidate, call: Call, dialect: Dialect, passed_on: PassedOn, who: Principal
+        self, candidate: Candidate, call: Call, preparation: Preparation, passed_on: PassedOn
     ) -> bytes | None:
         """What the upstream says; None when it says nothing of use."""
         tools = self._tools
-        preparation = Preparation(call, dialect, who, tools.seals, tools.fetch, tools.thoughts.find)
         try:
             async with asyncio.timeout(COUNT_UPSTREAM_TIMEOUT_S):
                 exchange = await open_exchange(
@@ -158,7 +156,7 @@ class TokenCounter:
                 )
                 try:
                     answer = await exchange.response.read(ERROR_BODY_BYTES_MAX)
-                    self._health.succeeded(candidate.channel.id, candidate.upstream_model)
+                    self._health.succeeded(candidate.channel.id, candidate.upstream_model, exchange.sent_ns)
                     return answer
                 finally:
                     exchange.response.close()

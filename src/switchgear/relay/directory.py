@@ -116,14 +116,22 @@ def check_key(known: KnownKey, now_ms: int) -> None:
     """Refuses a key that is disabled, expired or of a disabled user. Raises ApiError."""
     principal = known.principal
     if principal.status == "key_disabled":
-        raise ApiError(KEY_DISABLED, f"API key disabled: {principal.key_masked} ('{principal.key_name}').")
+        raise disabled_key(principal)
     if principal.status == "user_disabled":
-        raise ApiError(USER_DISABLED, f"The account '{principal.user_name}' of this API key is disabled.")
+        raise disabled_user(principal)
     if principal.expires_at_ms and now_ms >= principal.expires_at_ms:
         when = datetime.fromtimestamp(principal.expires_at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
         raise ApiError(
             KEY_EXPIRED, f"API key {principal.key_masked} ('{principal.key_name}') expired on {when}."
         )
+
+
+def disabled_key(principal: Principal) -> ApiError:
+    return ApiError(KEY_DISABLED, f"API key disabled: {principal.key_masked} ('{principal.key_name}').")
+
+
+def disabled_user(principal: Principal) -> ApiError:
+    return ApiError(USER_DISABLED, f"The account '{principal.user_name}' of this API key is disabled.")
 
 
 def _bad_key(api_key: str) -> ApiError:

@@ -26,5 +26,9 @@ class Files:
             for url, file in fetched.items()
         }
 
+    def allow_ports(self, ports: tuple[int, ...]) -> None:
+        """From now on links may name these."""
+        self._fetcher.ports = ports
+
     async def close(self) -> None:
         await self._fetcher.close()

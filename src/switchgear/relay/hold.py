@@ -10,6 +10,8 @@ from collections.abc import Callable
 import msgspec
 
 from switchgear.catalog.estimate import CostBound, cost_bound
+from switchgear.catalog.modes import in_modes
+from switchgear.catalog.price import Price
 from switchgear.kernel.dialects import EMBEDDING_OPERATIONS
 from switchgear.kernel.errors import QUOTA, ApiError
 from switchgear.kernel.limits import (
@@ -20,7 +22,7 @@ from switchgear.kernel.limits import (
     RESERVE_OUTPUT_TOKENS,
     RESERVE_OUTPUT_TOKENS_UNKNOWN,
 )
-from switchgear.kernel.money import Nanos
+from switchgear.kernel.money import PPM, Nanos
 from switchgear.link.snapshot import Principal
 from switchgear.relay.admit import Terms
 from switchgear.relay.funds import Funds, Span, legs_of
@@ -77,7 +79,7 @@ class Wanted(msgspec.Struct, frozen=True):
     def _bound(self, input_tokens: int) -> CostBound:
         call = self.call
         return cost_bound(
-            self.terms.price,
+            in_modes(self.terms.price, _dearer(self.fit.modes, self.terms.price)),
             input_tokens,
             choices=call.choices,
             ratio_ppm=self.terms.ratio_ppm,
@@ -97,6 +99,11 @@ class Wanted(msgspec.Struct, frozen=True):
             return f"Set '{self.dialect.cap_field}' to {fitting} or less, or top up."
 
         return Span(bound.nanos(self.most), bound.nanos(self.least), advice)
+
+
+def _dearer(modes: tuple[str, ...], price: Price) -> tuple[str, ...]:
+    """An upstream may serve a call in the usual way that asked for less."""
+    return tuple(mode for mode in modes if price.modes.get(mode, PPM) > PPM)
 
 
 def _named_tokens(call: Call) -> int:

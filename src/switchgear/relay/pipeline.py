@@ -26,8 +26,6 @@ from switchgear.kernel.limits import (
     BODY_READ_TIMEOUT_S,
     IN_FLIGHT_MAX,
     LOOK_INTERVAL_S,
-    RETRY_BUDGET_FLOOR,
-    RETRY_BUDGET_RATIO,
 )
 from switchgear.relay.admit import (
     Caller,
@@ -44,19 +42,22 @@ from switchgear.relay.attempt import (
     Exchange,
     Fault,
     PassedOn,
+    begun,
     hops_of,
     open_exchange,
     passed_on_headers,
 )
 from switchgear.relay.body import blame_media_type, decode_body
 from switchgear.relay.call import RunningCall
-from switchgear.relay.hold import Wanted, reserve, spent
+from switchgear.relay.directory import disabled_key, disabled_user
+from switchgear.relay.hold import Wanted, reserve
 from switchgear.relay.http import ClientGone, Inbound, Reply
 from switchgear.relay.journal import JournalBroken
 from switchgear.relay.plan import Candidate, plan, why_not
 from switchgear.relay.prepare import Preparation, Prepared
 from switchgear.relay.replies import base_headers, limit_headers
 from switchgear.relay.requestlog import Refusal
+from switchgear.relay.retries import Retry, RetryBudget, Turns
 from switchgear.relay.room import Holding
 from switchgear.relay.share import Share
 from switchgear.relay.tools import Tools
@@ -72,7 +73,8 @@ class Pipeline:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._running = 0
-        self._retrying = 0
+        self._retries: dict[str, RetryBudget] = {}
+        """By model, of those that are served."""
         self._turn = 0
         self._by_channel: dict[str, int] = {}
         self._calls: dict[asyncio.Task[None], Answerer] = {}
@@ -147,11 +149,10 @@ class Pipeline:
 
     async def _end_cancelled(self, answerer: Answerer) -> None:
         if self._stopping:
-            await answerer.cut_off(
-                ApiError(DRAINING, "This server is stopping; the answer is not complete.", retry_after_s=1)
-            )
-        elif answerer.is_spent:
-            await answerer.cut_off(spent())
+            draining = "This server is stopping; the answer is not complete."
+            await answerer.cut_off(ApiError(DRAINING, draining, retry_after_s=1))
+        elif answerer.cut_by is not None:
+            await answerer.cut_off(answerer.cut_by)
         elif answerer.body_late:
             late = f"The request body did not arrive within {BODY_READ_TIMEOUT_S:g} seconds."
             await answerer.refuse(ApiError(BODY_TIMEOUT, late))
@@ -164,6 +165,17 @@ class Pipeline:
             keeping = answerer.keeping
             if keeping is not None and keeping.id == response_id and keeping.owner == owner:
                 task.cancel()
+
+    def stop_calls(self, key_id: str, user_id: str) -> int:
+        """Ends what runs for a key, or for a user, that was just disabled; how many calls that were."""
+        stopped = 0
+        for task, answerer in self._calls.items():
+            principal = answerer.principal
+            if key_id == principal.key_id or user_id == principal.user_id:
+                answerer.cut_by = disabled_key(principal) if key_id else disabled_user(principal)
+                task.cancel()
+                stopped += 1
+        return stopped
 
     async def all_ended(self, timeout_s: float) -> bool:
         """Waits until nothing runs any more; False when something does after the time."""
@@ -271,8 +283,8 @@ class Pipeline:
             ground = await tools.responses.ground(call, candidates, view, running.owner)
             call, candidates = ground.call, ground.candidates
             answerer.stands_on(ground, caller.principal)
-        who, most = caller.principal, terms.model.output_tokens_max
-        preparation = Preparation(call, dialect, who, tools.seals, tools.fetch, tools.thoughts.find, most)
+        who = caller.principal
+        preparation = Preparation(call, dialect, who, tools.seals, tools.fetch, tools.thoughts.find, terms)
         first, fit = preparation.first_fit(candidates)
         check_tools(terms, fit.calls)
         wanted = Wanted(call, dialect, terms, fit)
@@ -305,7 +317,7 @@ class Pipeline:
             retry_s = max(1, -(-made.retry_ns // 1_000_000_000))
             raise ApiError(
                 CHANNELS_COOLING,
-                f"Every upstream for the model '{call.model}' is busy or resting. "
+                f"Every upstream for the model '{call.model}' is busy or cooling down. "
                 f"Please try again in {retry_s}s.",
                 retry_after_s=retry_s,
             )
@@ -332,26 +344,49 @@ class Pipeline:
         terms: Terms,
     ) -> None:
         """Tries candidates until one answers; the last fault is the client's answer."""
+        clock, health = self._tools.books.clock, self._tools.health
+        turns, ready = Turns(candidates, health), candidates[0].channel
+        retries = self._budget(call.model)
+        retries.requested(clock.monotonic_ns())
         last: Fault | None = None
-        for number, candidate in enumerate(candidates[:ATTEMPTS_MAX]):
-            retry = number > 0
-            if retry and not self._may_retry():
+        for _ in range(ATTEMPTS_MAX):
+            now_ns = clock.monotonic_ns()
+            candidate = turns.next(now_ns)
+            if candidate is None:
                 break
-            self._retrying += retry
+            retry = await retries.take(candidate, health) if turns.asked else Retry(None, candidate)
+            if retry is None:
+                continue
+            if candidate.probe:
+                health.begin_probe(candidate.channel.id, candidate.upstream_model)
             try:
-                if retry:
+                if candidate.channel is not ready:
                     prepared = await _prepared_again(preparation, candidate, terms)
-                await self._try(candidate, prepared, call, answerer, passed_on)
+                    ready = candidate.channel
+                turns.asked = True
+                await self._try(candidate, prepared, call, answerer, passed_on, retry)
                 return
             except Fault as fault:
                 last = fault.with_traceback(None)  # which would hold this frame, and this frame it
+                if turns.asked:
+                    retry.failed(clock.monotonic_ns())
                 if not fault.try_next:
                     break
             finally:
-                self._retrying -= retry
+                retry.close()
+                if candidate.probe:
+                    health.end_probe(candidate.channel.id, candidate.upstream_model)
         if last is None:
             raise ApiError(UPSTREAM_ERROR, "No upstream could be tried.")
+        if last.error.row.blame == "us":
+            raise last.error
         await answerer.fault(last)
+
+    def _budget(self, model: str) -> RetryBudget:
+        found = self._retries.get(model)
+        if found is None:
+            found = self._retries[model] = RetryBudget(self._tools.books.clock)
+        return found
 
     async def _try(
         self,
@@ -360,13 +395,12 @@ class Pipeline:
         call: Call,
         answerer: Answerer,
         passed_on: PassedOn,
+        retry: Retry,
     ) -> None:
         """One candidate, from opening to the end of its answer. Raises Fault while nothing of it was
         shown."""
         tools, channel = self._tools, candidate.channel.id
         exchange: Exchange | None = None
-        if candidate.probe:
-            tools.health.begin_probe(channel, candidate.upstream_model)
         self._by_channel[channel] = self._by_channel.get(channel, 0) + 1
         answerer.trying(candidate, call)
         try:
@@ -380,18 +414,17 @@ class Pipeline:
                 tools.health,
                 tools.books.clock,
             )
+            answerer.opened(exchange)
+            exchange = await begun(exchange, tools.health, tools.books.clock)
+            retry.answered(tools.books.clock.monotonic_ns())
             await answerer.answer(exchange, call, tools.health)
         except Fault as fault:
             answerer.attempt_failed(fault)
             raise
         finally:
             self._by_channel[channel] -= 1
-            tools.health.released(channel, candidate.upstream_model)
             if exchange is not None:
                 exchange.response.close()
-
-    def _may_retry(self) -> bool:
-        return self._retrying < max(RETRY_BUDGET_FLOOR, int(self._running * RETRY_BUDGET_RATIO))
 
 
 async def _prepared_again(preparation: Preparation, candidate: Candidate, terms: Terms) -> Prepared:

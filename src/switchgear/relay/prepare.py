@@ -15,7 +15,9 @@ from switchgear.kernel.errors import INVALID_VALUE, UNSUPPORTED_PARAMETER, ApiEr
 from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.limits import FANOUT_MAX, RESERVE_OUTPUT_TOKENS_UNKNOWN
 from switchgear.link.snapshot import Principal
+from switchgear.relay.admit import Terms
 from switchgear.relay.plan import Candidate
+from switchgear.wire.answer_form import EitherReader
 from switchgear.wire.bridge import Passage
 from switchgear.wire.call import Call, Operation
 from switchgear.wire.dialect import Dialect, Edits, Headers, Reader
@@ -25,8 +27,9 @@ from switchgear.wire.embeddings import write_embeddings
 from switchgear.wire.fan import FanReader
 from switchgear.wire.ir import HostedTool, RemoteFile, Request, Seals, Text, Turn, Upstream
 from switchgear.wire.loss import concepts, refusal, weigh
+from switchgear.wire.modes import modes_of
 from switchgear.wire.origin import ANTHROPIC, origin_of
-from switchgear.wire.splice import write_object
+from switchgear.wire.splice import NULL, write_object
 from switchgear.wire.thoughts import Thoughts, lacking, restored
 
 Fetch = Callable[[str, tuple[str, ...]], Awaitable[Mapping[str, RemoteFile]]]
@@ -38,8 +41,10 @@ Find = Callable[[str, Iterable[str]], Awaitable[Mapping[str, Thoughts]]]
 _NO_FACTS = ModelFacts()
 _NO_EDITS = Edits()
 _GENERATING = ("openai_chat", "openai_responses", "anthropic_messages", "gemini_generate")
+CONVERSATIONS = (*_GENERATING, "openai_completions")
+"""Operations whose answers the model writes, and may stream."""
 _OF_MESSAGES = ("anthropic_messages", "anthropic_count_tokens")
-_TOOLS_ALONE = (Turn("user", (Text("."),)),)
+_NO_TURNS = (Turn("user", (Text("."),)),)
 
 
 class Fit(msgspec.Struct, frozen=True):
@@ -53,6 +58,8 @@ class Fit(msgspec.Struct, frozen=True):
     calls: Mapping[str, int] = {}
     output_ceiling: int = 0
     """Tokens that it may write in each choice, when nobody caps it further; 0 = unknown."""
+    modes: tuple[str, ...] = ()
+    """That it is asked to serve in, all of them priced."""
 
     def multiplied(self, call: Call) -> Call:
         """The call as it costs: its input is paid for in every copy."""
@@ -96,6 +103,8 @@ class Prepared(msgspec.Struct, frozen=True):
     gathered: Request | None = None
     """The neutral form of a call that wants a whole reply from an upstream that only streams: the reply is
     made of its stream."""
+    modes: tuple[str, ...] = ()
+    """That the upstream is asked to serve in."""
     output_cap: int = 0
     """Tokens of output that we allow it, where its client names no cap and the money asks for one."""
 
@@ -110,8 +119,8 @@ class Prepared(msgspec.Struct, frozen=True):
     def reader(self) -> Reader:
         """For the upstream's stream, or for those of all copies as one."""
         if self.copies == 1:
-            return self.dialect.reader()
-        return FanReader([self.dialect.reader() for _ in range(self.copies)])
+            return EitherReader(self.dialect)
+        return FanReader([EitherReader(self.dialect) for _ in range(self.copies)])
 
 
 class Preparation:
@@ -128,7 +137,7 @@ class Preparation:
         "_fitted",
         "_request",
         "_seals",
-        "_usual_ceiling",
+        "_terms",
         "_who",
     )
 
@@ -140,15 +149,14 @@ class Preparation:
         seals: Seals,
         fetch: Fetch,
         find: Find,
-        output_tokens_max: int = 0,
+        terms: Terms,
     ) -> None:
-        """``output_tokens_max``: of the model by the client's name, where more is not known; 0 = unknown."""
         self._call = call
         self._client = client
         self._seals = seals
         self._who = who
         self._allowed = 0
-        self._usual_ceiling = output_tokens_max
+        self._terms = terms
         self._fitted: tuple[Candidate, Fit] | None = None
         self._fetch = fetch
         self._find = find
@@ -196,7 +204,8 @@ class Preparation:
             if self._gathers(candidate):
                 self._read()
             calls = self._client.calls_offered(call.fields, candidate.upstream_model)
-            return Fit(operation, calls=calls, output_ceiling=self._ceiling(self._client, facts))
+            modes, _ = self._settled(call.fields, operation, candidate)
+            return Fit(operation, calls=calls, output_ceiling=self._ceiling(self._client, facts), modes=modes)
         if operation in EMBEDDING_OPERATIONS:
             write_embeddings(call, candidate.upstream_model)
             return Fit(operation)
@@ -207,8 +216,7 @@ class Preparation:
             operation,
             dropped,
             self._copies(request, dialect),
-            self._calls_offered(request, dialect, candidate),
-            self._ceiling(dialect, facts),
+            *self._charged(request, operation, candidate),
         )
 
     def _passes(self, candidate: Candidate) -> bool:
@@ -223,17 +231,46 @@ class Preparation:
         cap, thinking = self._call.output_tokens_cap, self._call.wish
         if thinking is None and self._request is not None:
             thinking = self._request.thinking
-        ceiling = dialect.output_ceiling(cap, thinking, facts) or self._usual_ceiling
+        ceiling = dialect.output_ceiling(cap, thinking, facts) or self._terms.model.output_tokens_max
         window = facts.context_tokens
         return min(ceiling, window) if window and ceiling else ceiling or window
 
-    def _calls_offered(self, request: Request, dialect: Dialect, candidate: Candidate) -> Mapping[str, int]:
-        """As the request will say it: its tools alone are written, where there are any of the kind."""
+    def _charged(
+        self, request: Request, operation: Operation, candidate: Candidate
+    ) -> tuple[Mapping[str, int], int, tuple[str, ...]]:
+        """(calls, output ceiling, modes) as the request will say them: it is written without its turns, where
+        there is any tool or mode of the kind."""
+        dialect = DIALECT_OF_OPERATION[operation]
         fields: Mapping[str, Raw] = {}
-        if request.modalities or any(isinstance(tool, HostedTool) for tool in request.tools):
-            tools_alone = msgspec.structs.replace(request, turns=_TOOLS_ALONE)
-            fields = dialect.write_request(tools_alone, self._upstream(candidate, dialect)).body
-        return dialect.calls_offered(fields, candidate.upstream_model)
+        is_plain = not request.modalities and not request.service_tier
+        if not is_plain or any(isinstance(tool, HostedTool) for tool in request.tools):
+            without_turns = msgspec.structs.replace(request, turns=_NO_TURNS)
+            fields = dialect.write_request(without_turns, self._upstream(candidate, dialect)).body
+        calls = dialect.calls_offered(fields, candidate.upstream_model)
+        ceiling = self._ceiling(dialect, _facts(candidate))
+        return calls, ceiling, self._settled(fields, operation, candidate)[0]
+
+    def _settled(
+        self, fields: Mapping[str, Raw], operation: Operation, candidate: Candidate
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """(modes that are priced, fields to leave out) of a body that goes to the candidate. Raises ApiError
+        for what would change the price and can't be left out."""
+        channel = candidate.channel
+        for field in channel.refuse.get(operation, ()):
+            if fields.get(field, NULL) != NULL:
+                raise _unpriced(field, self._call.model)
+        left_out = tuple(
+            field for field in channel.omit.get(operation, ()) if fields.get(field, NULL) != NULL
+        )
+        modes: tuple[str, ...] = ()
+        for mode in modes_of(operation, fields):
+            if mode.name in self._terms.price.modes:
+                modes += (mode.name,)
+            elif mode.is_binding:
+                raise _unpriced(mode.field, self._call.model)
+            else:
+                left_out += (mode.field,)
+        return modes, left_out
 
     async def prepare(self, candidate: Candidate) -> Prepared:
         """The request for a candidate. Raises ApiError for what it can't carry."""
@@ -248,6 +285,10 @@ class Preparation:
     def _passed(self, candidate: Candidate, fit: Fit) -> Prepared:
         call, facts = self._call, _facts(candidate)
         gathered = self._read() if self._gathers(candidate) else None
+        _, left_out = self._settled(call.fields, fit.operation, candidate)
+        if left_out:
+            kept = {field: raw for field, raw in call.fields.items() if field not in left_out}
+            call = msgspec.structs.replace(call, fields=kept)
         if gathered is not None:
             call = _streamed(call)
         if call.wish is not None:
@@ -257,17 +298,16 @@ class Preparation:
             call = self._client.with_cap(call, cap, facts)
         edits = _edits(candidate, fit.operation)
         body = self._client.pass_request(call, candidate.upstream_model, edits)
-        passage = Passage("")
-        if gathered is not None:
-            origin = _origin(candidate, fit.operation)
-            passage = Passage(origin, _source(candidate), box_tags=facts.box_tags)
+        passage = Passage("") if gathered is None else passage_of(candidate, fit.operation)
         return Prepared(
             fit.operation,
             body,
             passage=passage,
+            dropped=left_out,
             foreign=edits.foreign,
             calls=fit.calls,
             gathered=gathered,
+            modes=fit.modes,
             output_cap=cap,
         )
 
@@ -286,9 +326,12 @@ class Preparation:
             facts = msgspec.structs.replace(upstream.facts, output_tokens_max=cap)
             upstream = msgspec.structs.replace(upstream, facts=facts)
         written = dialect.write_request(asked, upstream)
+        modes, left_out = self._settled(written.body, fit.operation, candidate)
+        body = {field: raw for field, raw in written.body.items() if field not in left_out}
+        lost = ("service_tier",) if left_out else ()
         return Prepared(
             fit.operation,
-            write_object(edited(written.body, _edits(candidate, fit.operation))),
+            write_object(edited(body, _edits(candidate, fit.operation))),
             request,
             Passage(
                 upstream.origin,
@@ -299,10 +342,11 @@ class Preparation:
                 upstream.facts.box_tags,
             ),
             written.headers,
-            self._named((*fit.dropped, *written.dropped)),
+            self._named((*fit.dropped, *written.dropped, *lost)),
             calls=dialect.calls_offered(written.body, candidate.upstream_model),
             copies=fit.copies,
             gathered=request if gathers else None,
+            modes=modes,
             output_cap=cap,
         )
 
@@ -397,6 +441,12 @@ def dropped_header(dropped: tuple[str, ...]) -> Headers:
     return [("x-switchgear-dropped", names[:1024])]
 
 
+def passage_of(candidate: Candidate, operation: Operation) -> Passage:
+    """How the answer to a request that passed through is read as events."""
+    origin = _origin(candidate, operation)
+    return Passage(origin, _source(candidate), box_tags=_facts(candidate).box_tags)
+
+
 def cap_header(prepared: Prepared) -> Headers:
     """Tells the client how much output its money allows, where it named no cap of its own."""
     return [("x-switchgear-max-output", str(prepared.output_cap))] if prepared.output_cap else []
@@ -413,6 +463,15 @@ def _origin(candidate: Candidate, operation: Operation) -> str:
     """Whose opaque tokens its answers bring."""
     channel, dialect = candidate.channel, DIALECT_OF_OPERATION[operation]
     return origin_of(dialect.name, channel.vendor, candidate.upstream_model, channel.id)
+
+
+def _unpriced(field: str, model: str) -> ApiError:
+    return ApiError(
+        UNSUPPORTED_PARAMETER,
+        f"'{field}' changes what the model '{model}' costs, and there is no price for that. Leave it out, or "
+        "ask the operator to set a price.",
+        param=field,
+    )
 
 
 def _source(candidate: Candidate) -> str:

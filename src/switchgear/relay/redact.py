@@ -37,6 +37,7 @@ def redact_error(error: UpstreamError, channel: ChannelView) -> UpstreamError:
         clean(error.code) if error.code else error.code,
         clean(error.param) if error.param else error.param,
         error.retry_after_s,
+        of_request=error.of_request,
     )
 
 

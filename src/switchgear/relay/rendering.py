@@ -1,11 +1,14 @@
 """How one candidate's answer is read and shown: as it came, or said again in the client's dialect."""
 
+from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import THOUGHTS_CHARS_MAX
+from switchgear.relay.attempt import Exchange
 from switchgear.relay.call import RunningCall
 from switchgear.relay.meter import BYTES_PER_TOKEN
-from switchgear.relay.prepare import Prepared
+from switchgear.relay.prepare import CONVERSATIONS, Prepared, passage_of
 from switchgear.relay.tools import Tools
-from switchgear.wire.bridge import Bridge, convert_reply, gather_reply
+from switchgear.wire.answer_form import is_whole
+from switchgear.wire.bridge import Bridge, Passage, convert_reply
 from switchgear.wire.call import Call
 from switchgear.wire.dialect import Dialect, Head, Reply, Tap
 from switchgear.wire.embeddings import convert_embeddings
@@ -30,29 +33,43 @@ class Rendering:
         self._prepared = prepared
         self._thoughts: ThoughtsReader | None = None
 
-    def read_reply(self, body: bytes) -> Reply:
+    def read_reply(self, body: bytes, exchange: Exchange) -> Reply:
         """A whole reply, as the client gets it. Never raises."""
         call, prepared = self._call, self._prepared
         if prepared.embeds:
             return convert_embeddings(call, prepared.operation, body)
-        request = prepared.request or prepared.gathered
+        request, passage = prepared.request or prepared.gathered, prepared.passage
+        if request is None and exchange.form in ("events", "array"):
+            request, passage = self._reread(), passage_of(exchange.candidate, prepared.operation)
         if request is None:
             return self._dialect.read_reply(call, body)
-        convert = convert_reply if prepared.gathered is None else gather_reply
         head = self.head(request)
-        reply = convert(prepared.dialect, self._dialect, body, head, prepared.passage, prepared.copies)
-        thoughts = self._read_thoughts()
+        reply = convert_reply(prepared.dialect, self._dialect, body, head, passage, prepared.copies)
+        thoughts = self._read_thoughts(passage)
         for event in reply.events:
             thoughts.take(event)
         return reply
 
-    def tap(self) -> Tap:
+    def tap(self, exchange: Exchange) -> Tap:
         """For a stream."""
         prepared = self._prepared
-        if prepared.request is None:
+        request, passage = prepared.request, prepared.passage
+        if request is None and is_whole(exchange.form):
+            request, passage = self._reread(), passage_of(exchange.candidate, prepared.operation)
+        if request is None:
             return self._dialect.tap(self._call)
-        writer = self._dialect.writer(self.head(prepared.request))
-        return Bridge(prepared.reader(), writer, prepared.passage, self._read_thoughts().take)
+        writer = self._dialect.writer(self.head(request))
+        return Bridge(prepared.reader(), writer, passage, self._read_thoughts(passage).take)
+
+    def _reread(self) -> Request | None:
+        """The neutral form of a request that passed through, for an answer that came in another form than was
+        asked for; None where it can't be had, and such an answer can't be read."""
+        if self._prepared.operation not in CONVERSATIONS:
+            return None
+        try:
+            return self._dialect.read_request(self._call, self._tools.seals)
+        except ApiError:
+            return None
 
     def answered(self, reply: Reply) -> Answered | None:
         """What is to be kept of a whole reply of the Responses dialect."""
@@ -80,7 +97,6 @@ class Rendering:
             completion=call.operation == "openai_completions",
         )
 
-    def _read_thoughts(self) -> ThoughtsReader:
-        passage = self._prepared.passage
+    def _read_thoughts(self, passage: Passage) -> ThoughtsReader:
         self._thoughts = ThoughtsReader(passage.origin, THOUGHTS_CHARS_MAX, passage.source)
         return self._thoughts

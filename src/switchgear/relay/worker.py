@@ -11,6 +11,8 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import msgspec
+
 from switchgear.kernel.clock import Clock, SystemClock
 from switchgear.kernel.home import Home
 from switchgear.kernel.ids import new_id
@@ -18,6 +20,7 @@ from switchgear.kernel.limits import CONNECTIONS_MAX, REPLY_BODIES_BYTES_MAX, RE
 from switchgear.kernel.log import LogFormat
 from switchgear.link.bulk import BulkLink
 from switchgear.link.protocol import (
+    ChannelHealth,
     ControllerCall,
     CountTokens,
     Failed,
@@ -31,6 +34,8 @@ from switchgear.link.protocol import (
     Recall,
     Result,
     Stats,
+    StopCalls,
+    Stopped,
     StopResponse,
     TokenCount,
     Welcome,
@@ -95,7 +100,7 @@ class Worker:
         self._limiter = RateTable(home.rates, index)
         self._link = LinkClient()
         self._view: View | None = None
-        self._health = Health()
+        self._health = Health(self._report_health)
         self._funds = Funds(self._link.call, self._link.notify, self._clock)
         self._directory = Directory(self._look_up, self._clock)
         self._meters = Meters()
@@ -215,22 +220,37 @@ class Worker:
 
     def _swap(self, frame: Welcome | NewSnapshot) -> None:
         self._view = View(frame.snapshot)
+        self._files.allow_ports(frame.snapshot.fetch_ports)
         self._directory.renew()
-        self._health.forgive()
+        self._health.clear_refused_credentials()
 
     def _told(self, call: ControllerCall) -> Result:
         """Answers the controller, at once."""
         if isinstance(call, Recall):
             return self._funds.recall(call)
+        if isinstance(call, ChannelHealth):
+            self._take_health(call)
+            return Ok()
         if isinstance(call, StopResponse):
             self._pipeline.stop_one(call.id, call.owner)
             return Ok()
+        if isinstance(call, StopCalls):
+            return Stopped(self._pipeline.stop_calls(call.key_id, call.user_id))
         try:
             self._swap(call)
         except ValueError as error:
             # The old view stays: a snapshot that can't be used must not stop what works.
             return Failed(f"the snapshot was refused: {error}")
         return Ok()
+
+    def _report_health(self, change: ChannelHealth) -> None:
+        version = self._current().snapshot.version
+        self._link.notify(msgspec.structs.replace(change, snapshot_version=version))
+
+    def _take_health(self, change: ChannelHealth) -> None:
+        """Another worker's finding; of a key only where both serve by the same configuration."""
+        if change.secret < 0 or change.snapshot_version == self._current().snapshot.version:
+            self._health.reported(change, self._clock.monotonic_ns())
 
     def _link_lost(self, reason: str) -> None:
         if not self._draining:  # then the end of the link is our own doing

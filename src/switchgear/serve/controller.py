@@ -18,6 +18,7 @@ from switchgear.control.snapshot import SnapshotError
 from switchgear.kernel.config import ServerConfig
 from switchgear.kernel.home import Home
 from switchgear.kernel.log import set_up_logging
+from switchgear.kernel.process import refuse_core_dumps
 from switchgear.serve.boot import Boot
 from switchgear.serve.pipe import watch_pipe
 from switchgear.store.db import Database, StoreError, open_database
@@ -63,12 +64,11 @@ async def _run(
         database,
         vault,
         pepper,
-        trusted_proxies=server.trusted_proxies,
-        responses_retention_days=server.responses_retention_days,
-        client_gone_read_s=server.client_gone_read_s,
+        settings=server,
     )
     await controller.run(stop)
 
 
 if __name__ == "__main__":
+    refuse_core_dumps()
     sys.exit(main(sys.argv[1:]))

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from switchgear.kernel.home import Home
 from switchgear.kernel.log import set_up_logging
+from switchgear.kernel.process import refuse_core_dumps
 from switchgear.serve.boot import Boot, read_unnamed, write_unnamed
 from switchgear.serve.supervisor import supervise
 
@@ -41,6 +42,7 @@ def main(argv: list[str]) -> int:
         parser.add_argument(f"--{name}-fd", type=int, required=True)
     options = parser.parse_args(argv)
     _keep_from_children(vars(options).values())
+    refuse_core_dumps()
     boot = Boot.read(options.boot_fd)
     set_up_logging("supervisor", boot.server.log_level, boot.server.log_format)
     welcome = read_unnamed(options.welcome_fd).decode()

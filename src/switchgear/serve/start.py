@@ -17,6 +17,8 @@ def claim(home: Home) -> int:
     """Makes the data folder and takes its lock; the descriptor holds it. Raises StartError."""
     try:
         home.create()
+        if why := home.who_else_writes():
+            raise StartError(f"the data folder {home.path} is not safe: {why}")
         descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StartError(

@@ -13,12 +13,13 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal
 
 from switchgear.kernel.limits import WORKERS_MAX
 from switchgear.serve.boot import Boot
 from switchgear.serve.descriptors import raise_descriptor_limit
+from switchgear.serve.environment import worker_environment
 
 READY_TIMEOUT_S = 60.0
 CONTROLLER_STOP_S = 10.0
@@ -45,6 +46,8 @@ def supervise(boot: Boot, listener: int, announce: Callable[[], None]) -> int:
     """Runs the server on an inherited socket and gives its exit status; ``announce`` is called once calls are
     answered. Stop signals may be blocked until then: they are taken from here on."""
     raise_descriptor_limit()
+    if os.geteuid() == 0:
+        log.warning("the server runs as root; a user of its own that owns the data folder is enough")
     return asyncio.run(_Supervisor(boot, listener).run(announce))
 
 
@@ -175,7 +178,7 @@ class _Supervisor:
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
-            env=_MALLOC[child.role] | os.environ,
+            env={**_MALLOC[child.role], **_environment(child.role)},
             pass_fds=tuple(given.values()),
             start_new_session=True,
         )
@@ -222,6 +225,10 @@ class _Supervisor:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _environment(role: Role) -> Mapping[str, str]:
+    return worker_environment(os.environ) if role == "worker" else os.environ
 
 
 async def _until(event: asyncio.Event) -> None:

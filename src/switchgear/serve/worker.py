@@ -12,6 +12,7 @@ import uvloop
 
 from switchgear.kernel.home import Home
 from switchgear.kernel.log import set_up_logging
+from switchgear.kernel.process import refuse_core_dumps
 from switchgear.net.choose import RoutedTransport
 from switchgear.net.transport import Transport
 from switchgear.net.transport_lean import LeanTransport
@@ -26,6 +27,7 @@ GC_THRESHOLD = 20_000
 
 def main() -> int:
     options = _options()
+    refuse_core_dumps()
     boot = Boot.read(options.boot_fd)
     set_up_logging("worker", boot.server.log_level, boot.server.log_format)
     _pin(options.index)

@@ -51,6 +51,8 @@ class ResolvedVendor(msgspec.Struct, frozen=True):
     """Operation → fixed headers beside ``headers``."""
     drop: dict[str, tuple[str, ...]]
     rename: dict[str, dict[str, str]]
+    omit: dict[str, tuple[str, ...]]
+    refuse: dict[str, tuple[str, ...]]
     asks_usage: bool
 
 
@@ -92,6 +94,8 @@ def resolve(
         headers_of={name: door.headers for name, door in doors.items() if door.headers},
         drop={operation: entry.drop for operation, entry in vendor.quirks.items() if entry.drop},
         rename={operation: entry.rename for operation, entry in vendor.quirks.items() if entry.rename},
+        omit={operation: entry.omit for operation, entry in vendor.quirks.items() if entry.omit},
+        refuse={operation: entry.refuse for operation, entry in vendor.quirks.items() if entry.refuse},
         asks_usage=vendor.asks_usage,
     )
 

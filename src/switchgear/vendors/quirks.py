@@ -1,7 +1,8 @@
 """The closed list of quirk verbs: what a vendor file may ask to be changed in a request, checked at load.
 
-``drop`` and ``rename`` name top-level keys of the request body of one operation; ``asks_usage`` says whether
-the vendor understands ``stream_options.include_usage``. A new verb is code, tests and a decision record.
+``drop``, ``rename``, ``omit`` and ``refuse`` name top-level keys of the request body of one operation;
+``asks_usage`` says whether the vendor understands ``stream_options.include_usage``. A new verb is code, tests
+and a decision record.
 """
 
 from collections.abc import Mapping
@@ -23,6 +24,14 @@ class OperationQuirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Keys that this upstream refuses."""
     rename: dict[str, str] = {}
     """Key as clients write it → as this upstream reads it. A key already there under the new name wins."""
+    omit: tuple[str, ...] = ()
+    """Keys by which this upstream may serve another model or price than was asked for, and whose answer is as
+    good without them. They are left out, and the client is told."""
+    refuse: tuple[str, ...] = ()
+    """Such keys that matter to the answer: a request with one is refused."""
+
+
+_NO_QUIRKS = OperationQuirks()
 
 
 class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,7 +54,7 @@ def by_operation(file: str, quirks: Quirks, endpoints: Mapping[str, str]) -> dic
     found: dict[str, OperationQuirks] = {}
     for operation in OPERATIONS:
         entry: OperationQuirks = getattr(quirks, operation)
-        if not entry.drop and not entry.rename:
+        if entry == _NO_QUIRKS:
             continue
         place = f"quirks.{operation}"
         if operation not in endpoints:
@@ -57,7 +66,7 @@ def by_operation(file: str, quirks: Quirks, endpoints: Mapping[str, str]) -> dic
 
 
 def _check(file: str, place: str, entry: OperationQuirks) -> None:
-    for key in (*entry.drop, *entry.rename, *entry.rename.values()):
+    for key in (*entry.drop, *entry.rename, *entry.rename.values(), *entry.omit, *entry.refuse):
         if key in PROTECTED_KEYS:
             raise CatalogError(file, place, f'"{key}" is not a key that a quirk may touch')
         if not key or key != key.strip():

@@ -11,6 +11,7 @@ from switchgear.catalog.calls import CallFamily, load_call_families, with_call_r
 from switchgear.catalog.document import CatalogError, suggestion
 from switchgear.catalog.facts import Family, facts_for, load_families
 from switchgear.catalog.loader import check_priced, load_models, load_prices
+from switchgear.catalog.modes import ModeFamily, load_mode_families, with_modes
 from switchgear.catalog.price import Price
 from switchgear.catalog.schema import Model
 from switchgear.kernel.facts import ModelFacts
@@ -33,10 +34,12 @@ class Shipped(msgspec.Struct, frozen=True):
     """What is known of models by their upstream names; see ``catalog.facts``."""
     call_families: tuple[CallFamily, ...] = ()
     """What hosted tools cost by models' names; see ``catalog.calls``."""
+    mode_families: tuple[ModeFamily, ...] = ()
+    """What modes cost, likewise; see ``catalog.modes``."""
 
     def completed(self, price: Price) -> Price:
-        """A price with its family's rates for hosted tools where it has none itself."""
-        return with_call_rates(price, self.call_families)
+        """A price with its family's rates for hosted tools and modes where it has none itself."""
+        return with_modes(with_call_rates(price, self.call_families), self.mode_families)
 
     def facts_of(self, vendor: str, upstream_model: str) -> ModelFacts:
         """What is known of a model at a vendor's place."""
@@ -63,7 +66,11 @@ def load_folders(catalogue: Traversable | Path, vendors: Traversable | Path) -> 
     models = load_models(model_texts)
     price_texts = _texts(catalogue / "prices", PRICE_ORDER)
     calls = load_call_families(price_texts)
-    prices = {name: with_call_rates(price, calls) for name, price in load_prices(price_texts).items()}
+    modes = load_mode_families(price_texts)
+    prices = {
+        name: with_modes(with_call_rates(price, calls), modes)
+        for name, price in load_prices(price_texts).items()
+    }
     for model in models.values():
         vendor = loaded.get(model.vendor)
         place = f'models."{model.id}"'
@@ -73,7 +80,7 @@ def load_folders(catalogue: Traversable | Path, vendors: Traversable | Path) -> 
         if not set(model.endpoints) & set(vendor.endpoints):
             raise CatalogError("models", place, f'vendor "{vendor.name}" serves none of its endpoints')
     unpriced = check_priced(models.values(), prices)
-    return Shipped(models, prices, loaded, unpriced, load_families(model_texts), calls)
+    return Shipped(models, prices, loaded, unpriced, load_families(model_texts), calls, modes)
 
 
 def _texts(folder: Traversable | Path, order: tuple[str, ...] = ()) -> dict[str, str]:

@@ -12,6 +12,7 @@ import msgspec
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import REPLY_BYTES_MAX
 from switchgear.kernel.usage import Usage
+from switchgear.wire.answer_form import read_answer
 from switchgear.wire.box_tags import BoxTags
 from switchgear.wire.dialect import Dialect, Head, Reader, Writer
 from switchgear.wire.events import (
@@ -33,6 +34,7 @@ from switchgear.wire.events import (
 )
 from switchgear.wire.fan import join_whole, unpacked
 from switchgear.wire.faults import UpstreamError, counted
+from switchgear.wire.hosted_steps import StepCounter
 from switchgear.wire.stop_cut import StopCut
 from switchgear.wire.unwrap import Unwrapper
 
@@ -101,11 +103,11 @@ class Bridge:
 
     feed_alike = None
     __slots__ = (
-        "_calls",
         "_notice",
         "_reader",
         "_settler",
         "_size",
+        "_steps",
         "_tail",
         "_texts",
         "ended",
@@ -124,7 +126,7 @@ class Bridge:
         self.writer = writer
         self._notice = notice
         self._texts: list[str] = []
-        self._calls: dict[str, int] = {}
+        self._steps = StepCounter()
         self._tail = b""
         self._size = 0
         """Bytes said so far: writers of some dialects repeat the whole answer at its end."""
@@ -158,7 +160,7 @@ class Bridge:
 
     def calls(self) -> dict[str, int]:
         """Of tools that the upstream ran so far, by unit."""
-        return self._calls
+        return self._steps.calls
 
     def closing(self) -> bytes:
         return self._tail + self.writer.closing()
@@ -187,7 +189,7 @@ class Bridge:
         elif isinstance(event, (ImageOut, AudioOut)):
             self._grow(len(event.data))
         elif isinstance(event, Hosted):
-            _count_step(event, self._calls)
+            self._steps.take(event)
         elif isinstance(event, UsageSeen):
             self.usage = event.usage
         elif isinstance(event, End):
@@ -221,58 +223,25 @@ class BridgedReply(msgspec.Struct, frozen=True):
 
     def calls(self) -> dict[str, int]:
         """Of tools that the upstream ran, by unit."""
-        calls: dict[str, int] = {}
+        steps = StepCounter()
         for event in self.events:
             if isinstance(event, Hosted):
-                _count_step(event, calls)
-        return calls
+                steps.take(event)
+        return steps.calls
 
     def text(self) -> str:
         said = (TextDelta, ReasoningDelta, RefusalDelta, ToolDelta)
         return "".join(event.text for event in self.events if isinstance(event, said))
 
 
-_UNIT_OF_STEP = {
-    "web_search": "search_calls",
-    "file_search": "file_search_calls",
-    "code_execution": "code_sessions",
-}
-
-
-def _count_step(step: Hosted, calls: dict[str, int]) -> None:
-    """Counts a hosted tool's step; code runs in one container for a whole answer."""
-    if (unit := _UNIT_OF_STEP.get(step.kind)) is not None:
-        calls[unit] = 1 if unit == "code_sessions" else calls.get(unit, 0) + 1
-
-
 def convert_reply(
     upstream: Dialect, client: Dialect, body: bytes, head: Head, passage: Passage, copies: int = 1
 ) -> BridgedReply:
-    """A whole reply of one dialect in another; with ``copies``, as many of them packed. Never raises."""
-    return _converted(upstream.read_events, client, body, head, passage, copies)
-
-
-def gather_reply(
-    upstream: Dialect, client: Dialect, body: bytes, head: Head, passage: Passage, copies: int = 1
-) -> BridgedReply:
-    """The same of a stream that was read to its end: the whole reply that says as much. Never raises."""
-
-    def read(stream: bytes) -> list[Event]:
-        reader = upstream.reader()
-        return reader.feed(stream) + reader.finish()
-
-    return _converted(read, client, body, head, passage, copies)
-
-
-def _converted(
-    read: Callable[[bytes], list[Event]],
-    client: Dialect,
-    body: bytes,
-    head: Head,
-    passage: Passage,
-    copies: int,
-) -> BridgedReply:
-    events = join_whole([read(one) for one in unpacked(body)]) if copies > 1 else read(body)
+    """A whole reply of one dialect in another, or the stream of one read to its end; with ``copies``, as many
+    of them packed. Never raises."""
+    bodies = unpacked(body) if copies > 1 else [body]
+    answers = [read_answer(upstream, one) for one in bodies]
+    events = join_whole(answers) if copies > 1 else answers[0]
     events = _Settler(passage).settle(events)
     last = events[-1] if events else None
     if isinstance(last, Fault):

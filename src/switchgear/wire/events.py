@@ -95,6 +95,8 @@ class Hosted(msgspec.Struct):
     code: str = ""
     output: str = ""
     id: str = ""
+    is_free: bool = False
+    """It costs nothing beside its tokens: the upstream asks nothing for its kind, or it failed."""
 
 
 class Cite(msgspec.Struct):

@@ -1,6 +1,7 @@
 """Codes and types of errors, as the makers of all dialects and their vendors write them.
 
-What an error means is decided by these and by its status, never by the words of its message.
+What an error means is decided by these and by its status; ``fault_sentences`` holds what some say in words
+alone.
 """
 
 from typing import Literal
@@ -23,6 +24,7 @@ _CONTENT_CODES = frozenset(
         "content_filter",
         "moderation_blocked",
         "responsibleaipolicyviolation",
+        "censorship_blocked",
     }
 )
 _FUNDS_CODES = frozenset(
@@ -39,6 +41,25 @@ _FUNDS_CODES = frozenset(
         "accountoverdueerror",
         "1113",
         "1008",
+        "insufficient_balance_error",
+        "payment_required",
+        "credit_limit_exceeded",
+        "1309",
+        "30001",
+        "30011",
+        "setlimitexceeded",
+        "operationdenied.serviceoverdue",
+        "prepaidbilloverdue",
+        "postpaidbilloverdue",
+        "commoditynotpurchased",
+        "accessdenied.unpurchased",
+        "failedoperation.resourcepackexhausted",
+        "failedoperation.freeresourcepackexhausted",
+        "failedoperation.servicenotactivated",
+        "resourceunavailable.inarrears",
+        "resourceinsufficient.chargeresourceexhaust",
+        "pre_consume_token_quota_failed",
+        "blocked_api_access",
     }
 )
 _LIMITED_CODES = frozenset(
@@ -51,6 +72,21 @@ _LIMITED_CODES = frozenset(
         "1305",
         "1002",
         "1039",
+        "1303",
+        "1304",
+        "1308",
+        "1310",
+        "1313",
+        "2056",
+        "10007",
+        "11201",
+        "11202",
+        "11203",
+        "rpm_rate_limit_exceeded",
+        "tpm_rate_limit_exceeded",
+        "limitexceeded",
+        "requestlimitexceeded",
+        "servicequotaexceededexception",
     }
 )
 _AUTH_CODES = frozenset(
@@ -68,6 +104,23 @@ _AUTH_CODES = frozenset(
         "invalid_authentication_error",
         "1004",
         "2049",
+        "authorized_error",
+        "account_deactivated",
+        "access_terminated",
+        "ip_not_authorized",
+        "organization_restricted",
+        "invalid_iam_token",
+        "1110",
+        "1112",
+        "1120",
+        "1121",
+        "11200",
+        "accessdenied",
+        "workspace.accessdenied",
+        "failedoperation.userunautherror",
+        "expiredtokenexception",
+        "unrecognizedclientexception",
+        "invalidsignatureexception",
     }
 )
 _MODEL_CODES = frozenset(
@@ -86,6 +139,23 @@ _MODEL_CODES = frozenset(
         "failed_precondition",
         "not_found_error",
         "1211",
+        "1220",
+        "1221",
+        "1222",
+        "1311",
+        "20012",
+        "30003",
+        "unsupportedmodel",
+        "invalidsubscription",
+        "invalidendpoint.closedendpoint",
+        "model.accessdenied",
+        "allocationquota.freetieronly",
+        "invalid_model",
+        "model_terms_required",
+        "model_decommissioned",
+        "model_permission_blocked_org",
+        "model_permission_blocked_project",
+        "resourcenotfoundexception",
     }
 )
 _CLIENT_CODES = frozenset(
@@ -108,8 +178,18 @@ _CLIENT_CODES = frozenset(
         "unsupported_parameter",
         "unsupported_value",
         "2013",
+        "validationexception",
     }
 )
+
+
+_WEAK_MODEL_CODES = frozenset({"failed_precondition", "not_found_error", "unsupported_endpoint"})
+"""They also stand for something that the request names: a file, a response."""
+
+
+def names_model(words: set[str]) -> bool:
+    """Whether codes and types say for certain that the upstream does not serve the model."""
+    return bool(words & _MODEL_CODES - _WEAK_MODEL_CODES)
 
 
 def kind_of_codes(words: set[str]) -> FaultKind | None:
@@ -120,7 +200,7 @@ def kind_of_codes(words: set[str]) -> FaultKind | None:
         return "funds"
     if words & _MODEL_CODES:
         return "model"
-    if words & _AUTH_CODES:
+    if words & _AUTH_CODES or any(word.startswith("authfailure") for word in words):
         return "auth"
     if words & _LIMITED_CODES or any(word.startswith("throttling") for word in words):
         return "limited"

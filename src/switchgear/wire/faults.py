@@ -1,7 +1,7 @@
 """What an upstream's error says, in whatever dialect and shape, as a kind that tells what to do about it.
 
-Kinds, decided by status and code fields and never by the words of a message (``wire.context_length`` is the
-one that reads them, and only to say the same in the client's dialect):
+Kinds, decided by status and code fields, and by the words of a message only where a vendor has no code
+(``wire.fault_sentences``, ``wire.context_length``):
 ``client`` the request itself, no other channel would help · ``content`` refused by a filter, likewise ·
 ``model`` not served by this channel, another may · ``auth`` and ``funds`` the channel is dead ·
 ``limited`` the channel has to cool · ``loop`` the channel leads back to a relay that the call came through ·
@@ -27,8 +27,10 @@ from switchgear.kernel.errors import (
 )
 from switchgear.kernel.limits import COOL_DEFAULT_S, ERROR_BODY_BYTES_MAX, ERROR_MESSAGE_CHARS_MAX
 from switchgear.kernel.usage import Usage
-from switchgear.wire.context_length import CONTEXT_CODE, is_too_long
-from switchgear.wire.fault_codes import FaultKind, kind_of_codes
+from switchgear.wire.context_length import CONTEXT_CODE, is_too_long, is_too_long_for
+from switchgear.wire.fault_codes import FaultKind, kind_of_codes, names_model
+from switchgear.wire.fault_messages import message_of
+from switchgear.wire.fault_sentences import is_unaffordable, kind_of_sentence
 from switchgear.wire.google_error import google_details
 from switchgear.wire.retry_after import read_retry_after
 from switchgear.wire.scrub import scrub
@@ -39,8 +41,11 @@ _OPENAI_CONTENT_CODES = frozenset({"content_policy_violation", "content_filter",
 # An upstream has no such model or path: a channel's matter, not the client's.
 _NOT_SERVED = frozenset({404, 405, 410})
 _TRANSIENT_STATUSES = frozenset({408, 409, 425})
+_NO_SUCH_PATH = frozenset({"", "not found", "404 not found", "404 page not found", "no route matched"})
+"""Messages of servers that are not what the base URL was taken for."""
 _HTTP_ERRORS = range(400, 600)
 _TOO_LARGE = "request_too_large"
+_TOO_LARGE_STATUS = 413
 _TYPE_OF = {_TOO_LARGE: "invalid_request_error"}
 """Anthropic's types of refusals that the others have no such type for."""
 _STATUS_OF_WORD = {
@@ -65,6 +70,8 @@ class UpstreamError(Exception):
         code: str | None = None,
         param: str | None = None,
         retry_after_s: int | None = None,
+        *,
+        of_request: bool = False,
     ) -> None:
         super().__init__(f"{kind} {status} {code or type}".strip())
         self.kind: FaultKind = kind
@@ -74,6 +81,8 @@ class UpstreamError(Exception):
         self.code = code
         self.param = param
         self.retry_after_s = retry_after_s
+        self.of_request = of_request
+        """It may well be this request's fault alone: nothing is held against the channel for it."""
         self.usage: Usage | None = None
         """What was counted all the same; set by the reader of the answer that failed."""
 
@@ -93,19 +102,38 @@ def read_upstream_error(
         found: Any = _decode_any(body[:ERROR_BODY_BYTES_MAX])
     except (ValueError, RecursionError):
         found = None
-    return upstream_error_of(status, found, read_retry_after(headers, now_s))
+    error = upstream_error_of(status, found, read_retry_after(headers, now_s))
+    if error.kind == "auth" and status == 403 and body.lstrip().startswith(b"<"):
+        error.kind = "transient"  # a page of something in between, which a request's words may have set off
+    return error
 
 
 def upstream_error_of(status: int, found: Any, retry_after_s: int | None = None) -> UpstreamError:
     """The same for a decoded body."""
     message, type_, code, param = _read_parts(found)
     google = google_details(found)
-    kind = _classify(status, google.word if google else type_, code, param)
+    word = google.word if google else type_
+    words = {word.lower() for word in (code, word) if word}
+    by_codes = _classify(status, words, code, param)
+    kind = kind_of_sentence(by_codes, message)
+    is_certain = kind != by_codes or names_model(words)
+    of_request = _is_of_request(kind, status, message, is_certain=is_certain)
     if google is not None:
         type_, code, retry_after_s = "", google.word, retry_after_s or google.retry_after_s
     if kind == "client" and is_too_long({word.lower() for word in (code, type_) if word}, message):
         code = CONTEXT_CODE
-    return UpstreamError(kind, status, message, type_, code, param, retry_after_s)
+    elif kind == "transient" and is_too_long_for(message):
+        kind, code = "client", CONTEXT_CODE
+    return UpstreamError(kind, status, message, type_, code, param, retry_after_s, of_request=of_request)
+
+
+def _is_of_request(kind: FaultKind, status: int, message: str, *, is_certain: bool) -> bool:
+    if kind == "model":
+        # Any other 404 with a message may be about a file or a response that the request names.
+        return not is_certain and message.lower() not in _NO_SUCH_PATH
+    if kind == "funds":
+        return is_unaffordable(message)
+    return kind == "limited" and status == _TOO_LARGE_STATUS
 
 
 def has_error(found: Any) -> bool:
@@ -127,7 +155,7 @@ def has_error(found: Any) -> bool:
 
 def _read_parts(found: Any) -> tuple[str, str, str | None, str | None]:
     """message, type, code, param out of the shapes that are known: an ``error`` object or string, bare or in
-    an array; flat ``code`` and ``message``; ``base_resp``; ``Response.Error``; ``detail``; a string."""
+    an array; flat ``code`` and ``message``; ``base_resp``; ``Response.Error``; ``errors``; a string."""
     if isinstance(found, list) and found:
         found = found[0]
     if isinstance(found, str):
@@ -136,22 +164,18 @@ def _read_parts(found: Any) -> tuple[str, str, str | None, str | None]:
         return "", "", None, None
     inner = found.get("error")
     if isinstance(inner, str) and inner:
-        return inner, "", _text(found.get("code")), None
+        return inner, _text(found.get("type")) or "", _text(found.get("code")), None
     if not isinstance(inner, dict):
         response = found.get("Response")
         inner = response.get("Error") if isinstance(response, dict) else found.get("base_resp")
+        errors = found.get("errors")
+        if isinstance(errors, list) and errors and not inner:
+            inner = errors[0]  # Cloudflare
     if not isinstance(inner, dict):
         inner = found
-    message = next(
-        (
-            text
-            for key in ("message", "Message", "status_msg", "detail", "msg")
-            if isinstance(text := inner.get(key), str)
-        ),
-        "",
-    )
+    message, place = message_of(inner)
     code = next((text for key in ("code", "Code", "status_code") if (text := _text(inner.get(key)))), None)
-    return message, _text(inner.get("type")) or "", code, _text(inner.get("param"))
+    return message, _text(inner.get("type")) or "", code, _text(inner.get("param")) or place
 
 
 def _text(value: Any) -> str | None:
@@ -162,8 +186,7 @@ def _text(value: Any) -> str | None:
     return None
 
 
-def _classify(status: int, type_: str, code: str | None, param: str | None) -> FaultKind:
-    words = {word.lower() for word in (code, type_) if word}
+def _classify(status: int, words: set[str], code: str | None, param: str | None) -> FaultKind:
     if status < 400 and code is not None and code.isascii() and code.isdigit() and int(code) in _HTTP_ERRORS:
         # Some put the status that they would have answered into the body.
         status = int(code)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchgear.kernel.usage import TOKENS_MAX, UNITS, Usage
-from switchgear.wire.openai_chat.usage import merge_max, read_usage
+from switchgear.wire.openai_chat.usage import merge_reports, read_usage
 from switchgear.wire.openai_chat.usage import usage_of as usage_of_value
 
 COUNTS = st.one_of(
@@ -40,6 +40,9 @@ REPORTS = st.builds(
     st.dictionaries(st.sampled_from(DETAILS), COUNTS, max_size=4) | COUNTS,
 )
 USAGES = REPORTS.map(lambda report: read_usage(json.dumps(report).encode()))
+
+
+MESSAGES_CACHE = {"cache_read_input_tokens": 8000, "cache_creation_input_tokens": 2000}
 
 
 def usage_of(**found: Any) -> Usage | None:
@@ -183,6 +186,60 @@ def usage_of(**found: Any) -> Usage | None:
             id="relays: the cache as messages name it",
         ),
         pytest.param(
+            {"input_tokens": 10, "output_tokens": 5, **MESSAGES_CACHE},
+            Usage(input_uncached=10, cache_read=8000, cache_write_5m=2000, output_text=5),
+            id="messages: the cache beside the input",
+        ),
+        pytest.param(
+            {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, **MESSAGES_CACHE},
+            Usage(input_uncached=10, cache_read=8000, cache_write_5m=2000, output_text=5),
+            id="the names of messages beside those of chat",
+        ),
+        pytest.param(
+            {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 10015, **MESSAGES_CACHE},
+            Usage(input_uncached=10, cache_read=8000, cache_write_5m=2000, output_text=5),
+            id="the same with a total that counts them",
+        ),
+        pytest.param(
+            {"prompt_tokens": 10010, "completion_tokens": 5, "total_tokens": 10015, **MESSAGES_CACHE},
+            Usage(input_uncached=10, cache_read=8000, cache_write_5m=2000, output_text=5),
+            id="the same with a prompt that counts them",
+        ),
+        pytest.param(
+            {
+                "prompt_tokens": 10,
+                "completion_tokens": 5,
+                "total_tokens": 15,
+                "cache_creation": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 30},
+            },
+            Usage(input_uncached=10, cache_write_5m=20, cache_write_1h=30, output_text=5),
+            id="how long the written tokens are kept",
+        ),
+        pytest.param(
+            {
+                "prompt_tokens": 100,
+                "completion_tokens": 5,
+                "total_tokens": 105,
+                "prompt_tokens_details": {
+                    "cached_tokens": 10,
+                    "cache_creation_tokens": 50,
+                    "cache_creation_token_details": {"ephemeral_1h_input_tokens": 50},
+                },
+            },
+            Usage(input_uncached=40, cache_read=10, cache_write_1h=50, output_text=5),
+            id="litellm: written for an hour",
+        ),
+        pytest.param(
+            {
+                "prompt_tokens": 100,
+                "completion_tokens": 5,
+                "total_tokens": 105,
+                "prompt_tokens_details": {"cached_tokens": 10, "cached_creation_tokens": 50},
+            },
+            Usage(input_uncached=40, cache_read=10, cache_write_5m=50, output_text=5),
+            id="new-api: written by its name",
+        ),
+        pytest.param(
             {"prompt_tokens": 4.0, "completion_tokens": "3"},
             Usage(input_uncached=4, output_text=3),
             id="floats and strings",
@@ -236,10 +293,9 @@ def test_classes_are_disjoint_bounded_and_sum_to_the_totals(report: dict[str, An
 
 @given(USAGES, USAGES)
 @settings(max_examples=100, deadline=None)
-def test_the_maximum_keeps_totals_and_never_counts_twice(a: Usage | None, b: Usage | None) -> None:
-    both = merge_max(a, b)
-    assert both == merge_max(b, a)
-    assert merge_max(both, a) == both
+def test_reports_of_one_stream_keep_totals_and_never_count_twice(a: Usage | None, b: Usage | None) -> None:
+    both = merge_reports(a, b)
+    assert merge_reports(both, b) == both
     if a is None or b is None:
         assert both == (a or b)
         return
@@ -252,7 +308,13 @@ def test_the_maximum_keeps_totals_and_never_counts_twice(a: Usage | None, b: Usa
 def test_a_later_report_with_details_does_not_add_them_to_the_earlier_total() -> None:
     early = usage_of(prompt_tokens=100, completion_tokens=1)
     late = usage_of(prompt_tokens=100, completion_tokens=7, prompt_tokens_details={"cached_tokens": 80})
-    assert merge_max(early, late) == Usage(input_uncached=20, cache_read=80, output_text=7)
+    assert merge_reports(early, late) == Usage(input_uncached=20, cache_read=80, output_text=7)
+
+
+def test_a_token_that_was_told_as_read_and_then_as_written_is_one_token() -> None:
+    early = usage_of(prompt_tokens=100, completion_tokens=1, prompt_tokens_details={"cached_tokens": 80})
+    late = usage_of(prompt_tokens=100, completion_tokens=7, prompt_tokens_details={"cache_write_tokens": 80})
+    assert merge_reports(early, late) == Usage(input_uncached=20, cache_write_5m=80, output_text=7)
 
 
 @settings(max_examples=300, deadline=None)

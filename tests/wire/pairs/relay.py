@@ -16,13 +16,14 @@ from switchgear.kernel.errors import UPSTREAM_CUT, ApiError
 from switchgear.kernel.limits import REPLY_BYTES_MAX
 from switchgear.kernel.money import PPM
 from switchgear.kernel.usage import UNITS, Usage
-from switchgear.link.snapshot import ChannelView, Principal
+from switchgear.link.snapshot import ChannelView, ModelView, Principal
 from switchgear.net.transport import TransportFault, UpstreamRequest
+from switchgear.relay.admit import Terms
 from switchgear.relay.attempt import (
     Exchange,
     Fault,
     PassedOn,
-    judge,
+    fault_of,
     open_exchange,
     transport_fault,
     upstream_sentence,
@@ -52,6 +53,8 @@ MODEL = "m1"
 CLOCK = FakeClock()
 PRICE = with_id(Price(MODEL, {unit: 1_000_003 * at for at, unit in enumerate(UNITS, 1)}))
 """Every unit has a price of its own, so that a token in the wrong class changes the charge."""
+
+TERMS = Terms(ModelView(MODEL, "sim"), PRICE, PPM)
 
 
 class PlainSeals:
@@ -158,7 +161,7 @@ def prepare_for(target: Target, dialect: Dialect, call: Call) -> Prepared:
 
 
 async def _prepare(candidate: Candidate, dialect: Dialect, call: Call) -> Prepared:
-    preparation = Preparation(call, dialect, WHO, SEALS, _fetch, _find)
+    preparation = Preparation(call, dialect, WHO, SEALS, _fetch, _find, TERMS)
     return await preparation.prepare(candidate)
 
 
@@ -198,7 +201,7 @@ async def _whole(dialect: Dialect, exchange: Exchange, call: Call) -> Answered:
     else:
         reply = convert_reply(prepared.dialect, dialect, body, head_of(prepared, call), prepared.passage)
     if reply.error is not None:
-        raise judge(reply.error, exchange.candidate, Health(), CLOCK)
+        raise fault_of(reply.error, exchange.candidate)
     assert not reply.empty
     return 200, [("content-type", "application/json")], [reply.body], "complete", reply.usage
 
@@ -213,7 +216,7 @@ async def _streamed(dialect: Dialect, exchange: Exchange, call: Call) -> Answere
         assert tap.has_content, "an empty answer"
         return 200, fields, [*sent.frames, end.held_back + tap.closing()], "complete", tap.usage
     if end.state == "error" and tap.fault is not None:
-        fault = judge(tap.fault, exchange.candidate, Health(), CLOCK)
+        fault = fault_of(tap.fault, exchange.candidate)
         if not end.committed:
             raise fault
         shown = to_api_error(redact_error(tap.fault, exchange.candidate.channel))
@@ -271,7 +274,7 @@ def tap_of(dialect: Dialect, prepared: Prepared, call: Call) -> Tap:
     if prepared.request is None:
         return dialect.tap(call)
     writer = dialect.writer(head_of(prepared, call))
-    return Bridge(prepared.dialect.reader(), writer, prepared.passage)
+    return Bridge(prepared.reader(), writer, prepared.passage)
 
 
 async def _fetch(key_id: str, urls: tuple[str, ...]) -> Mapping[str, RemoteFile]:

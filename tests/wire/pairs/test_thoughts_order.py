@@ -10,7 +10,7 @@ import pytest
 from tests.sim.speakers import TOOLS
 from tests.wire.known_bugs.support import CHAT, GEMINI, MESSAGES, RESPONSES, Json
 from tests.wire.pairs.asks import ASKERS, Ask
-from tests.wire.pairs.relay import SEALS, Target, candidate_of, head_of, prepare_for, read_call
+from tests.wire.pairs.relay import SEALS, TERMS, WHO, Target, candidate_of, head_of, prepare_for, read_call
 from tests.wire.pairs.scenarios import TARGETS
 
 from switchgear.kernel.dialects import DialectName
@@ -78,11 +78,11 @@ def next_turn(client: DialectName, target: Target, more: list[Json], memory: Mem
     body = {**asker.body, key: [*asker.body[key], *more]}
     dialect, call = read_call(asker.path, json.dumps(body).encode())
 
-    async def fetch(urls: tuple[str, ...]) -> Mapping[str, RemoteFile]:
+    async def fetch(key_id: str, urls: tuple[str, ...]) -> Mapping[str, RemoteFile]:
         raise AssertionError(urls)
 
     async def prepared() -> bytes:
-        preparation = Preparation(call, dialect, "owner", SEALS, fetch, memory.find)
+        preparation = Preparation(call, dialect, WHO, SEALS, fetch, memory.find, TERMS)
         return (await preparation.prepare(candidate_of(target, call))).body
 
     found: Json = json.loads(asyncio.run(prepared()))

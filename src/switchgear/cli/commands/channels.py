@@ -1,6 +1,7 @@
-"""``switchgear channels``: list upstreams, and try each with one tiny real call."""
+"""``switchgear channels``: list upstreams, disable and enable them, and try each with one tiny real call."""
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,12 +11,15 @@ from switchgear.cli.opened import store_of, vault_of
 from switchgear.cli.options import DATA_DEFAULT, Data, Json, example, new_app
 from switchgear.cli.output import Failure, print_json, print_table
 from switchgear.cli.probe import probe_all
+from switchgear.cli.pushed import push_changes
 from switchgear.kernel.home import Home
 from switchgear.kernel.ids import mask_key
-from switchgear.store.channels import ChannelRow, list_channels
+from switchgear.store.channels import ChannelRow, list_channels, set_channel_enabled
 from switchgear.vendors.shipped import shipped
 
-app = new_app("List channels, and try them with one tiny real call each.")
+app = new_app("List, disable and enable channels, and try them with one tiny real call each.")
+
+Name = Annotated[str, typer.Argument(help="Name of the channel.", metavar="NAME")]
 
 
 @app.command("list", epilog=example("switchgear channels list"))
@@ -53,6 +57,21 @@ def list_(data: Data = DATA_DEFAULT, json: Json = False) -> None:
     )
 
 
+@app.command(epilog=example("switchgear channels disable main"))
+def disable(name: Name, data: Data = DATA_DEFAULT) -> None:
+    """Send no further calls to a channel, on running servers too. What runs there ends by itself.
+
+    A configuration file that says `enabled = true` for it brings it back when it is applied.
+    """
+    _set_enabled(name, data, enabled=False)
+
+
+@app.command(epilog=example("switchgear channels enable main"))
+def enable(name: Name, data: Data = DATA_DEFAULT) -> None:
+    """Send calls to a disabled channel again."""
+    _set_enabled(name, data, enabled=True)
+
+
 @app.command("test", epilog=example("switchgear channels test main"))
 def try_channels(
     name: Annotated[str | None, typer.Argument(help="Only this channel.", metavar="[NAME]")] = None,
@@ -78,6 +97,15 @@ def try_channels(
         )
     if any(probe.error for probe in probes):
         raise typer.Exit(1)
+
+
+def _set_enabled(name: str, data: Path, *, enabled: bool) -> None:
+    with store_of(data) as database:
+        changed = database.write(lambda connection: set_channel_enabled(connection, name, enabled))
+    word = "enabled" if enabled else "disabled"
+    typer.echo(f"{name}: {word}" if changed else f"{name}: already {word}")
+    if changed:
+        push_changes(data)
 
 
 def _channels(data: Data) -> list[ChannelRow]:

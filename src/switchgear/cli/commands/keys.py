@@ -8,14 +8,15 @@ import typer
 from sqlalchemy import Connection
 
 from switchgear.cli.opened import now_ms, secrets_of, store_of
-from switchgear.cli.options import DATA_DEFAULT, Data, Json, example, new_app
+from switchgear.cli.options import DATA_DEFAULT, Data, Json, Now, example, new_app
 from switchgear.cli.output import Failure, moment_text, print_json, print_table
-from switchgear.cli.pushed import push_changes
+from switchgear.cli.pushed import push_changes, stop_running
 from switchgear.config import read
 from switchgear.config.read import BadValue, Reader
 from switchgear.kernel.config import DEFAULT_GROUP, KeyConfig
 from switchgear.kernel.limits import CONCURRENCY_CAP_MAX, RATE_PER_MINUTE_MAX
 from switchgear.kernel.money import usd_from_nanos
+from switchgear.link.protocol import StopCalls
 from switchgear.link.snapshot import Principal
 from switchgear.store.accounts import balances
 from switchgear.store.keys import create_key, list_keys, set_key_status
@@ -109,10 +110,12 @@ def list_(data: Data = DATA_DEFAULT, json: Json = False) -> None:
     print_table(header, [[_cell(row[column]) for column in header] for row in rows], _FIRST_TO_GO)
 
 
-@app.command(epilog=example("switchgear keys disable ci"))
-def disable(name: Name, data: Data = DATA_DEFAULT) -> None:
-    """Refuse a key from now on, on running servers too."""
-    _set_status(name, data, disabled=True)
+@app.command(epilog=example("switchgear keys disable ci", "switchgear keys disable ci --now"))
+def disable(name: Name, data: Data = DATA_DEFAULT, now: Now = False) -> None:
+    """Refuse a key from now on, on running servers too. What runs for it may end by itself, but for --now."""
+    key_id = _set_status(name, data, disabled=True)
+    if now:
+        stop_running(data, StopCalls(key_id=key_id))
 
 
 @app.command(epilog=example("switchgear keys enable ci"))
@@ -146,13 +149,16 @@ def _moment(option: str, text: str) -> int:
     return at_ms if isinstance(at_ms, int) else 0
 
 
-def _set_status(name: str, data: Path, *, disabled: bool) -> None:
+def _set_status(name: str, data: Path, *, disabled: bool) -> str:
+    """Its id."""
     with store_of(data) as database:
         changed = database.write(lambda connection: set_key_status(connection, name, disabled))
+        keys = database.read(list_keys)
     word = "disabled" if disabled else "enabled"
-    typer.echo(f"{name}: {word}" if changed else f"{name}: was {word} already")
+    typer.echo(f"{name}: {word}" if changed else f"{name}: already {word}")
     if changed:
         push_changes(data)
+    return next(key.key_id for key in keys if key.key_name == name)
 
 
 def leased_of(account: str, leased: dict[str, int]) -> int:

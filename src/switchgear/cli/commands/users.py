@@ -8,13 +8,14 @@ from sqlalchemy import Connection
 
 from switchgear.cli.commands.keys import amount, checked, leased_of
 from switchgear.cli.opened import now_ms, store_of
-from switchgear.cli.options import DATA_DEFAULT, Data, Json, example, new_app
+from switchgear.cli.options import DATA_DEFAULT, Data, Json, Now, example, new_app
 from switchgear.cli.output import moment_text, print_json, print_table
-from switchgear.cli.pushed import push_changes
+from switchgear.cli.pushed import push_changes, stop_running
 from switchgear.config import read
 from switchgear.kernel.config import UserConfig
 from switchgear.kernel.ids import new_id
 from switchgear.kernel.money import usd_from_nanos
+from switchgear.link.protocol import StopCalls
 from switchgear.store.accounts import balances
 from switchgear.store.admins import list_admins, reset_admin_password
 from switchgear.store.db import ApplyError
@@ -101,10 +102,13 @@ def topup(
     push_changes(data, quiet=True)
 
 
-@app.command(epilog=example("switchgear users disable acme"))
-def disable(name: Name, data: Data = DATA_DEFAULT) -> None:
-    """Refuse all keys of a user from now on, on running servers too."""
-    _set_status(name, data, "disabled")
+@app.command(epilog=example("switchgear users disable acme", "switchgear users disable acme --now"))
+def disable(name: Name, data: Data = DATA_DEFAULT, now: Now = False) -> None:
+    """Refuse all keys of a user from now on, on running servers too. What runs may end by itself, but for
+    --now."""
+    user_id = _set_status(name, data, "disabled")
+    if now:
+        stop_running(data, StopCalls(user_id=user_id))
 
 
 @app.command(epilog=example("switchgear users enable acme"))
@@ -135,10 +139,13 @@ def reset_password(
         typer.echo(password)
 
 
-def _set_status(name: str, data: Path, status: str) -> None:
+def _set_status(name: str, data: Path, status: str) -> str:
+    """Its id."""
     with store_of(data) as database:
         changed = database.write(lambda connection: set_user_status(connection, name, status))
+        users = database.read(list_users)
     word = "enabled" if status == "active" else status
-    typer.echo(f"{name}: {word}" if changed else f"{name}: was {word} already")
+    typer.echo(f"{name}: {word}" if changed else f"{name}: already {word}")
     if changed:
         push_changes(data)
+    return next(user.id for user in users if user.name == name)

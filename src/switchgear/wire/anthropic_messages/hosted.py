@@ -81,6 +81,7 @@ class HostedSteps:
             code=code if isinstance(code, str) else "",
             output=_output(result.get("content")),
             id=call_id if isinstance(call_id, str) else "",
+            is_free=b'_tool_result_error"' in bytes(self._raw),
         )
 
 

@@ -13,21 +13,22 @@ from msgspec import Raw
 from switchgear.kernel.usage import Usage
 from switchgear.wire.counts import count
 from switchgear.wire.faults import UpstreamError, counted
+from switchgear.wire.openai_usage import usage_of_any
 
 _decode_any = msgspec.json.Decoder().decode
 
 Counts = dict[str, int]
 """Counts of one stream so far, by the unit of ``Usage`` or ``cache_write`` for writes of any age."""
 
-_PLAIN = (
+_INPUT = (
     ("input_tokens", "input_uncached"),
     ("cache_read_input_tokens", "cache_read"),
     ("cache_creation_input_tokens", "cache_write"),
-    ("output_tokens", "output"),
 )
 OPENING_TOKENS_MAX = 8
 """Output that a stream's start may tell before there is any; a count of nothing at the end takes it away."""
-_CACHED = ("cache_read_input_tokens", "cache_creation_input_tokens")
+_WRITES = (("ephemeral_5m_input_tokens", "5m"), ("ephemeral_1h_input_tokens", "1h"))
+_OWN_NAMES = ("input_tokens", "output_tokens")
 # A step that failed is not paid for.
 _RESULTS = ((b'"web_search_tool_result"', "searched"), (b'code_execution_tool_result"', "ran"))
 _FAILED = b'_tool_result_error"'
@@ -51,25 +52,18 @@ class UsageReader:
         self._begun = self._counts.pop("output", 0)
 
     def take(self, found: Any) -> None:
-        """A decoded usage object, or anything else, which says nothing. Zeros take no count away but the
-        opening's, as some hosts report everything at the start and zeros at the end; and input that was all
-        cached in the end is none beside the cache."""
+        """A decoded usage object, or anything else, which says nothing. Zeros take a count away only beside
+        input of another class, as some hosts report everything at the start and zeros at the end; and the
+        output of an opening."""
         if not isinstance(found, dict):
             return
+        found = _by_own_names(found)
         counts = self._counts
         counts.setdefault("output", self._begun)
-        if counts["output"] <= OPENING_TOKENS_MAX and _count(found.get("output_tokens")) == 0:
-            counts["output"] = 0
-        for key, unit in _PLAIN:
-            if (told := _count(found.get(key))) is not None:
-                counts[unit] = told or counts.get(unit, 0)
-        if _count(found.get("input_tokens")) == 0 and any(_count(found.get(key)) for key in _CACHED):
-            counts["input_uncached"] = 0
-        writes = found.get("cache_creation")
-        if isinstance(writes, dict):
-            for key, unit in (("ephemeral_5m_input_tokens", "5m"), ("ephemeral_1h_input_tokens", "1h")):
-                if (told := _count(writes.get(key))) is not None:
-                    counts[unit] = told or counts.get(unit, 0)
+        self._take_input(found)
+        output = _count(found.get("output_tokens"))
+        if output or (output == 0 and counts["output"] <= OPENING_TOKENS_MAX):
+            counts["output"] = output
         details = found.get("output_tokens_details")
         if isinstance(details, dict) and (told := _count(details.get("thinking_tokens"))):
             counts["thinking"] = told
@@ -77,6 +71,21 @@ class UsageReader:
         if isinstance(tools, dict):
             for key in ("web_search_requests", "web_fetch_requests"):
                 counts[key] = max(counts.get(key, 0), _count(tools.get(key)) or 0)
+
+    def _take_input(self, found: dict[str, Any]) -> None:
+        """What a report names replaces what was known. Parts of the written tokens go with their total: those
+        of a report that names both and no total make a new one."""
+        counts = self._counts
+        writes = found.get("cache_creation")
+        totals, parts = _named(found, _INPUT), _named(writes, _WRITES) if isinstance(writes, dict) else {}
+        if not any(totals.values()) and not any(parts.values()):
+            for unit in totals:
+                counts.setdefault(unit, 0)
+            return
+        if len(parts) == len(_WRITES) and any(parts.values()):
+            counts.pop("cache_write", None)
+        counts.update(totals)
+        counts.update(parts)
 
     @property
     def counted(self) -> Usage | None:
@@ -113,8 +122,8 @@ class UsageReader:
         counts = self._counts
         if not any(counts.values()):
             return None
-        # The sum is what is billed; its parts may be missing or disagree.
-        written = max(counts.get("cache_write", 0), counts.get("5m", 0) + counts.get("1h", 0))
+        # The total is what is billed; its parts may be missing or disagree.
+        written = counts.get("cache_write", counts.get("5m", 0) + counts.get("1h", 0))
         written_1h = min(counts.get("1h", 0), written)
         output = counts.get("output", 0)
         thinking = min(counts.get("thinking", 0), output)
@@ -167,6 +176,19 @@ def usage_object(usage: Usage) -> dict[str, Any]:
     if usage.search_calls:
         found["server_tool_use"] = {"web_search_requests": usage.search_calls, "web_fetch_requests": 0}
     return found
+
+
+def _by_own_names(found: dict[str, Any]) -> dict[str, Any]:
+    """A report by the names of Chat Completions, as some hosts give it in this dialect, too."""
+    if any(name in found for name in _OWN_NAMES) or "prompt_tokens" not in found:
+        return found
+    usage = usage_of_any(found)
+    return {**found, **usage_object(usage)} if usage is not None else found
+
+
+def _named(found: dict[str, Any], names: tuple[tuple[str, str], ...]) -> Counts:
+    """The counts that a report names, zeros among them."""
+    return {unit: told for key, unit in names if (told := _count(found.get(key))) is not None}
 
 
 def _count(value: Any) -> int | None:

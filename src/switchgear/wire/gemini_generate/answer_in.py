@@ -182,6 +182,7 @@ class Answer:
                 Raw(_encode(raws)),
                 code=_text_in(code, "code"),
                 output=_text_in(result, "output"),
+                is_free=True,
             )
         )
 

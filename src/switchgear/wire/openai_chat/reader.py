@@ -24,7 +24,7 @@ from switchgear.wire.openai_chat.choice_in import ChoiceReader
 from switchgear.wire.openai_chat.hosted_calls import SearchCounter
 from switchgear.wire.openai_chat.plain_frame import PlainChoice, plain_choice
 from switchgear.wire.openai_chat.sources_in import sources_beside
-from switchgear.wire.openai_chat.usage import merge_max, usage_beside, usage_of
+from switchgear.wire.openai_chat.usage import merge_reports, usage_beside, usage_of, with_timings
 from switchgear.wire.splice import any_of
 from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
 
@@ -128,7 +128,7 @@ class ChatReader:
     def _fail(self, error: UpstreamError, events: list[Event], beside: Usage | None = None) -> None:
         """``beside``: usage that stands beside the error."""
         self._over = True
-        events.append(Fault(counted(error, merge_max(self._answer.usage, beside))))
+        events.append(Fault(counted(error, merge_reports(self._answer.usage, beside))))
 
 
 def read_events(body: bytes) -> list[Event]:
@@ -146,7 +146,7 @@ def _take_whole(found: dict[str, Any], body: bytes, events: list[Event]) -> None
     answer = AnswerReader()
     answer.searches.take(body)
     if (error := answer.take(found, events, key="message")) is not None:
-        events.append(Fault(counted(error, merge_max(answer.usage, usage_beside(found)))))
+        events.append(Fault(counted(error, merge_reports(answer.usage, usage_beside(found)))))
     else:
         answer.end(events, marked=True)
 
@@ -175,7 +175,7 @@ class AnswerReader:
         if not self._started:
             self._started = True
             events.append(Start(_text(found.get("id")), _text(found.get("model"))))
-        self._see_usage(found.get("usage"))
+        self._see_usage(found.get("usage"), found.get("timings"))
         self._sources = sources_beside(found) or self._sources
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict) and (error := self._take_choice(choice, events, key)) is not None:
@@ -262,9 +262,9 @@ class AnswerReader:
             self._choice = index
             events.append(Choice(index))
 
-    def _see_usage(self, found: Any) -> None:
+    def _see_usage(self, found: Any, timings: Any = None) -> None:
         if found is not None:
-            self.usage = merge_max(self.usage, usage_of(found))
+            self.usage = merge_reports(self.usage, with_timings(usage_of(found), timings))
 
 
 def _error_in(data: bytes) -> UpstreamError | None:

@@ -15,10 +15,11 @@ from switchgear.wire.failed_finishes import failure_of, is_failed
 from switchgear.wire.faults import UpstreamError, counted, has_error, upstream_error_of
 from switchgear.wire.openai_chat.frames import ABSENT, Chunk, chunk_of, decode_chunk, gather_text
 from switchgear.wire.openai_chat.hosted_calls import SearchCounter
-from switchgear.wire.openai_chat.usage import read_usage, usage_beside
+from switchgear.wire.openai_chat.usage import read_usage, usage_beside, with_timings
 from switchgear.wire.splice import (
     NULL,
     BadJson,
+    any_of,
     read_object,
     read_objects,
     repair_surrogates,
@@ -41,6 +42,7 @@ class _Envelope(msgspec.Struct, gc=False):
     usage: Raw = ABSENT
     error: Raw = ABSENT
     base_resp: Raw = ABSENT
+    timings: Raw = ABSENT
 
 
 class _Embedding(msgspec.Struct, gc=False):
@@ -88,6 +90,8 @@ def read_reply(operation: Operation, body: bytes) -> WholeReply:
     if empty or not _is_empty(envelope.error) or envelope.base_resp is not ABSENT:
         return _read_odd(operation, body)
     usage = None if envelope.usage is ABSENT else read_usage(envelope.usage)
+    if envelope.timings is not ABSENT:
+        usage = with_timings(usage, any_of(envelope.timings))
     if (failed := _failed_finish(envelope.choices)) is not None:
         return WholeReply(body, usage, counted(failed, usage))
     if usage is not None and operation == "openai_chat":

@@ -29,10 +29,11 @@ from switchgear.wire.openai_chat.frames import (
     says_something,
 )
 from switchgear.wire.openai_chat.hosted_calls import SearchCounter
-from switchgear.wire.openai_chat.usage import merge_max, read_usage, usage_beside
+from switchgear.wire.openai_chat.usage import merge_reports, read_usage, usage_beside, with_timings
 from switchgear.wire.splice import (
     NULL,
     BadJson,
+    any_of,
     read_object,
     read_objects,
     repair_surrogates,
@@ -333,18 +334,21 @@ class StreamTap:
             return self._take_data(raw, _without(data, "error"))
         if chunk.usage is ABSENT or chunk.usage == NULL:
             return raw
-        self._take_usage(chunk.usage)
+        self._take_usage(chunk.usage, data)
         self._closing = raw
         return b""
 
     def _fail(self, found: Any) -> None:
         """An error in place of the rest; what was counted before it, or stands beside it, was counted."""
-        usage = merge_max(self.usage, usage_beside(found))
+        usage = merge_reports(self.usage, usage_beside(found))
         self.usage = usage
         self.fault = counted(upstream_error_of(200, found), usage)
 
-    def _take_usage(self, report: Raw) -> None:
-        usage = merge_max(self.usage, read_usage(report))
+    def _take_usage(self, report: Raw, data: bytes) -> None:
+        found = read_usage(report)
+        if b'"timings"' in data:
+            found = with_timings(found, any_of(read_object(data).get("timings", NULL)))
+        usage = merge_reports(self.usage, found)
         self.usage = with_calls(usage, self.calls()) if usage is not None else None
 
     def calls(self) -> dict[str, int]:
@@ -363,7 +367,7 @@ class StreamTap:
         reports += [choice.pop("usage", NULL) for choice in choices]
         for report in reports:
             if report != NULL:
-                self._take_usage(report)
+                self._take_usage(report, data)
                 self._head = ({key: fields[key] for key in _HEAD_KEYS if key in fields}, report)
         if len(reports) > 1 and any(report != NULL for report in reports[1:]):
             fields["choices"] = Raw(write_array(choices))

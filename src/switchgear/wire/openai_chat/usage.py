@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from switchgear.kernel.usage import Usage, with_calls
+from switchgear.wire.counts import count_of
 from switchgear.wire.openai_chat.hosted_calls import may_tell_searches, searches_told
 from switchgear.wire.openai_usage import Count, InputDetails, OutputDetails, split, usage_of_any
 
@@ -33,6 +35,7 @@ class _Plain(msgspec.Struct, gc=False):
     output_tokens: Raw = Raw(b"")
     input_tokens_details: Raw = Raw(b"")
     output_tokens_details: Raw = Raw(b"")
+    cache_creation: Raw = Raw(b"")
 
 
 _decode_plain = msgspec.json.Decoder(_Plain).decode
@@ -66,19 +69,22 @@ def _usage_of_plain(plain: _Plain) -> Usage | None:
         or plain.output_tokens
         or plain.input_tokens_details
         or plain.output_tokens_details
+        or plain.cache_creation
     )
     if odd or plain.total_tokens != prompt + completion or not plain.total_tokens:
         return None
     i = plain.prompt_tokens_details or _NO_INPUT_DETAILS
+    if i.is_odd:
+        return None
     o = plain.completion_tokens_details or _NO_OUTPUT_DETAILS
-    uncached = prompt - i.cached_tokens - i.written - i.audio_tokens - i.image_tokens
+    uncached = prompt - i.cached_tokens - i.cache_write_tokens - i.audio_tokens - i.image_tokens
     text = completion - o.reasoning_tokens - o.audio_tokens - o.image_tokens
     if uncached < 0 or text < 0:
         return None
     return Usage(
         input_uncached=uncached,
         cache_read=i.cached_tokens,
-        cache_write_5m=i.written,
+        cache_write_5m=i.cache_write_tokens,
         audio_in=i.audio_tokens,
         image_in=i.image_tokens,
         output_text=text,
@@ -120,20 +126,30 @@ def usage_beside(found: Any) -> Usage | None:
     return usage_of(found.get("usage")) if isinstance(found, dict) else None
 
 
-def merge_max(a: Usage | None, b: Usage | None) -> Usage | None:
-    """Cumulative maximum of two reports of one stream, taken on totals and details, as a later report may
-    know more of the details than an earlier one; what is left of a total is its plain text."""
+def with_timings(usage: Usage | None, timings: Any) -> Usage | None:
+    """The usage with the cache hits that llama.cpp reports beside it. ``timings``: a decoded value of any
+    kind."""
+    if usage is None or usage.cache_read or not isinstance(timings, dict):
+        return usage
+    hits = min(count_of(timings, "cache_n"), usage.input_uncached)
+    return replace(usage, input_uncached=usage.input_uncached - hits, cache_read=hits)
+
+
+def merge_reports(a: Usage | None, b: Usage | None) -> Usage | None:
+    """Two reports of one stream, the later one second. Totals only grow. Details are those of the later
+    report that has any, as a token reported as written and then as read was one of the two; what is left of a
+    total is its plain text."""
     if a is None or b is None or a == b:
         return b if a is None else a
+    inputs = b if b.input_total > b.input_uncached else a
+    outputs = b if b.output_total > b.output_text else a
+    written = inputs.cache_write_5m + inputs.cache_write_1h
     usage = split(
         max(a.input_total, b.input_total),
         max(a.output_total, b.output_total),
-        (
-            max(a.cache_read, b.cache_read),
-            max(a.cache_write_5m, b.cache_write_5m),
-            max(a.audio_in, b.audio_in),
-            max(a.image_in, b.image_in),
-        ),
-        (max(a.reasoning, b.reasoning), max(a.audio_out, b.audio_out), max(a.image_out, b.image_out)),
+        (inputs.cache_read, written, inputs.audio_in, inputs.image_in),
+        (outputs.reasoning, outputs.audio_out, outputs.image_out),
     )
+    hour = min(inputs.cache_write_1h, usage.cache_write_5m)
+    usage = replace(usage, cache_write_5m=usage.cache_write_5m - hour, cache_write_1h=hour)
     return with_calls(usage, {"search_calls": max(a.search_calls, b.search_calls)})

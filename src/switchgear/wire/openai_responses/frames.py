@@ -118,7 +118,7 @@ def error_of(raw: Raw | bytes, status: int = 200) -> UpstreamError:
     kind = _KIND_OF_CODE.get(error.code or "")
     if kind is None and (error.code or "").endswith(_IMAGE_CODES):
         kind = "client"
-    if kind is not None:
+    if kind is not None and error.kind in ("client", "transient"):
         error.kind = kind
     return error
 

@@ -35,6 +35,7 @@ def read_hosted(raw: Raw, item: Item) -> list[Event]:
             _text(fields.get("code")),
             _logs(fields.get("outputs")) or _text(fields.get("output")),
             item.id or "",
+            fields.get("status") == "failed" or action.get("type", "search") != "search",
         )
     ]
 

@@ -18,13 +18,18 @@ _decode_any = msgspec.json.Decoder().decode
 
 
 class _Plain(msgspec.Struct, gc=False):
-    """Usage as it should be."""
+    """Usage as it should be, and the fields by which others' is known."""
 
     input_tokens: Count
     output_tokens: Count
     total_tokens: Count
     input_tokens_details: InputDetails | None = None
     output_tokens_details: OutputDetails | None = None
+    cached_tokens: Raw = Raw(b"")
+    prompt_cache_hit_tokens: Raw = Raw(b"")
+    cache_read_input_tokens: Raw = Raw(b"")
+    cache_creation_input_tokens: Raw = Raw(b"")
+    cache_creation: Raw = Raw(b"")
 
 
 _decode_plain = msgspec.json.Decoder(_Plain).decode
@@ -47,14 +52,22 @@ def read_usage(raw: Raw | bytes) -> Usage | None:
         plain = _decode_plain(raw)
     except (ValueError, RecursionError):
         return _read_any(raw)
-    if not plain.total_tokens or plain.total_tokens != plain.input_tokens + plain.output_tokens:
-        return _read_any(raw)
     i = plain.input_tokens_details or _NO_INPUT_DETAILS
+    odd = (
+        i.is_odd
+        or plain.cached_tokens
+        or plain.prompt_cache_hit_tokens
+        or plain.cache_read_input_tokens
+        or plain.cache_creation_input_tokens
+        or plain.cache_creation
+    )
+    if odd or not plain.total_tokens or plain.total_tokens != plain.input_tokens + plain.output_tokens:
+        return _read_any(raw)
     o = plain.output_tokens_details or _NO_OUTPUT_DETAILS
     return split(
         plain.input_tokens,
         plain.output_tokens,
-        (i.cached_tokens, i.written, i.audio_tokens, i.image_tokens),
+        (i.cached_tokens, i.cache_write_tokens, i.audio_tokens, i.image_tokens),
         (o.reasoning_tokens, o.audio_tokens, o.image_tokens),
     )
 
