@@ -5,11 +5,12 @@ Without these, a wrong file would start a server that refuses, overcharges or se
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from switchgear.config.check import Known, check, load
 from switchgear.config.parse import parse
-from switchgear.config.problem import ConfigProblem, has_errors
+from switchgear.config.problem import ConfigProblem, closest, has_errors
 from switchgear.vendors.shipped import shipped
 
 KNOWN = Known(
@@ -289,3 +290,72 @@ def test_tiers_are_read_in_ascending_order_with_their_own_lines() -> None:
     assert [tier.above_input_tokens for tier in price.tiers] == [1000, 200000]
     bad = text.replace('"15"', "15")
     assert [(p.line, p.key) for p in problems_of(bad)] == [(41, "prices[0].tiers[1].output_usd_per_mtok")]
+
+
+def found_in(text: str) -> list[str]:
+    known = msgspec.structs.replace(
+        KNOWN,
+        models={**KNOWN.models, "anthropic": ("claude-sonnet-4-5",)},
+        priced=KNOWN.priced | {"claude-sonnet-4-5"},
+    )
+    problems = check(parse(text, "f"), "f", {}, known).problems
+    return [
+        f"{problem.severity} {problem.key}: {problem.message} {problem.suggestion}" for problem in problems
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[[channels]]\nname = "a"\nvendor = "compatible"\nbase_url = 5\nkeys = ["k"]\nmodels = ["gpt-5.2"]',
+        '[[channels]]\nname = "a"\nvendor = "openai"\nkeys_env = 5\nmodels = ["gpt-5.2"]',
+        '[[prices]]\nmodel = "m"\ninput_usd_per_mtok = 2',
+        '[[users]]\nname = 5\n[[keys]]\nname = "k"\nuser = "u"',
+        '[[users]]\nname = "u"\n[[groups]]\nname = 5\n[[keys]]\nname = "k"\nuser = "u"\ngroup = "g"',
+    ],
+)
+def test_what_can_t_be_read_is_not_also_missing(text: str) -> None:
+    assert len(found_in(text)) == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "known"), [("OpenAI", "openai"), ("OPENAI", "openai"), ("openai ", "openai")]
+)
+def test_another_case_is_a_near_word(word: str, known: str) -> None:
+    assert closest(word, ("anthropic", known)) == f'did you mean "{known}"?'
+    assert closest(known, (word, "anthropic")) == f'did you mean "{word}"?'
+
+
+def test_a_vendor_in_another_case_gets_a_hint() -> None:
+    (found,) = found_in('[[channels]]\nname = "a"\nvendor = "OpenAI"\nkeys = ["k"]\nmodels = ["gpt-5.2"]')
+    assert 'there is no vendor "OpenAI" did you mean "openai"?' in found
+
+
+CHANNEL = '[[channels]]\nname = "a"\nvendor = "openai"\nkeys = ["k"]\n'
+USER = '[[users]]\nname = "u"\n[[keys]]\nname = "k"\nuser = "u"\n'
+
+
+@pytest.mark.parametrize(
+    ("models", "warned"),
+    [
+        ('models = ["gpt-5.2", "gpt-5.2-high", "gpt-4o-mini"]\n', []),
+        (
+            'models = ["gpt-52"]\n',
+            ['warning keys[0].models[0]: "gpt-52" is served by no channel in this file'],
+        ),
+    ],
+)
+def test_a_key_for_a_model_that_nobody_serves_is_warned_of(models: str, warned: list[str]) -> None:
+    found = found_in(USER + models + CHANNEL)
+    assert [text.partition(" did")[0] for text in found] == warned
+    assert found_in(USER + models) == []
+
+
+def test_a_channel_for_another_vendors_model_is_warned_of() -> None:
+    (found,) = found_in(CHANNEL + 'models = ["gpt-5.2", "claude-sonnet-4-5"]')
+    assert found.startswith(
+        'warning channels[0].models[1]: "claude-sonnet-4-5" is no model of the vendor "openai"'
+    )
+    mapped = 'models = ["claude-sonnet-4-5"]\nmodel_map = { "claude-sonnet-4-5" = "gpt-5.2" }'
+    assert found_in(CHANNEL + mapped) == []
+    assert found_in(CHANNEL + 'base_url = "https://h.example/v1"\nmodels = ["claude-sonnet-4-5"]') == []

@@ -108,7 +108,7 @@ def peek(data: bytes) -> None:
             continue
         _require(0 <= overhead_tokens(call) <= 4 * len(data) + 3, "more overhead than request")
         input_text(call)
-        _require(read_request(operation, pass_request(call, "up", Edits())).model == "up", "no model")
+        _require(read_request(operation, pass_request(call, "up", Edits()).body).model == "up", "no model")
 
 
 def reply(data: bytes) -> None:

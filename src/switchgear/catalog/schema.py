@@ -45,7 +45,7 @@ class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     vendor: str
     owned_by: str
-    models: dict[str, ModelEntry]
+    models: dict[str, ModelEntry] = {}
     endpoints: tuple[OperationName, ...] = ("openai_chat",)
     families: dict[str, dict[str, Any]] = {}
     """Pattern of upstream names → facts that hold wherever such a model is served; see ``catalog.facts``."""

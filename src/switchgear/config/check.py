@@ -1,10 +1,12 @@
 """What spans tables: names that must be unique, references that must lead somewhere, credentials, prices."""
 
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path as FilePath
 
 import msgspec
 
+from switchgear.catalog.suffix import split_suffix
 from switchgear.config.locate import Path
 from switchgear.config.parse import Parsed, Sheet, parse, read_file
 from switchgear.config.problem import ConfigProblem, Severity, by_line, closest
@@ -71,19 +73,26 @@ def check(parsed: Parsed, file: str, environ: Mapping[str, str], known: Known) -
         _served(channel, index, sheet, config, known)
     for index, price in zip(parsed.rows.get("prices", ()), config.prices, strict=True):
         if not price.rates:
-            sheet.note(("prices", index), "names no rate", 'write input_usd_per_mtok = "…"')
+            hint = 'write input_usd_per_mtok = "…"'
+            sheet.note(("prices", index), "names no rate", hint, lacks=rf"prices\[{index}\]\..*")
         elif not {"input_uncached", "calls"} & set(price.rates):
             message = "has no input_usd_per_mtok, so input is free"
             sheet.note(("prices", index), message, severity="warning")
-    found = [problem for problem in sheet.problems if not _misled(problem, parsed.problems)]
+    _called(parsed, sheet, config, known)
+    found = [
+        problem
+        for problem, lacks in zip(sheet.problems, sheet.lacks, strict=True)
+        if not _misled(problem, lacks, parsed.problems)
+    ]
     return Checked(config, by_line((*parsed.problems, *found)), parsed.lines)
 
 
-def _misled(problem: ConfigProblem, unread: tuple[ConfigProblem, ...]) -> bool:
-    """A warning that an element lacks something, while a key of it could not be read: it may be that one."""
-    return problem.severity == "warning" and any(
-        other.severity == "error" and other.key.startswith(f"{problem.key}.") for other in unread
-    )
+def _misled(problem: ConfigProblem, lacks: str, unread: tuple[ConfigProblem, ...]) -> bool:
+    """A finding that something is missing, while a key that may hold it could not be read."""
+    keys = [other.key for other in unread if other.severity == "error"]
+    if lacks and any(re.fullmatch(lacks, key) for key in keys):
+        return True
+    return problem.severity == "warning" and any(key.startswith(f"{problem.key}.") for key in keys)
 
 
 def _with_default_group(config: Config) -> Config:
@@ -125,7 +134,8 @@ def _references(parsed: Parsed, sheet: Sheet) -> None:
 def _refers(sheet: Sheet, path: tuple[str | int, ...], name: str, what: str, known: Collection[str]) -> None:
     if name not in known:
         hint = closest(name, known) or f"add a [[{what}s]]"
-        sheet.note(path, f'there is no {what} "{name}" in this file', hint)
+        message = f'there is no {what} "{name}" in this file'
+        sheet.note(path, message, hint, lacks=rf"{what}s(\[\d+\](\.name)?)?")
 
 
 def _place(
@@ -138,7 +148,8 @@ def _place(
         hint = closest(channel.vendor, known.models) or f"use {open_vendors} with a base_url"
         sheet.note((*path, "vendor"), f'there is no vendor "{channel.vendor}"', hint)
     if channel.vendor in known.without_url and channel.base_url is None:
-        sheet.note((*path, "vendor"), f'the vendor "{channel.vendor}" needs a base_url', "add base_url")
+        message = f'the vendor "{channel.vendor}" needs a base_url'
+        sheet.note((*path, "vendor"), message, "add base_url", lacks=rf"channels\[{index}\]\.base_url")
     if channel.keys and channel.keys_env is not None:
         sheet.note((*path, "keys_env"), "keys and keys_env exclude each other", "keep one of them")
     if channel.keys_env is not None and not environ.get(channel.keys_env, "").strip():
@@ -175,6 +186,21 @@ def _spoken(channel: ChannelConfig, index: int, sheet: Sheet, known: Known) -> N
             sheet.note((*path, "operations", at), message, hint, severity)
 
 
+def _called(parsed: Parsed, sheet: Sheet, config: Config, known: Known) -> None:
+    """Models that keys name and no channel of the file serves."""
+    served: set[str] = set()
+    for channel in config.channels:
+        named = known.models.get(channel.vendor, ()) if channel.models is None else channel.models
+        served |= {*named, *channel.model_map}
+    for index, key in zip(parsed.rows.get("keys", ()), config.keys, strict=True):
+        for at, model in enumerate(key.models if config.channels else ()):
+            if model not in served and split_suffix(model, served.__contains__) is None:
+                message = f'"{model}" is served by no channel in this file'
+                lacks = r"channels(\[\d+\](\.(models|model_map|vendor).*)?)?"
+                place = ("keys", index, "models", at)
+                sheet.note(place, message, closest(model, served), "warning", lacks)
+
+
 def _served(channel: ChannelConfig, index: int, sheet: Sheet, config: Config, known: Known) -> None:
     """Models: something is served, what is mapped is served, what is served has a price."""
     path = ("channels", index)
@@ -187,6 +213,13 @@ def _served(channel: ChannelConfig, index: int, sheet: Sheet, config: Config, kn
     if not channel.models:
         sheet.note((*path, "models"), "is empty: the channel serves nothing", severity="warning")
     for at, model in enumerate(channel.models):
+        if _is_strange(model, channel, known):
+            sheet.note(
+                (*path, "models", at),
+                f'"{model}" is no model of the vendor "{channel.vendor}", as far as its catalogue shows',
+                closest(model, known.models[channel.vendor]),
+                severity="warning",
+            )
         if model not in priced:
             sheet.note(
                 (*path, "models", at),
@@ -202,3 +235,11 @@ def _served(channel: ChannelConfig, index: int, sheet: Sheet, config: Config, kn
                 closest(model, channel.models) or "add a [[prices]]",
                 severity="warning",
             )
+
+
+def _is_strange(model: str, channel: ChannelConfig, known: Known) -> bool:
+    """A shipped model, but of other vendors only: one that nobody ships may be new, or the operator's own."""
+    own = known.models.get(channel.vendor, ())
+    if not own or model in own or model in channel.model_map or channel.base_url is not None:
+        return False
+    return any(model in models for models in known.models.values())

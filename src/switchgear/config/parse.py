@@ -40,11 +40,17 @@ class Sheet:
         self.file = file
         self.lines = lines
         self.problems: list[ConfigProblem] = []
+        self.lacks: list[str] = []
+        """Of each problem; see ``note``."""
 
-    def note(self, path: Path, message: str, suggestion: str = "", severity: Severity = "error") -> None:
-        """Adds one finding about the value at ``path``."""
+    def note(
+        self, path: Path, message: str, suggestion: str = "", severity: Severity = "error", lacks: str = ""
+    ) -> None:
+        """Adds one finding about the value at ``path``. ``lacks``: of one that misses something, a pattern of
+        the keys that may hold it; where one of those can't be read, nothing is known to be missing."""
         line = line_of(self.lines, path)
         self.problems.append(ConfigProblem(self.file, line, key_text(path), message, suggestion, severity))
+        self.lacks.append(lacks)
 
 
 class Parsed(msgspec.Struct, frozen=True):

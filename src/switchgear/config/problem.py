@@ -40,10 +40,11 @@ class ConfigError(Exception):
 
 def closest(word: str, known: Iterable[str]) -> str:
     """``did you mean "…"?`` for the nearest known word, or nothing when none is near."""
-    words = sorted(known)
-    begins = [other for other in words if len(word) >= 3 and other.startswith(word)]
-    near = difflib.get_close_matches(word, words, n=1, cutoff=0.6) or begins
-    return f'did you mean "{near[0]}"?' if near else ""
+    words = {other.lower(): other for other in sorted(known, reverse=True)}
+    lower = word.lower()
+    begins = [other for other in sorted(words) if len(word) >= 3 and other.startswith(lower)]
+    near = difflib.get_close_matches(lower, sorted(words), n=1, cutoff=0.6) or begins
+    return f'did you mean "{words[near[0]]}"?' if near else ""
 
 
 def by_line(problems: Iterable[ConfigProblem]) -> tuple[ConfigProblem, ...]:

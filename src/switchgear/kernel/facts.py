@@ -54,6 +54,8 @@ class ModelFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     """Its reasoning can be switched off."""
     efforts: tuple[EffortName, ...] = ()
     """Names of effort or level that it accepts, least first; empty = unknown, or it takes none."""
+    no_effort: bool = False
+    """Refuses any word of effort."""
     budget_min: int = 0
     """Least budget in tokens that is not off."""
     budget_max: int = 0
@@ -78,6 +80,14 @@ class ModelFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     """Refuses ``parallel_tool_calls``."""
     no_max_tokens: bool = False
     """Chat: refuses ``max_tokens``; takes ``max_completion_tokens``."""
+    one_cap: bool = False
+    """Chat: refuses ``max_tokens`` and ``max_completion_tokens`` together."""
+    no_developer: bool = False
+    """Chat: knows no role ``developer``."""
+    tools_unreasoned: bool = False
+    """Chat: refuses tools while it reasons; Responses takes both together."""
+    reasons_unasked: bool = False
+    """Reasons where a request says nothing of it."""
     no_prefill: bool = False
     """Refuses a conversation that ends with the assistant's turn."""
     json_schema: bool = True

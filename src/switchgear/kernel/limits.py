@@ -447,6 +447,10 @@ MODELS_PAGE_MAX = 1000
 """Entries of one page of the model list, where the dialect has pages."""
 SUFFIX_BUDGET_TOKENS_MAX = 1_000_000
 """A budget for reasoning behind a model's name (``-thinking-8192``); with a larger one it is another name."""
+SPEECH_NAMED_S = 3600
+"""For so long a spoken answer is said to be known by its id, as OpenAI has it."""
+MODEL_SPELLINGS_MAX = 4
+"""Ways in which one upstream's stream may spell its model, where the client's name is shown in its place."""
 STOPS_MAX = 16
 """Stop sequences of one call, where the relay itself looks for them."""
 STOP_CHARS_MAX = 256

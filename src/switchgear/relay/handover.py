@@ -15,6 +15,7 @@ from switchgear.wire.call import Call
 from switchgear.wire.dialect import Tap
 from switchgear.wire.openai_responses.kept import Answered
 from switchgear.wire.openai_responses.tap import StreamTap
+from switchgear.wire.renamed import bare_tap
 
 
 class Handover:
@@ -52,6 +53,7 @@ class Handover:
 
 def open_stream(tap: Tap | None) -> Answered | None:
     """The response of a stream that is not over; None before its id is known."""
+    tap = bare_tap(tap)
     if not isinstance(tap, StreamTap) or not tap.response_id or tap.ended or tap.fault is not None:
         return None
     return Answered(tap.response_id, "in_progress", b"", b"[]")

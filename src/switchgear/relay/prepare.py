@@ -22,11 +22,11 @@ from switchgear.wire.bridge import Passage
 from switchgear.wire.call import Call, Operation
 from switchgear.wire.dialect import Dialect, Edits, Headers, Reader
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
-from switchgear.wire.edits import edited
+from switchgear.wire.edits import edited, left_out
 from switchgear.wire.embeddings import write_embeddings
 from switchgear.wire.fan import FanReader
 from switchgear.wire.ir import HostedTool, RemoteFile, Request, Seals, Text, Turn, Upstream
-from switchgear.wire.loss import concepts, refusal, weigh
+from switchgear.wire.loss import CONCEPTS, concepts, refusal, weigh
 from switchgear.wire.modes import modes_of
 from switchgear.wire.origin import ANTHROPIC, origin_of
 from switchgear.wire.splice import NULL, write_object
@@ -100,6 +100,8 @@ class Prepared(msgspec.Struct, frozen=True):
     """Embeddings in the other form than the client's."""
     calls: Mapping[str, int] = {}
     """Of tools that the upstream runs, as far as the request lets it, by unit of ``Usage``."""
+    shown_model: str = ""
+    """Of an answer that passes through: the client's name of the model, where the upstream has another."""
     gathered: Request | None = None
     """The neutral form of a call that wants a whole reply from an upstream that only streams: the reply is
     made of its stream."""
@@ -192,6 +194,7 @@ class Preparation:
     def fit(self, candidate: Candidate) -> Fit:
         """What the candidate makes of the request, before money is held. Raises ApiError for what it can't
         carry."""
+        candidate = self._unhindered(candidate)
         if self._fitted is None or self._fitted[0] is not candidate:
             self._fitted = candidate, self._fit(candidate)
         return self._fitted[1]
@@ -274,6 +277,7 @@ class Preparation:
 
     async def prepare(self, candidate: Candidate) -> Prepared:
         """The request for a candidate. Raises ApiError for what it can't carry."""
+        candidate = self._unhindered(candidate)
         fit = self.fit(candidate)
         if self._passes(candidate):
             return self._passed(candidate, fit)
@@ -297,15 +301,17 @@ class Preparation:
         if cap:
             call = self._client.with_cap(call, cap, facts)
         edits = _edits(candidate, fit.operation)
-        body = self._client.pass_request(call, candidate.upstream_model, edits)
+        passed = self._client.pass_request(call, candidate.upstream_model, edits)
+        shown = call.shown_model
         passage = Passage("") if gathered is None else passage_of(candidate, fit.operation)
         return Prepared(
             fit.operation,
-            body,
+            passed.body,
             passage=passage,
-            dropped=left_out,
+            dropped=(*left_out, *passed.dropped),
             foreign=edits.foreign,
             calls=fit.calls,
+            shown_model="" if shown == candidate.upstream_model else shown,
             gathered=gathered,
             modes=fit.modes,
             output_cap=cap,
@@ -329,9 +335,10 @@ class Preparation:
         modes, left_out = self._settled(written.body, fit.operation, candidate)
         body = {field: raw for field, raw in written.body.items() if field not in left_out}
         lost = ("service_tier",) if left_out else ()
+        edits = _edits(candidate, fit.operation)
         return Prepared(
             fit.operation,
-            write_object(edited(body, _edits(candidate, fit.operation))),
+            write_object(edited(body, edits)),
             request,
             Passage(
                 upstream.origin,
@@ -342,7 +349,7 @@ class Preparation:
                 upstream.facts.box_tags,
             ),
             written.headers,
-            self._named((*fit.dropped, *written.dropped, *lost)),
+            self._named((*fit.dropped, *written.dropped, *lost, *_edited_out(body, edits, dialect))),
             calls=dialect.calls_offered(written.body, candidate.upstream_model),
             copies=fit.copies,
             gathered=request if gathers else None,
@@ -365,6 +372,25 @@ class Preparation:
             return 0
         ceiling = fit.output_ceiling or RESERVE_OUTPUT_TOKENS_UNKNOWN
         return allowed if allowed < ceiling and not call.in_path.verb else 0
+
+    def _unhindered(self, candidate: Candidate) -> Candidate:
+        """Without the ways on which the model does less of the request than on another that carries it."""
+        facts = _facts(candidate)
+        if not facts.tools_unreasoned or len(candidate.operations) == 1:
+            return candidate
+        try:
+            request = self._read()
+        except ApiError:
+            return candidate  # the upstream may know what to make of it
+        free = tuple(
+            way
+            for way in candidate.operations
+            if not DIALECT_OF_OPERATION[way].hinders(request, facts)
+            and not weigh(self._concepts, DIALECT_OF_OPERATION[way].carries)[1]
+        )
+        if not free or free == candidate.operations:
+            return candidate
+        return msgspec.structs.replace(candidate, operations=free)
 
     def _gathers(self, candidate: Candidate) -> bool:
         """The client wants a whole reply, and the upstream only streams."""
@@ -482,6 +508,13 @@ def _source(candidate: Candidate) -> str:
 def _blind(model: str) -> ApiError:
     """The embedded server calls a picture a failure of its own, and would be taken out for it."""
     return ApiError(UNSUPPORTED_PARAMETER, f"The embedded model '{model}' reads text only.", param="messages")
+
+
+def _edited_out(body: Mapping[str, Raw], edits: Edits, dialect: Dialect) -> tuple[str, ...]:
+    """Concepts of a written request that its vendor does not take."""
+    concept_of = {field: concept for concept, field in dialect.fields.items()}
+    lost = (concept_of.get(key, key) for key in left_out(body, edits))
+    return tuple(concept for concept in lost if concept in CONCEPTS)
 
 
 def _facts(candidate: Candidate) -> ModelFacts:

@@ -14,6 +14,7 @@ from switchgear.wire.dialect import Dialect, Head, Reply, Tap
 from switchgear.wire.embeddings import convert_embeddings
 from switchgear.wire.ir import Request
 from switchgear.wire.openai_responses.kept import Answered, answered_whole
+from switchgear.wire.renamed import RenamedTap, Renamer
 from switchgear.wire.thoughts import ThoughtsReader
 
 
@@ -42,6 +43,8 @@ class Rendering:
         if request is None and exchange.form in ("events", "array"):
             request, passage = self._reread(), passage_of(exchange.candidate, prepared.operation)
         if request is None:
+            if prepared.shown_model:
+                body = Renamer(prepared.shown_model)(body)
             return self._dialect.read_reply(call, body)
         head = self.head(request)
         reply = convert_reply(prepared.dialect, self._dialect, body, head, passage, prepared.copies)
@@ -57,7 +60,8 @@ class Rendering:
         if request is None and is_whole(exchange.form):
             request, passage = self._reread(), passage_of(exchange.candidate, prepared.operation)
         if request is None:
-            return self._dialect.tap(self._call)
+            tap = self._dialect.tap(self._call)
+            return RenamedTap(tap, Renamer(prepared.shown_model)) if prepared.shown_model else tap
         writer = self._dialect.writer(self.head(request))
         return Bridge(prepared.reader(), writer, passage, self._read_thoughts(passage).take)
 

@@ -13,6 +13,7 @@ import msgspec
 from switchgear.kernel.errors import INVALID_VALUE, STORE_AWAY, ApiError
 from switchgear.kernel.limits import (
     BACKGROUND_POLL_S_MIN,
+    FRAME_BYTES_MAX,
     HEARTBEAT_INTERVAL_S,
     QUERY_FIELDS_MAX,
     RESPONSE_CALL_TIMEOUT_S,
@@ -30,6 +31,7 @@ from switchgear.relay.upstream_store import unknown
 from switchgear.wire.openai_responses.kept import items_of
 from switchgear.wire.openai_responses.replay import events_of
 from switchgear.wire.openai_responses.stored import render_deleted, render_input_items, with_status
+from switchgear.wire.renamed import Renamer
 
 _ASKED = frozenset(
     {
@@ -97,7 +99,8 @@ class StoredResponses:
         if (task := asyncio.current_task()) is not None:
             reply.on_disconnect(partial(_cancel, task))
         if place := self._place(found):
-            await self._pass_on(reply, headers, place, f"/{quote(found.id, safe='')}{_tail(request)}")
+            tail = f"/{quote(found.id, safe='')}{_tail(request)}"
+            await self._pass_on(reply, headers, place, tail, _renamer(found, place))
             return
         try:
             await self._replay(reply, headers, found, after)
@@ -122,13 +125,24 @@ class StoredResponses:
             await reply.room()
         reply.finish()
 
-    async def _pass_on(self, reply: Reply, headers: Headers, place: Place, tail: str) -> None:
+    async def _pass_on(
+        self, reply: Reply, headers: Headers, place: Place, tail: str, rename: Renamer | None
+    ) -> None:
         response = await self._tools.upstream_store.open(place, "GET", tail, stream=True)
         try:
             reply.start_stream(200, headers + _STREAM)
+            rest = b""
             while chunk := await response.next_chunk():
-                reply.push(chunk)
-                await reply.room()
+                if rename is not None:  # which takes whole events
+                    whole, end, rest = (rest + chunk).rpartition(b"\n\n")
+                    if len(rest) > FRAME_BYTES_MAX:
+                        return
+                    chunk = rename(whole + end)
+                if chunk:
+                    reply.push(chunk)
+                    await reply.room()
+            if rest:
+                reply.push(rest)
             reply.finish()
         except (ClientGone, TransportFault, asyncio.CancelledError):
             return  # without its end, so that the client sees that it was cut
@@ -166,6 +180,8 @@ class StoredResponses:
         method = request.method if request.method != "HEAD" else "GET"
         tail = f"/{quote(found.id, safe='')}{below}{_tail(request)}"
         body = await self._tools.upstream_store.ask(place, method, tail)
+        if (rename := _renamer(found, place)) is not None:
+            body = rename(body)
         if deletes:
             await self._ask(DropResponse(found.id, found.owner))
             return body or render_deleted(found.id)
@@ -200,6 +216,12 @@ class StoredResponses:
         raise ApiError(
             STORE_AWAY, "Stored responses can't be changed right now. Please try again.", retry_after_s=1
         )
+
+
+def _renamer(found: StoredResponse, place: Place) -> Renamer | None:
+    """Shows the client's name of the model, where the upstream has another."""
+    is_renamed = place.channel.models.get(found.model, found.model) != found.model
+    return Renamer(found.model) if is_renamed else None
 
 
 def _cancel(task: "asyncio.Task[object]") -> None:

@@ -39,6 +39,14 @@ class Edits(msgspec.Struct, frozen=True):
     """Of the upstream's model, where a client may have a switch wrong that it can't know."""
 
 
+class Passed(msgspec.Struct, frozen=True):
+    """A request that passes through."""
+
+    body: bytes
+    dropped: tuple[str, ...] = ()
+    """The client's fields that the upstream does not get."""
+
+
 class Reply(Protocol):
     """A whole reply of status 200. With ``error`` it is no answer and nothing else counts."""
 
@@ -185,8 +193,9 @@ class Dialect(Protocol):
     def read_call(self, operation: Operation, fields: dict[str, Raw], model: str, in_path: InPath) -> Call:
         """What else a request says. Raises ApiError for what can't be a request of this dialect."""
 
-    def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> bytes:
-        """The body for an upstream of the same dialect."""
+    def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> Passed:
+        """The request for an upstream of the same dialect. What is known to be fatal to the model is mended;
+        everything else stays as it came."""
 
     def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
         """The call with another wish about reasoning than its body's, for an upstream of the same dialect."""
@@ -207,6 +216,9 @@ class Dialect(Protocol):
 
     def write_request(self, request: Request, upstream: Upstream) -> Written:
         """The request for an upstream of this dialect. Raises ApiError for content that it can't carry."""
+
+    def hinders(self, request: Request, facts: ModelFacts) -> bool:
+        """Whether the model is known to do in this dialect less of a request than in another."""
 
     def calls_offered(self, fields: Mapping[str, Raw], model: str) -> Mapping[str, int]:
         """Calls of tools that the upstream runs, by unit of ``Usage``, that a request in this dialect lets it

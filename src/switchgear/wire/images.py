@@ -10,10 +10,14 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from switchgear.kernel.errors import INVALID_VALUE, ApiError
+
 MESSAGES_IMAGES = frozenset(("image/jpeg", "image/png", "image/gif", "image/webp"))
 """Pictures that the Messages API takes."""
 
 _SNIFF_BYTES = 48
+_BASE64_CHARS_MIN = 32
+"""Of what is taken for a file's data, and not for a word."""
 _STANDARD = re.compile(r"[A-Za-z0-9+/]*")
 _BLANKS = re.compile(r"\s+")
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
@@ -95,6 +99,19 @@ def parse_data_url(url: str) -> DataUrl | None:
 def build_data_url(media_type: str, data: str) -> str:
     """A ``data:`` URL; ``data`` is base64."""
     return f"data:{media_type};base64,{data}"
+
+
+def check_url(url: str, param: str) -> None:
+    """Raises ApiError INVALID_VALUE for what names no place, above all a picture's data alone."""
+    if "://" in url[:32] or url.lstrip()[:5].lower() == "data:":
+        return
+    bare = clean_base64(url) if len(url) > _BASE64_CHARS_MIN else None
+    sent = "; this is base64 alone, which belongs behind 'data:image/png;base64,'" if bare else ""
+    raise ApiError(
+        INVALID_VALUE,
+        f"Invalid value for '{param}': a URL (https://...) or a data URL is expected{sent}.",
+        param=param,
+    )
 
 
 def clean_base64(text: str) -> str | None:

@@ -191,6 +191,8 @@ class HostedTool(msgspec.Struct, frozen=True):
     """``{"city", "country", "region", "timezone"}``."""
     is_plain: bool = True
     """Nothing but the above: no files, containers or stores of one account."""
+    offline: bool = False
+    """A search of what its maker has kept of pages; elsewhere it would be a live one, with its price."""
 
 
 Tool = FunctionTool | CustomTool | HostedTool

@@ -34,6 +34,7 @@ CONCEPTS: tuple[str, ...] = (
     "image",
     "image_url",
     "image_file_id",
+    "image_detail",
     "audio",
     "audio_url",
     "answer_audio_id",
@@ -44,6 +45,8 @@ CONCEPTS: tuple[str, ...] = (
     "video",
     "tool_result_image",
     "tool_result_file",
+    "citations",
+    "author",
     "cache_marker",
     # Tools.
     "tools",
@@ -51,6 +54,7 @@ CONCEPTS: tuple[str, ...] = (
     "strict_tool",
     "web_search",
     "web_search_domains",
+    "offline_search",
     "web_fetch",
     "code_execution",
     "file_search",
@@ -63,6 +67,7 @@ CONCEPTS: tuple[str, ...] = (
     "parallel",
     # Knobs.
     "thinking",
+    "output_cap",
     "temperature",
     "top_p",
     "top_k",
@@ -117,6 +122,8 @@ def concepts(request: Request) -> dict[str, str]:
     """Every concept of a request, in the order of ``CONCEPTS`` → the detail that names it in an error."""
     found: dict[str, str] = {}
     for turn in request.turns:
+        if turn.name:
+            found.setdefault("author", turn.name)
         for part in turn.parts:
             if type(part) is not Text or part.cache:
                 _content(part, found)
@@ -151,6 +158,8 @@ def _content(part: object, found: dict[str, str]) -> None:
         case Image():
             concept = "image_file_id" if part.file_id else "image_url" if part.url else "image"
             found.setdefault(concept, "")
+            if part.detail:
+                found.setdefault("image_detail", "")
         case Audio():
             concept = "answer_audio_id" if part.answer_id else "audio_url" if part.url else "audio"
             found.setdefault(concept, part.media_type)
@@ -165,6 +174,8 @@ def _content(part: object, found: dict[str, str]) -> None:
                 else "file"
             )
             found.setdefault(concept, part.media_type)
+            if part.citable:
+                found.setdefault("citations", "")
         case Video():
             found.setdefault("video", part.media_type)
         case ToolResult():
@@ -188,6 +199,9 @@ def _tools(request: Request, found: dict[str, str]) -> None:
                     found.setdefault("cache_marker", "")
             case CustomTool():
                 found.setdefault("custom_tool", tool.name)
+            case HostedTool() if tool.offline:
+                forced = request.tool_choice is not None and request.tool_choice.name == tool.kind
+                found.setdefault("hosted_tool" if forced else "offline_search", tool.type)
             case HostedTool():
                 plain = tool.kind in _HOSTED and tool.is_plain
                 found.setdefault(tool.kind if plain else "hosted_tool", tool.type)
@@ -207,6 +221,8 @@ def _knobs(request: Request, found: dict[str, str]) -> None:
     # Most are not said, so they are sifted without a step of ours for each.
     found.update(dict.fromkeys(compress(_KNOBS, map(is_not, _knobs_of(request), repeat(None))), ""))
     found.update(dict.fromkeys(compress(_WORDS, _words_of(request)), ""))
+    if request.output_tokens_max is not None:
+        found["output_cap"] = ""
     if request.n > 1:
         found["n"] = str(request.n)
     if request.logprobs or request.top_logprobs:

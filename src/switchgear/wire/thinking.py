@@ -8,9 +8,13 @@ same whichever way it came.
 from collections.abc import Mapping
 from typing import get_args
 
+from msgspec import Raw
+
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.ir import Effort, Thinking
 
+_SAMPLING = ("temperature", "top_p", "top_k")
+_PENALTIES = ("presence_penalty", "frequency_penalty")
 Budgets = Mapping[str, int]
 """Effort → tokens; an effort without a row gets the most that the model allows."""
 
@@ -87,6 +91,38 @@ def fit_effort(effort: Effort, efforts: tuple[str, ...]) -> Effort:
     if below and (below[-1] != "none" or len(known) == 1):
         return below[-1]
     return next((name for name in known if EFFORTS.index(name) > wanted), known[-1])
+
+
+def reasons(thinking: Thinking | None, facts: ModelFacts) -> bool:
+    """Whether a model with efforts would reason, asked like this."""
+    effort = effort_of(thinking)
+    return facts.reasons_unasked if effort is None else effort != "none"
+
+
+def known_effort(effort: str, facts: ModelFacts) -> str:
+    """An effort that a client of the same dialect names, or the nearest that the model takes in its place.
+    One above all that are known stays, as a new model may well have it."""
+    if effort not in EFFORTS or not facts.efforts or effort in facts.efforts:
+        return effort
+    most = max(map(EFFORTS.index, facts.efforts))
+    return effort if EFFORTS.index(effort) > most else fit_effort(effort, facts.efforts)
+
+
+def refused_sampling(fields: Mapping[str, Raw], facts: ModelFacts) -> tuple[str, ...]:
+    """Those of a request's fields that the model refuses however it is asked. One that knows an effort of
+    none takes any value with it, and each takes the default."""
+    refused: tuple[str, ...] = ()
+    if facts.no_sampling and "none" not in facts.efforts:
+        refused += _SAMPLING
+    elif facts.one_sampling and "temperature" in fields:
+        refused += ("top_p",)
+    if facts.no_penalties and "none" not in facts.efforts:
+        refused += _PENALTIES
+    return tuple(key for key in refused if key in fields and not _is_default(key, fields[key]))
+
+
+def _is_default(key: str, raw: Raw) -> bool:
+    return bytes(raw) in ((b"0", b"0.0") if key in _PENALTIES else (b"1", b"1.0"))
 
 
 def says_effort(effort: Effort | None, facts: ModelFacts) -> bool:

@@ -8,10 +8,10 @@ from switchgear.wire.ir import HostedTool, Request
 
 
 def hosted_offered(request: Request) -> tuple[HostedTool, ...]:
-    """Those that the model may call. Where the upstream can't be told of the choice, the others must not be
-    there: each of their calls costs."""
+    """Those that the model may call, in a dialect that has only live searches. Where the upstream can't be
+    told of the choice, the others must not be there: each of their calls costs."""
     choice = request.tool_choice
-    hosted = tuple(tool for tool in request.tools if isinstance(tool, HostedTool))
+    hosted = tuple(tool for tool in request.tools if isinstance(tool, HostedTool) and not tool.offline)
     if choice is None or not hosted:
         return hosted
     if choice.mode == "none":

@@ -31,7 +31,7 @@ def passed(
 ) -> dict[str, Any]:
     call = call_of({**BASE, **found}, operation)
     before = dict(call.fields)
-    body: dict[str, Any] = json.loads(pass_request(call, "up", edits))
+    body: dict[str, Any] = json.loads(pass_request(call, "up", edits).body)
     assert call.fields == before, "a call is rendered again for the next candidate"
     return body
 
@@ -43,7 +43,7 @@ def test_every_byte_stays_but_the_model() -> None:
         b'"tools":[{"type":"web_search_20250305","name":"web_search"}]}'
     )
     call = read_call("anthropic_messages", read_fields(body), "m")
-    assert pass_request(call, "m", Edits()) == body
+    assert pass_request(call, "m", Edits()).body == body
 
 
 def test_named_edits() -> None:
@@ -240,7 +240,7 @@ def test_odd_values_never_raise_anything_else(value: bytes, key: str, foreign: b
             call = read_call("anthropic_messages", fields, "m")
         except ApiError:
             continue
-        assert json.loads(pass_request(call, "up", Edits(foreign=foreign)))["model"] == "up"
+        assert json.loads(pass_request(call, "up", Edits(foreign=foreign)).body)["model"] == "up"
 
 
 def test_a_wish_about_reasoning_replaces_what_the_body_says() -> None:
@@ -254,18 +254,18 @@ def test_a_wish_about_reasoning_replaces_what_the_body_says() -> None:
         }
     )
     manual = with_thinking(call, Thinking(budget_tokens=8192), ModelFacts(64_000, thinking="manual"))
-    found = json.loads(pass_request(manual, "up", Edits()))
+    found = json.loads(pass_request(manual, "up", Edits()).body)
     assert found["thinking"] == {"type": "enabled", "budget_tokens": 8192}
     assert found["max_tokens"] > 8192
     assert found["output_config"] == {"format": {"type": "json_schema", "schema": {}}}
     assert "temperature" not in found
     facts = ModelFacts(64_000, thinking="adaptive", efforts=("low", "high", "max"))
     adaptive = with_thinking(call, Thinking(effort="max"), facts)
-    found = json.loads(pass_request(adaptive, "up", Edits()))
+    found = json.loads(pass_request(adaptive, "up", Edits()).body)
     assert found["thinking"]["type"] == "adaptive"
     assert found["output_config"]["effort"] == "max"
     off = with_thinking(call, Thinking(effort="none"), ModelFacts(64_000, thinking="adaptive"))
-    found = json.loads(pass_request(off, "up", Edits()))
+    found = json.loads(pass_request(off, "up", Edits()).body)
     assert found["thinking"] == {"type": "disabled"}
     assert found["temperature"] == 0.5
     assert found["max_tokens"] == 4096

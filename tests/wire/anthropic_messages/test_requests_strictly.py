@@ -190,4 +190,4 @@ def test_reasoning_of_another_model_is_taken_out_of_what_passes_through() -> Non
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "1"}]},
         ],
     }
-    check(json.loads(pass_request(call_of(body), MODELS[0], Edits())), HEADERS)
+    check(json.loads(pass_request(call_of(body), MODELS[0], Edits()).body), HEADERS)

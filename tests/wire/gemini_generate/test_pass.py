@@ -17,12 +17,12 @@ BODY = b"""{"contents": [{"parts": [{"text": "Hi", "newField": 1.50}]}], "unknow
 
 
 def passed(body: dict[str, Any], edits: Edits | None = None) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(pass_request(call_of(body), "up", edits or Edits()))
+    found: dict[str, Any] = json.loads(pass_request(call_of(body), "up", edits or Edits()).body)
     return found
 
 
 def test_every_value_stays_as_it_was_spelt() -> None:
-    assert pass_request(call_of(BODY), "up", Edits()) == (
+    assert pass_request(call_of(BODY), "up", Edits()).body == (
         b'{"contents":[{"parts": [{"text": "Hi", "newField": 1.50}]}],"unknown":{"a":1e2},'
         b'"generation_config":{"top_k": 40.0}}'
     )
@@ -38,11 +38,11 @@ def test_a_body_that_repeats_the_model_gets_the_upstreams_name_of_it() -> None:
     contents = [{"parts": [{"text": "Hi"}]}]
     assert passed({"model": "models/x", "contents": contents})["model"] == "models/up"
     inner = {"generateContentRequest": {"model": "models/x", "contents": contents}}
-    count = json.loads(pass_request(call_of(inner, "gemini_count_tokens"), "up", Edits()))
+    count = json.loads(pass_request(call_of(inner, "gemini_count_tokens"), "up", Edits()).body)
     assert count["generateContentRequest"] == {"model": "models/up", "contents": contents}
     batch = {"requests": [{"model": "models/x", "content": {"parts": [{"text": "a"}]}}] * 2}
     call = call_of(batch, "gemini_embed", InPath("x", batch=True))
-    embed = json.loads(pass_request(call, "tunedModels/t", Edits()))
+    embed = json.loads(pass_request(call, "tunedModels/t", Edits()).body)
     assert [request["model"] for request in embed["requests"]] == ["tunedModels/t"] * 2
 
 
@@ -84,11 +84,11 @@ def test_another_wish_about_reasoning_replaces_the_bodys() -> None:
         },
     }
     call = with_thinking(call_of(body), Thinking(budget_tokens=8192), GEMINI_25.facts)
-    assert json.loads(pass_request(call, "up", Edits())) == {
+    assert json.loads(pass_request(call, "up", Edits()).body) == {
         "contents": body["contents"],
         "generationConfig": {"topK": 1, "thinkingConfig": {"thinkingBudget": 8192, "includeThoughts": False}},
     }
     call = with_thinking(call_of({"contents": body["contents"]}), Thinking(effort="high"), GEMINI_3.facts)
-    assert json.loads(pass_request(call, "up", Edits()))["generationConfig"] == {
+    assert json.loads(pass_request(call, "up", Edits()).body)["generationConfig"] == {
         "thinkingConfig": {"thinkingLevel": "high", "includeThoughts": True}
     }

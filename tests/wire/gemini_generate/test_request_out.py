@@ -578,3 +578,12 @@ def test_what_was_read_is_written_again(body: dict[str, Any]) -> None:
         body = json.loads(json.dumps(body))
         del body["tools"][0]["functionDeclarations"][0]["parametersJsonSchema"]
     assert again == body
+
+
+@pytest.mark.parametrize("form", ["mp3", "opus", "flac", "aac"])
+def test_a_sound_that_can_t_be_made_is_refused(form: str) -> None:
+    audio = Raw(json.dumps({"voice": "alloy", "format": form}).encode())
+    with pytest.raises(ApiError) as caught:
+        write(Request((HI,), modalities=("text", "audio"), audio=audio))
+    assert caught.value.param == "audio.format"
+    assert "wav or pcm16" in caught.value.message

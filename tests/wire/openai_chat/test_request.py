@@ -20,7 +20,7 @@ CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "
 def render(found: dict[str, Any], *, asks_usage: bool = True, **settings: Any) -> dict[str, Any]:
     call = read_request("openai_chat", json.dumps(found).encode())
     before = dict(call.fields)
-    body = pass_request(call, "up", Edits(asks_usage, **settings))
+    body = pass_request(call, "up", Edits(asks_usage, **settings)).body
     assert call.fields == before, "a call is rendered again for the next candidate"
     rendered: dict[str, Any] = json.loads(body)
     return rendered
@@ -32,7 +32,7 @@ def test_golden(path: Path) -> None:
     case = json.loads(path.read_text())
     call = read_request(case["operation"], case["sent"].encode())
     edits = Edits(case["asks_usage"], tuple(case.get("drop", ())), case.get("rename", {}))
-    body = pass_request(call, case["upstream_model"], edits).decode()
+    body = pass_request(call, case["upstream_model"], edits).body.decode()
     if os.environ.get("RECORD_GOLDEN"):
         case["expected"] = body
         path.write_text(json.dumps(case, indent=1, ensure_ascii=False) + "\n")
@@ -103,7 +103,7 @@ def test_every_value_outside_the_edits_is_byte_equal(extra: dict[str, Any], stre
         "encoding_format": "float",
     }
     call = read_request("openai_chat", json.dumps(found).encode())
-    again = read_request("openai_chat", pass_request(call, "up", Edits()))
+    again = read_request("openai_chat", pass_request(call, "up", Edits()).body)
     assert [key for key in again.fields if key != "stream_options"] == list(call.fields)
     for key, value in call.fields.items():
         if key != "model":

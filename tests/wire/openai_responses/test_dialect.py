@@ -98,7 +98,7 @@ def test_a_request_without_input_may_go_on_from_what_is_stored() -> None:
 def test_passing_through_changes_the_named_fields_only() -> None:
     call = call_of('{"model":"m","input":"a","temperature":1.50,"user":null,"x":{"y":[1e2]},"old":1,"odd":2}')
     edits = Edits(drop=("odd",), rename={"old": "new"})
-    assert DIALECT.pass_request(call, "up", edits) == (
+    assert DIALECT.pass_request(call, "up", edits).body == (
         b'{"model":"up","input":"a","temperature":1.50,"x":{"y":[1e2]},"new":1}'
     )
 

@@ -18,7 +18,7 @@ PATHS: dict[DialectName, str] = {
 ASKS: dict[DialectName, dict[str, Any]] = {
     "openai_chat": {"model": "m1", "messages": [{"role": "user", "content": "hi"}]},
     "openai_responses": {"model": "m1", "input": "hi"},
-    "anthropic_messages": {"model": "m1", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]},
+    "anthropic_messages": {"model": "m1", "max_tokens": 64, "messages": [{"role": "user", "content": "hi"}]},
     "gemini_generate": {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]},
 }
 """The shortest request of each dialect."""

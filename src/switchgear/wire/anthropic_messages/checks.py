@@ -11,6 +11,14 @@ from switchgear.wire.splice import NULL
 
 Fields = dict[str, Raw]
 
+_TYPES = {
+    "str": "a string",
+    "int": "a number",
+    "float": "a number",
+    "bool": "a boolean",
+    "array": "an array",
+    "object": "an object",
+}
 _decode_any = msgspec.json.Decoder().decode
 _decode_str = msgspec.json.Decoder(str).decode
 
@@ -88,7 +96,16 @@ def read_whole(fields: Fields, key: str) -> int | None:
 
 def reason_of(error: Exception) -> str:
     """What a typed decoder expected, as words for after "expected"."""
-    return str(error).partition(" - at `")[0].removeprefix("Expected ").replace("`", "'")
+    expected, found, got = str(error).partition(" - at `")[0].removeprefix("Expected ").partition(", got ")
+    if not found:
+        return expected.replace("`", "'")
+    return f"{_worded(expected)}, got {_worded(got)}"
+
+
+def _worded(types: str) -> str:
+    """Types of a decoder as JSON calls them."""
+    words = (_TYPES.get(word, word) for word in types.replace("`", "").split(" | "))
+    return " or ".join(dict.fromkeys(words))
 
 
 def param_of(error: Exception, front: str) -> str:

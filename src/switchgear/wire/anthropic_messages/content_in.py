@@ -111,7 +111,10 @@ def _blocks(raw: Raw, place: str) -> list[Block]:
     try:
         return _decode_blocks(raw)
     except msgspec.ValidationError as error:
-        raise wrong_type(param_of(error, place), reason_of(error)) from None
+        reason = reason_of(error)
+        if reason.endswith("got a string"):
+            reason = f'a content block, such as {{"type": "text", "text": "..."}}; {reason}'
+        raise wrong_type(param_of(error, place), reason) from None
     except (ValueError, RecursionError):
         raise wrong_type(place, "a string or an array of blocks") from None
 

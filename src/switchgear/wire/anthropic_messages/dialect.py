@@ -20,7 +20,7 @@ from switchgear.wire.anthropic_messages.tap import StreamTap
 from switchgear.wire.anthropic_messages.usage import usage_beside
 from switchgear.wire.anthropic_messages.writer import Writer
 from switchgear.wire.call import Call, InPath, Operation
-from switchgear.wire.dialect import Edits, Head, Headers
+from switchgear.wire.dialect import Edits, Head, Headers, Passed
 from switchgear.wire.events import Event
 from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
 from switchgear.wire.loss import Carriage
@@ -45,7 +45,7 @@ class AnthropicMessages:
     def read_call(self, operation: Operation, fields: dict[str, Raw], model: str, in_path: InPath) -> Call:
         return peek.read_call(operation, fields, model)
 
-    def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> bytes:
+    def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> Passed:
         return request.pass_request(call, upstream_model, edits)
 
     def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
@@ -66,6 +66,9 @@ class AnthropicMessages:
 
     def write_request(self, request: Request, upstream: Upstream) -> Written:
         return write_request(request, upstream)
+
+    def hinders(self, request: Request, facts: ModelFacts) -> bool:
+        return False
 
     def calls_offered(self, fields: Mapping[str, Raw], model: str) -> Mapping[str, int]:
         return calls_offered(fields)

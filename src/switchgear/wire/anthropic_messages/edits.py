@@ -25,6 +25,7 @@ _EMPTY = Raw(b'""')
 _NO_BLOCKS = Raw(b"[]")
 _EPHEMERAL = Raw(b'{"type":"ephemeral"}')
 _REASONING = frozenset({b'"thinking"', b'"redacted_thinking"'})
+_TTL = "cache_control.ttl"
 _SERVER_TOOLS = ("web_search_", "web_fetch_", "code_execution_", "tool_search_tool_")
 
 
@@ -117,15 +118,16 @@ def _without_emptied(messages: list[Block]) -> list[Block]:
     return kept or [{"role": _USER, "content": Raw(write_array([_text_block(".")]))}]
 
 
-def fit_foreign(fields: Fields) -> None:
-    """What servers of other makers refuse, or what defeats their caches."""
+def fit_foreign(fields: Fields, dropped: list[str]) -> None:
+    """What servers of other makers refuse, or what defeats their caches; adds to ``dropped`` what a client
+    may miss."""
     if "system" in fields and b"x-anthropic-billing-header" in bytes(fields["system"]):
         _drop_billing_header(fields)
     for key in ("system", "messages", "tools"):
         if key in fields and b'"ttl"' in bytes(fields[key]) and (items := _listed(fields[key])):
-            fields[key] = Raw(write_array([_plain_cache(item) for item in items]))
+            fields[key] = Raw(write_array([_plain_cache(item, dropped) for item in items]))
     if "tools" in fields:
-        _drop_server_tools(fields)
+        _drop_server_tools(fields, dropped)
     if b'"system"' in bytes(fields["messages"]):
         _fold_system(fields)
 
@@ -155,21 +157,25 @@ def _drop_billing_header(fields: Fields) -> None:
         del fields["system"]
 
 
-def _plain_cache(item: Block) -> Block:
+def _plain_cache(item: Block, dropped: list[str]) -> Block:
     """Without ``ttl``, at the places where a cache marker stands and nowhere else."""
     if "cache_control" in item:
+        if b'"ttl"' in bytes(item["cache_control"]) and _TTL not in dropped:
+            dropped.append(_TTL)
         item["cache_control"] = _EPHEMERAL
     content = item.get("content")
     if content is not None and (blocks := _listed(content)):
-        item["content"] = Raw(write_array([_plain_cache(block) for block in blocks]))
+        item["content"] = Raw(write_array([_plain_cache(block, dropped) for block in blocks]))
     return item
 
 
-def _drop_server_tools(fields: Fields) -> None:
+def _drop_server_tools(fields: Fields, dropped: list[str]) -> None:
     tools = _listed(fields["tools"])
     kept = [tool for tool in tools if not _string(tool.get("type")).startswith(_SERVER_TOOLS)]
     if len(kept) == len(tools):
         return
+    gone = {_string(tool.get("type")): _string(tool.get("name")) for tool in tools if tool not in kept}
+    dropped += [f"tools.{name or kind}" for kind, name in gone.items()]
     if kept:
         fields["tools"] = Raw(write_array(kept))
     else:

@@ -12,10 +12,11 @@ from switchgear.wire.anthropic_messages.checks import decoded
 from switchgear.wire.anthropic_messages.request_in import thinking_of
 from switchgear.wire.anthropic_messages.thinking_out import switch_thinking
 from switchgear.wire.call import Call
-from switchgear.wire.dialect import Edits
-from switchgear.wire.edits import edited
+from switchgear.wire.dialect import Edits, Passed
+from switchgear.wire.edits import edited, left_out
 from switchgear.wire.ir import Request, Thinking
 from switchgear.wire.splice import NULL, write_object
+from switchgear.wire.thinking import refused_sampling
 
 _NOT_COUNTED = ("max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences", "metadata")
 """An endpoint that counts tokens knows none of these."""
@@ -27,7 +28,7 @@ _WITHOUT_ADAPTIVE = frozenset({"manual", "switch", "type"})
 _encode = msgspec.json.Encoder().encode
 
 
-def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
+def pass_request(call: Call, upstream_model: str, edits: Edits) -> Passed:
     """The body for an upstream that knows the model as ``upstream_model``.
 
     System messages before the first turn stand at the top level, as some models take them only there, and
@@ -45,11 +46,21 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
     messages_edits.lift_system(fields)
     messages_edits.drop_sealed(fields)
     messages_edits.drop_searches(fields)
+    dropped: list[str] = []
     if edits.foreign:
-        messages_edits.fit_foreign(fields)
-        for key in _MAKERS_ONLY:
-            fields.pop(key, None)
-    return write_object(edited(fields, edits))
+        messages_edits.fit_foreign(fields, dropped)
+    refused = refused_sampling(fields, edits.facts)
+    for key in (*_MAKERS_ONLY, *refused) if edits.foreign else refused:
+        if fields.pop(key, None) is not None:
+            dropped.append(key)
+    if fitted.fields.get("max_tokens") != call.fields.get("max_tokens"):
+        dropped.append("max_tokens")
+    if "thinking" in call.fields and "thinking" not in fields and call.fields["thinking"] != NULL:
+        dropped.append("thinking")
+    dropped += left_out(fields, edits)
+    if call.operation == "anthropic_count_tokens":
+        dropped.clear()  # a count loses nothing by what it does not count
+    return Passed(write_object(edited(fields, edits)), tuple(dropped))
 
 
 def with_thinking(call: Call, thinking: Thinking | None, facts: ModelFacts) -> Call:

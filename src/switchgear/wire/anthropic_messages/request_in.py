@@ -21,7 +21,7 @@ from switchgear.wire.anthropic_messages.checks import (
 from switchgear.wire.anthropic_messages.content_in import read_content
 from switchgear.wire.anthropic_messages.frames import ABSENT
 from switchgear.wire.anthropic_messages.system import is_billing_header
-from switchgear.wire.anthropic_messages.tools_in import read_choice, read_tools
+from switchgear.wire.anthropic_messages.tools_in import read_choice, read_tools, unread_of_tools
 from switchgear.wire.call import Call
 from switchgear.wire.ir import (
     Effort,
@@ -35,7 +35,7 @@ from switchgear.wire.ir import (
     ToolResult,
     Turn,
 )
-from switchgear.wire.splice import repair_surrogates
+from switchgear.wire.splice import NULL, repair_surrogates
 from switchgear.wire.thinking import EFFORTS
 
 
@@ -73,6 +73,7 @@ _KNOWN = frozenset(
 )
 
 _CONFIG = frozenset({"effort", "format"})
+_METADATA = frozenset({"user_id"})
 _THINKING = frozenset({"type", "budget_tokens", "display"})
 
 
@@ -128,10 +129,12 @@ def _extras(fields: Fields, config: dict[str, Any]) -> dict[str, Raw]:
     for holder, found, known in (
         ("output_config", config, _CONFIG),
         ("thinking", _object(fields, "thinking"), _THINKING),
+        ("metadata", _object(fields, "metadata"), _METADATA),
     ):
         for key, value in found.items():
             if key not in known and value is not None:
                 extras[f"{holder}.{key}"] = Raw(_encode(value))
+    extras |= dict.fromkeys(unread_of_tools(fields), NULL)
     return extras
 
 

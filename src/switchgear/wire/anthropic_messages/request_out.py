@@ -63,7 +63,7 @@ def write_request(request: Request, upstream: Upstream) -> Written:
     if switched.effort:
         output["effort"] = switched.effort
     sampling, not_sampled = write_sampling(request, upstream, switched.is_on)
-    has_long_cache = bound_cache_markers([*tools, *system, *blocks_of(messages)])
+    has_long_cache = bound_cache_markers([*tools, *system, *blocks_of(messages)], dropped)
     body: dict[str, Any] = {"model": upstream.model, "max_tokens": switched.max_tokens}
     if system:
         body["system"] = system
@@ -102,6 +102,8 @@ def _switch(
     broken = manual and lacks_reasoning(messages)
     switched = switch_thinking(request, upstream.facts, not forced and not broken)
     thinking = request.thinking
+    if request.output_tokens_max is not None and switched.max_tokens > request.output_tokens_max:
+        dropped.append("output_cap")
     if thinking is None:
         return switched
     # Without the field no model of this dialect reasons, so there is always a word for none.

@@ -15,7 +15,7 @@ from switchgear.wire.anthropic_messages.client_tools import client_tool
 from switchgear.wire.anthropic_messages.content_in import CacheControl, cache_of
 from switchgear.wire.anthropic_messages.frames import ABSENT, is_given
 from switchgear.wire.ir import FunctionTool, HostedKind, HostedTool, Tool, ToolChoice
-from switchgear.wire.splice import repair_surrogates
+from switchgear.wire.splice import NULL, read_objects, repair_surrogates
 from switchgear.wire.tool_ids import declared_once
 
 
@@ -50,7 +50,9 @@ _HOSTED: tuple[tuple[str, HostedKind], ...] = (
     ("mcp_toolset", "mcp"),
 )
 _SEARCH_OF_TOOLS = "tool_search_tool_"
-"""All tools are declared whole, so nothing is lost without it."""
+"""All tools are declared whole without it, which costs more input."""
+_MAKERS_KEYS = ("defer_loading", "input_examples", "allowed_callers", "eager_input_streaming")
+"""Of a tool: how its maker's models are to meet it."""
 _MODES = {"auto": "auto", "any": "required", "none": "none", "tool": "named"}
 
 
@@ -82,6 +84,20 @@ def read_tools(fields: Fields) -> tuple[Tool, ...]:
         else:
             raise wrong_value(f"tools.{at}.type", f"'{kind[:64]}' is no type of tool that can be converted")
     return declared_once(found)
+
+
+def unread_of_tools(fields: Fields) -> tuple[str, ...]:
+    """What tools say that no other dialect knows, by its full name."""
+    raw = bytes(fields.get("tools", b""))
+    found: dict[str, None] = {}
+    if _SEARCH_OF_TOOLS.encode() in raw and any(
+        (tool.type or "").startswith(_SEARCH_OF_TOOLS) for tool in _decode_tools(raw)
+    ):
+        found["tools.tool_search"] = None
+    if any(key.encode() in raw for key in _MAKERS_KEYS):
+        for tool in read_objects(raw):
+            found |= dict.fromkeys(f"tools.{key}" for key in _MAKERS_KEYS if tool.get(key, NULL) != NULL)
+    return tuple(found)
 
 
 def read_choice(fields: Fields) -> tuple[ToolChoice | None, bool | None]:

@@ -34,6 +34,8 @@ def write_tools(request: Request, upstream: Upstream, names: ToolNames) -> tuple
                 tools.append(_function(tool, upstream, names))
             case CustomTool():
                 tools.append(_custom(tool, names))
+            case HostedTool() if tool.offline:
+                continue  # the loss is named already
             case HostedTool():
                 written = _hosted(tool) if upstream.origin == ANTHROPIC else None
                 if written is None:

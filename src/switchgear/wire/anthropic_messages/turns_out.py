@@ -101,12 +101,14 @@ def blocks_of(messages: list[Block]) -> Iterator[Block]:
             yield block
 
 
-def bound_cache_markers(blocks: list[Block]) -> bool:
+def bound_cache_markers(blocks: list[Block], dropped: list[str]) -> bool:
     """Of ``blocks`` in the order of the prompt, the last few keep their marker, and none asks for an hour
-    after one that asks for less. Returns whether any asks for an hour."""
+    after one that asks for less; adds to ``dropped`` what was lost by that. Returns whether any asks for an
+    hour."""
     marked = [block for block in blocks if "cache_control" in block]
     for block in marked[: max(0, len(marked) - CACHE_MARKERS_MAX)]:
         del block["cache_control"]
+    is_cut = len(marked) > CACHE_MARKERS_MAX
     short_seen = False
     long_seen = False
     for block in marked[-CACHE_MARKERS_MAX:]:
@@ -114,8 +116,11 @@ def bound_cache_markers(blocks: list[Block]) -> bool:
             short_seen = True
         elif short_seen:
             del block["cache_control"]["ttl"]
+            is_cut = True
         else:
             long_seen = True
+    if is_cut:
+        dropped.append("cache_marker")
     return long_seen
 
 

@@ -67,7 +67,7 @@ def read_knobs(config: Json) -> dict[str, Any]:
         "format": _format(config),
         "modalities": _modalities(config),
         "audio": _audio(config),
-        "thinking": _thinking(config),
+        "thinking": read_thinking(config),
     }
 
 
@@ -138,7 +138,8 @@ def _audio(config: Json) -> Raw | None:
     return Raw(_encode({"voice": name, "format": "pcm16"}))
 
 
-def _thinking(config: Json) -> Thinking | None:
+def read_thinking(config: Json) -> Thinking | None:
+    """What ``thinkingConfig`` says; None when there is none. Raises ApiError."""
     thinking = pick(config, "thinkingConfig")
     if thinking is None:
         return None

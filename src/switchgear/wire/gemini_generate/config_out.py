@@ -2,6 +2,7 @@
 
 from msgspec import Raw
 
+from switchgear.kernel.errors import UNSUPPORTED_PARAMETER, ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.gemini_generate.tools_out import subset_of
 from switchgear.wire.gemini_generate.values import Json, text
@@ -27,6 +28,7 @@ _VOICES = {
     "verse": "Umbriel",
 }
 """Voices that clients of other dialects ask for → one of the same kind here; others keep their names."""
+_SOUNDS = frozenset({"", "wav", "pcm16", "pcm"})
 _REASONS = frozenset({"level", "budget", "always"})
 
 
@@ -138,7 +140,15 @@ def _format(request: Request, upstream: Upstream, config: Json) -> str:
 
 
 def _speech(audio: Raw | None) -> Json:
+    """The voice. Raises ApiError for a form of sound that can't be made of bare samples."""
     found = any_of(audio) if audio is not None else None
+    form = text(found.get("format")) if isinstance(found, dict) else ""
+    if form not in _SOUNDS:
+        raise ApiError(
+            UNSUPPORTED_PARAMETER,
+            f"'audio.format' is '{form[:32]}', but this model can only be heard as wav or pcm16.",
+            param="audio.format",
+        )
     voice = text(found.get("voice")) if isinstance(found, dict) else ""
     if not voice:
         return {}

@@ -10,7 +10,7 @@ from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.usage import Usage
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.caps import capped
-from switchgear.wire.dialect import Edits, Head, Headers
+from switchgear.wire.dialect import Edits, Head, Headers, Passed
 from switchgear.wire.events import Event
 from switchgear.wire.gemini_generate import (
     blocked,
@@ -53,7 +53,7 @@ class GeminiGenerate:
     def read_call(self, operation: Operation, fields: dict[str, Raw], model: str, in_path: InPath) -> Call:
         return peek.read_call(operation, fields, model, in_path)
 
-    def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> bytes:
+    def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> Passed:
         return request.pass_request(call, upstream_model, edits)
 
     def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
@@ -73,6 +73,9 @@ class GeminiGenerate:
 
     def write_request(self, request: Request, upstream: Upstream) -> Written:
         return request_out.write_request(request, upstream)
+
+    def hinders(self, request: Request, facts: ModelFacts) -> bool:
+        return False
 
     def calls_offered(self, fields: Mapping[str, Raw], model: str) -> Mapping[str, int]:
         return calls_offered(fields, model)

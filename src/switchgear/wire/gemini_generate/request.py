@@ -7,9 +7,10 @@ from msgspec import Raw
 
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.call import Call
-from switchgear.wire.dialect import Edits
-from switchgear.wire.edits import edited
+from switchgear.wire.dialect import Edits, Passed
+from switchgear.wire.edits import edited, left_out
 from switchgear.wire.gemini_generate.config_out import write_thinking
+from switchgear.wire.gemini_generate.fit import fitted
 from switchgear.wire.gemini_generate.signatures import SEALED, SKIP
 from switchgear.wire.gemini_generate.signed import signed
 from switchgear.wire.gemini_generate.values import Json, flag_in, object_of, pick
@@ -20,12 +21,13 @@ _SEALED = b'"' + SEALED.encode()
 _encode = msgspec.json.Encoder().encode
 
 
-def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
+def pass_request(call: Call, upstream_model: str, edits: Edits) -> Passed:
     """The body for an upstream that knows the model as ``upstream_model``; it stands in the path, and where
     the body repeats it, it is changed there, too."""
     name = upstream_model if "/" in upstream_model else f"models/{upstream_model}"
     model = Raw(_encode(name))
-    fields = dict(call.fields)
+    dropped: list[str] = []
+    fields = fitted(call.fields, edits.facts, dropped)
     if "model" in fields:
         fields["model"] = model
     for key in ("generateContentRequest", "generate_content_request"):
@@ -37,7 +39,7 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
         fields["contents"] = _without_sealed(fields["contents"])
     if "contents" in fields and edits.facts.thinking == "level":
         fields["contents"] = signed(fields["contents"])
-    return write_object(edited(fields, edits))
+    return Passed(write_object(edited(fields, edits)), (*dropped, *left_out(fields, edits)))
 
 
 def with_thinking(call: Call, thinking: Thinking, facts: ModelFacts) -> Call:

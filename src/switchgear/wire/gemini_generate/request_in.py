@@ -1,5 +1,7 @@
 """A request of this dialect in the neutral form."""
 
+import re
+
 import msgspec
 from msgspec import Raw
 
@@ -7,7 +9,7 @@ from switchgear.kernel.errors import UNSUPPORTED_PARAMETER, ApiError
 from switchgear.wire.call import Call
 from switchgear.wire.gemini_generate.config_in import read_knobs, unknown_knobs
 from switchgear.wire.gemini_generate.contents_in import read_contents, read_system
-from switchgear.wire.gemini_generate.tools_in import read_choice, read_tools
+from switchgear.wire.gemini_generate.tools_in import read_choice, read_tools, unread_of_tools
 from switchgear.wire.gemini_generate.values import field, flag_in, object_of, snake, text, value_of
 from switchgear.wire.ir import Request, Seals
 from switchgear.wire.splice import NULL
@@ -24,6 +26,7 @@ _KNOWN = (
     "store",
 )
 _KNOWN_NAMES = frozenset((*_KNOWN, *map(snake, _KNOWN)))
+_OF_PARTS = re.compile(rb'"(mediaResolution|media_resolution|videoMetadata|video_metadata)"\s*:')
 _TIERS = {"standard": "default"}
 
 
@@ -53,6 +56,19 @@ def read_request(call: Call, seals: Seals) -> Request:
         service_tier=_TIERS.get(tier, tier),
         store=flag_in({"store": value_of(fields, "store")}, "store"),
         stream=call.stream,
-        extras={**extras, **unknown_knobs(config)},
+        extras={
+            **extras,
+            **unknown_knobs(config),
+            **unread_of_tools(value_of(fields, "tools"), object_of(fields, "toolConfig")),
+            **dict.fromkeys(_unread_of_parts(fields), NULL),
+        },
         **read_knobs(config),
     )
+
+
+def _unread_of_parts(fields: dict[str, Raw]) -> list[str]:
+    """How the maker's models are to look at pictures and videos. A quote within a string is escaped, so no
+    text looks like such a key."""
+    contents = bytes(field(fields, "contents") or b"")
+    found = {snake(key.decode()): key.decode() for key in _OF_PARTS.findall(contents)}
+    return [f"contents.parts.{key}" for key in found.values()]

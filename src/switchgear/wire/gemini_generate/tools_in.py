@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.wire.gemini_generate.schema_in import json_schema_of
-from switchgear.wire.gemini_generate.values import Json, pick, text, texts_in, wrong_type, wrong_value
+from switchgear.wire.gemini_generate.values import Json, pick, snake, text, texts_in, wrong_type, wrong_value
 from switchgear.wire.ir import FunctionTool, HostedKind, HostedTool, Tool, ToolChoice
 from switchgear.wire.tool_ids import declared_once
 
@@ -23,6 +23,10 @@ _HOSTED: dict[str, HostedKind] = {
 _PLAIN = frozenset({"web_search", "web_fetch", "code_execution"})
 """Nothing in them belongs to one account or one machine."""
 _FUNCTIONS = "functionDeclarations"
+_FIELDS = ("name", "description", "parameters", "parametersJsonSchema")
+_READ = frozenset((*_FIELDS, *map(snake, _FIELDS)))
+_SEARCHES = frozenset({"googleSearch", "google_search"})
+_EXCLUDES = frozenset({"excludeDomains", "exclude_domains"})
 
 
 def read_tools(tools: Any) -> tuple[Tool, ...]:
@@ -40,6 +44,23 @@ def read_tools(tools: Any) -> tuple[Tool, ...]:
         found += [_function(item, f"{place}.{_FUNCTIONS}[{at}]") for at, item in enumerate(declared or ())]
         found += _hosted(tool)
     return declared_once(found)
+
+
+def unread_of_tools(tools: Any, config: Json) -> dict[str, Raw]:
+    """What tools and ``toolConfig`` say that no other dialect knows, by its full name."""
+    found: dict[str, Any] = {}
+    for tool in tools if isinstance(tools, list) else [tools]:
+        for key, value in tool.items() if isinstance(tool, dict) else ():
+            if key in (_FUNCTIONS, "function_declarations"):
+                unread = [(name, item[name]) for item in value or () for name in item if name not in _READ]
+            else:
+                unread = list(value.items()) if isinstance(value, dict) and key in _SEARCHES else []
+                unread = [(name, inner) for name, inner in unread if name not in _EXCLUDES]
+            found |= {f"tools.{key}.{name}": inner for name, inner in unread if inner is not None}
+    for key, value in config.items():
+        if key not in ("functionCallingConfig", "function_calling_config") and value is not None:
+            found[f"toolConfig.{key}"] = value
+    return {name: Raw(_encode(value)) for name, value in found.items()}
 
 
 def read_choice(config: Json) -> ToolChoice | None:

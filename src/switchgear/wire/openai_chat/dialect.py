@@ -12,7 +12,7 @@ from switchgear.kernel.usage import Usage
 from switchgear.wire import openai_models
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.caps import capped
-from switchgear.wire.dialect import Edits, Head, Headers, Reader, Writer
+from switchgear.wire.dialect import Edits, Head, Headers, Passed, Reader, Writer
 from switchgear.wire.events import Event
 from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
 from switchgear.wire.model_card import ModelCard
@@ -20,7 +20,7 @@ from switchgear.wire.openai_chat import errors, estimate_input, peek, request, r
 from switchgear.wire.openai_chat.completion_out import CompletionWriter, write_completion
 from switchgear.wire.openai_chat.hosted_calls import calls_offered
 from switchgear.wire.openai_chat.reader import ChatReader, read_events
-from switchgear.wire.openai_chat.request_out import CARRIES, FIELDS, write_request
+from switchgear.wire.openai_chat.request_out import CARRIES, FIELDS, hinders, write_request
 from switchgear.wire.openai_chat.response import WholeReply, fit_embeddings, read_reply
 from switchgear.wire.openai_chat.stream import StreamTap
 from switchgear.wire.openai_chat.switches import without_thinking, write_thinking
@@ -47,7 +47,7 @@ class OpenAIChat:
     def read_call(self, operation: Operation, fields: dict[str, Raw], model: str, in_path: InPath) -> Call:
         return peek.read_call(operation, fields, model)
 
-    def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> bytes:
+    def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> Passed:
         return request.pass_request(call, upstream_model, edits)
 
     def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
@@ -68,6 +68,9 @@ class OpenAIChat:
 
     def write_request(self, request: Request, upstream: Upstream) -> Written:
         return write_request(request, upstream)
+
+    def hinders(self, request: Request, facts: ModelFacts) -> bool:
+        return hinders(request, facts)
 
     def calls_offered(self, fields: Mapping[str, Raw], model: str) -> Mapping[str, int]:
         return calls_offered(fields, model)

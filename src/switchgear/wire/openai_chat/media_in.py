@@ -4,7 +4,7 @@ from typing import Any
 
 from switchgear.kernel.errors import INVALID_VALUE, ApiError
 from switchgear.wire.documents import type_by_name
-from switchgear.wire.images import clean_base64, parse_data_url, sniff_base64
+from switchgear.wire.images import check_url, clean_base64, parse_data_url, sniff_base64
 from switchgear.wire.ir import Audio, CacheTtl, File, Image, Video
 from switchgear.wire.openai_chat.values import wrong_type
 
@@ -22,6 +22,7 @@ def read_image(item: dict[str, Any], place: str) -> Image:
     detail = "" if detail == "auto" else detail
     if (data := parse_data_url(url)) is not None:
         return Image(data=data.data, media_type=data.media_type, detail=detail, cache=cache_of(item))
+    check_url(url, f"{place}.image_url.url")
     return Image(url=url, detail=detail, cache=cache_of(item))
 
 

@@ -71,6 +71,13 @@ def _turn(message: Any, place: str, seals: Seals, calls: dict[str, str]) -> Turn
 
 def _result(message: dict[str, Any], place: str, calls: dict[str, str]) -> ToolResult:
     call_id = message.get("tool_call_id")
+    if call_id is None:
+        param = f"{place}.tool_call_id"
+        raise ApiError(
+            MISSING_PARAMETER,
+            f"Missing required parameter: '{param}'. A message of role 'tool' names its call.",
+            param=param,
+        )
     if not isinstance(call_id, str):
         raise wrong_type(f"{place}.tool_call_id", "a string")
     inner = tuple(_inner(_parts(message.get("content"), f"{place}.content")))
@@ -140,8 +147,9 @@ def _tool_call(call: Any, place: str, seals: Seals, calls: dict[str, str]) -> To
 
 
 def _arguments(value: Any) -> str:
+    """As the model wrote them. Blanks alone are none, which no upstream takes for JSON."""
     if isinstance(value, str):
-        return value
+        return value if not value or value.strip() else "{}"
     return "" if value is None else _encode(value).decode()
 
 

@@ -28,7 +28,8 @@ from switchgear.wire.origin import ANTHROPIC, GOOGLE
 from switchgear.wire.tool_ids import ToolNames, clean_id
 from switchgear.wire.wrapped import wrapped
 
-IMAGE_FOLLOWS = "[the image is in the next message]"
+_FOLLOWS = "[the {} is in the next message]"
+_WORDS: dict[type[Part], str] = {Image: "image", Audio: "audio"}
 Messages = list[dict[str, Any]]
 _PLACEHOLDER = " "
 """Where a model wants its reasoning back and nobody has it any more."""
@@ -141,10 +142,16 @@ def _result(result: ToolResult) -> dict[str, Any]:
     parts = _spelt_out(result.parts)
     text = "\n".join(part.text for part in parts if isinstance(part, Text))
     if not text and parts:
-        text = IMAGE_FOLLOWS
+        text = _FOLLOWS.format(_kind_of(parts))
     if result.is_error:
         text = f"Error: {text}"
     return {"role": "tool", "tool_call_id": clean_id(result.call_id), "content": text}
+
+
+def _kind_of(parts: Sequence[Part]) -> str:
+    """A word for what a result holds beside text."""
+    words = {_WORDS.get(type(part), "file") for part in parts}
+    return words.pop() if len(words) == 1 else "content"
 
 
 def _content(parts: Sequence[Part]) -> str | list[dict[str, Any]]:

@@ -5,8 +5,9 @@ from msgspec import Raw
 
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.call import Call
-from switchgear.wire.dialect import Edits
-from switchgear.wire.edits import edited
+from switchgear.wire.dialect import Edits, Passed
+from switchgear.wire.edits import edited, left_out
+from switchgear.wire.openai_chat.fit import fitted
 from switchgear.wire.splice import NULL, BadJson, read_object, read_objects, write_array, write_object
 
 _ASSISTANT = Raw(b'"assistant"')
@@ -18,7 +19,7 @@ CAPS = ("max_completion_tokens", "max_tokens")
 _encode = msgspec.json.Encoder().encode
 
 
-def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
+def pass_request(call: Call, upstream_model: str, edits: Edits) -> Passed:
     """The body for an upstream that knows the model as ``upstream_model``.
 
     ``edits.drop`` and ``edits.rename`` name top-level keys as clients write them; where a client sent the new
@@ -28,6 +29,9 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
     if NULL in fields.values():
         fields = {key: value for key, value in fields.items() if value != NULL}
     fields["model"] = Raw(_encode(upstream_model))
+    dropped: list[str] = []
+    if call.operation == "openai_chat":
+        fields = fitted(fields, edits.facts, dropped)
     if call.stream and call.operation != "openai_embeddings":
         _set_include_usage(fields, edits.asks_usage)
     else:
@@ -37,8 +41,9 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
     if edits.facts.needs_reasoning_back and "messages" in fields and _has_tools(fields):
         fields["messages"] = _with_reasoning(fields)
     if edits.drop or edits.rename:
+        dropped += left_out(fields, edits)
         fields = edited(fields, edits)
-    return write_object(fields)
+    return Passed(write_object(fields), tuple(dropped))
 
 
 def with_cap(call: Call, tokens: int, facts: ModelFacts) -> Call:

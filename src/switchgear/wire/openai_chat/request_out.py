@@ -22,7 +22,7 @@ from switchgear.wire.openai_chat.messages_out import write_messages
 from switchgear.wire.openai_chat.switches import write_thinking
 from switchgear.wire.openai_chat.tools_out import write_tools
 from switchgear.wire.stop_cut import share_stops
-from switchgear.wire.thinking import is_lost
+from switchgear.wire.thinking import is_lost, reasons
 from switchgear.wire.tool_ids import PLAIN_NAME, ToolNames, short_name
 
 CARRIES: Mapping[str, Carriage] = {
@@ -39,16 +39,21 @@ CARRIES: Mapping[str, Carriage] = {
     "video": "map",
     "tool_result_image": "emulate",
     "tool_result_file": "emulate",
+    "image_detail": "map",
+    "citations": "drop",
+    "author": "map",
     "cache_marker": "drop",
     "tools": "map",
     "custom_tool": "map",
     "strict_tool": "map",
     "web_search": "map",
+    "offline_search": "drop",
     "web_search_domains": "drop",
     "tool_choice": "map",
     "allowed_tools": "emulate",
     "parallel": "map",
     "thinking": "map",
+    "output_cap": "map",
     "temperature": "map",
     "top_p": "map",
     "top_k": "drop",
@@ -87,6 +92,8 @@ FIELDS: Mapping[str, str] = {
     "video": "messages",
     "tool_result_image": "messages",
     "tool_result_file": "messages",
+    "image_detail": "messages.image_url.detail",
+    "author": "messages.name",
     "cache_marker": "cache_control",
     "custom_tool": "tools",
     "strict_tool": "tools.strict",
@@ -103,6 +110,7 @@ FIELDS: Mapping[str, str] = {
     "answer_audio": "modalities",
     "answer_image": "modalities",
     "safety": "safety_settings",
+    "output_cap": "max_tokens",
 }
 
 STOPS_MAX = 4
@@ -142,8 +150,20 @@ def write_request(request: Request, upstream: Upstream) -> Written:
     return Written(fields, tuple(dropped), names=names.renamed(), stops=cut)
 
 
+def hinders(request: Request, facts: ModelFacts) -> bool:
+    """Whether the model reasons over this request behind another door of its maker's, and not behind this."""
+    return facts.tools_unreasoned and _declares(request) and reasons(request.thinking, facts)
+
+
+def _declares(request: Request) -> bool:
+    return any(not isinstance(tool, HostedTool) for tool in request.tools)
+
+
 def _must_not_think(request: Request, facts: ModelFacts) -> bool:
-    """Some reason only while they choose freely among tools; the choice is kept and the reasoning goes."""
+    """Some reason only while they choose freely among tools, or only without tools: tools and choice are kept
+    and the reasoning goes."""
+    if hinders(request, facts):
+        return True
     forced = request.tool_choice is not None and request.tool_choice.mode in ("required", "named")
     return forced and bool(request.tools) and facts.thinking_auto_only and facts.thinking_off
 

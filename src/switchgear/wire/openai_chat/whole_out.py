@@ -8,6 +8,7 @@ from msgspec import Raw
 from switchgear.kernel.usage import Usage
 from switchgear.wire.dialect import Head
 from switchgear.wire.events import Choice, Event, Finish, TextDelta, UsageSeen
+from switchgear.wire.openai_chat.speech_out import join_data
 from switchgear.wire.openai_chat.writer import Deltas, usage_object
 
 _encode = msgspec.json.Encoder().encode
@@ -55,6 +56,7 @@ class _Answer:
         self._texts: dict[str, list[str]] = {}
         self._message: dict[str, Any] = {}
         self._calls: list[dict[str, Any]] = []
+        self._sounds: list[str] = []
         self.logprobs: list[Raw] = []
         self.reason = "stop"
 
@@ -86,6 +88,8 @@ class _Answer:
         message["refusal"] = texts.pop("refusal", None)
         message |= texts
         message |= self._message
+        if self._sounds:
+            message["audio"]["data"] = join_data(self._sounds)
         message.setdefault("annotations", [])
         if self._calls:
             message["tool_calls"] = self._calls
@@ -117,7 +121,10 @@ class _Answer:
     def _add_audio(self, piece: dict[str, Any]) -> None:
         audio = self._message.setdefault("audio", {})
         for key, value in piece.items():
-            audio[key] = audio.get(key, "") + value if key in ("data", "transcript") else value
+            if key == "data":
+                self._sounds.append(value)
+            else:
+                audio[key] = audio.get(key, "") + value if key == "transcript" else value
 
 
 def _tokens(logprobs: Raw) -> list[Raw]:

@@ -32,6 +32,7 @@ from switchgear.wire.images import build_data_url
 from switchgear.wire.ir import Citation, CustomTool, Opaque, Seals
 from switchgear.wire.openai_chat.errors import render_stream_error
 from switchgear.wire.openai_chat.messages_in import CLAUDE_FORMAT
+from switchgear.wire.openai_chat.speech_out import Speech
 from switchgear.wire.origin import ANTHROPIC, GOOGLE
 from switchgear.wire.wrapped import unwrapped
 
@@ -147,6 +148,8 @@ class Deltas:
             tool.name for tool in head.request.tools if isinstance(tool, CustomTool)
         )
         self._id = head.id
+        self._head = head
+        self._speech: dict[int, Speech] = {}
         self._customs: set[tuple[int, int]] = set()
         """(answer, key of the call)."""
         self._wrapped: dict[tuple[int, int], list[str]] = {}
@@ -190,12 +193,17 @@ class Deltas:
                 url = build_data_url(event.media_type, event.data)
                 return self._entry("images", {"type": "image_url", "image_url": {"url": url}}, choice)
             case AudioOut():
-                return {"audio": audio_object(event)}
+                return {"audio": self._speech_of(choice).of(event)}
         return None
 
     def reason(self, choice: int, finish: Finish) -> str:
         reason = REASONS[finish.reason]
         return "function_call" if reason == "tool_calls" and self._legacy else reason
+
+    def _speech_of(self, choice: int) -> Speech:
+        if choice not in self._speech:
+            self._speech[choice] = Speech(self._head, choice)
+        return self._speech[choice]
 
     def _call(self, event: ToolStart, choice: int) -> dict[str, Any] | None:
         if self._legacy:
@@ -254,15 +262,6 @@ def annotation(citation: Citation) -> dict[str, Any]:
         "url": citation.url,
     }
     return {"type": "url_citation", "url_citation": cited}
-
-
-def audio_object(event: AudioOut) -> dict[str, Any]:
-    """The parts of a spoken answer that an event brings."""
-    found = {"id": event.id, "data": event.data, "transcript": event.transcript}
-    audio: dict[str, Any] = {key: value for key, value in found.items() if value}
-    if event.expires_at:
-        audio["expires_at"] = event.expires_at
-    return audio
 
 
 def usage_object(usage: Usage) -> dict[str, Any]:

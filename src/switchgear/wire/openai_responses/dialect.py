@@ -11,7 +11,7 @@ from switchgear.kernel.usage import Usage
 from switchgear.wire import openai_models
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.caps import capped
-from switchgear.wire.dialect import Edits, Head, Headers
+from switchgear.wire.dialect import Edits, Head, Headers, Passed
 from switchgear.wire.events import Event
 from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
 from switchgear.wire.loss import Carriage
@@ -42,7 +42,7 @@ class OpenAIResponses:
     def read_call(self, operation: Operation, fields: dict[str, Raw], model: str, in_path: InPath) -> Call:
         return peek.read_call(operation, fields, model, in_path)
 
-    def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> bytes:
+    def pass_request(self, call: Call, upstream_model: str, edits: Edits) -> Passed:
         return request.pass_request(call, upstream_model, edits)
 
     def with_thinking(self, call: Call, thinking: Thinking, facts: ModelFacts) -> Call:
@@ -63,6 +63,9 @@ class OpenAIResponses:
 
     def write_request(self, request: Request, upstream: Upstream) -> Written:
         return request_out.write_request(request, upstream)
+
+    def hinders(self, request: Request, facts: ModelFacts) -> bool:
+        return False
 
     def calls_offered(self, fields: Mapping[str, Raw], model: str) -> Mapping[str, int]:
         return calls_offered(fields)

@@ -142,10 +142,13 @@ class _InputReader:
         is_custom = kind == "custom_tool_call"
         said = item.input if is_custom else item.arguments
         self._open_assistant()
+        text = _text_or_json(said, f"{param}.{'input' if is_custom else 'arguments'}")
+        if text and not is_custom and not text.strip():
+            text = "{}"  # blanks alone, which no upstream takes for JSON
         call = ToolCall(
             call_id,
             flat_name(namespace, name),
-            _text_or_json(said, f"{param}.{'input' if is_custom else 'arguments'}"),
+            text,
             "custom" if is_custom else "function",
             self._signature,
             namespace,

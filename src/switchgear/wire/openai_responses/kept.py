@@ -13,6 +13,7 @@ from switchgear.wire.dialect import Head, Reply, Tap
 from switchgear.wire.openai_responses.frames import read_response
 from switchgear.wire.openai_responses.tap import StreamTap
 from switchgear.wire.openai_responses.writer import Writer, write_kept_reply
+from switchgear.wire.renamed import bare_tap
 from switchgear.wire.splice import NULL, BadJson, read_object, read_objects, write_object
 
 _encode = msgspec.json.Encoder().encode
@@ -56,7 +57,8 @@ def answered_stream(tap: Tap) -> Answered | None:
     if isinstance(tap, Bridge):
         writer = tap.writer
         return read_answered(writer.response, writer.kept) if isinstance(writer, Writer) else None
-    return read_answered(tap.response) if isinstance(tap, StreamTap) else None
+    bare = bare_tap(tap)
+    return read_answered(bare.response) if isinstance(bare, StreamTap) else None
 
 
 def read_answered(response: bytes, kept: Sequence[Raw] | None = None) -> Answered | None:

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Raw
 
 from switchgear.wire.documents import type_by_name
-from switchgear.wire.images import clean_base64, media_type_of, parse_data_url, sniff_base64
+from switchgear.wire.images import check_url, clean_base64, media_type_of, parse_data_url, sniff_base64
 from switchgear.wire.ir import Audio, Citation, File, Image, Part, Refusal, Text, Video
 from switchgear.wire.openai_responses.values import decoded, invalid_type, invalid_value
 from switchgear.wire.splice import NULL
@@ -122,6 +122,7 @@ def _image(found: dict[str, Any], param: str) -> Image:
         return Image(file_id=file_id, detail=detail)
     url = _url(found, "image_url", param)
     if url.lstrip()[:5].lower() != "data:":
+        check_url(url, f"{param}.image_url")
         return Image(url=url, detail=detail)
     data = parse_data_url(url)
     if data is None:

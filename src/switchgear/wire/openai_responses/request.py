@@ -7,9 +7,10 @@ from msgspec import Raw
 
 from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.call import Call
-from switchgear.wire.dialect import Edits
-from switchgear.wire.edits import edited
+from switchgear.wire.dialect import Edits, Passed
+from switchgear.wire.edits import edited, left_out
 from switchgear.wire.ir import Thinking
+from switchgear.wire.openai_responses.fit import fit_known
 from switchgear.wire.openai_responses.reasoning_out import write_reasoning
 from switchgear.wire.splice import NULL, BadJson, read_object, read_objects, write_array, write_object
 
@@ -37,7 +38,7 @@ class _Item(msgspec.Struct, gc=False):
 _decode_items = msgspec.json.Decoder(list[_Item]).decode
 
 
-def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
+def pass_request(call: Call, upstream_model: str, edits: Edits) -> Passed:
     """The body for an upstream that knows the model as ``upstream_model``.
 
     ``edits.drop`` and ``edits.rename`` name top-level keys as clients write them; where a client sent the new
@@ -49,7 +50,9 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> bytes:
     fields["model"] = Raw(_encode(upstream_model))
     if "input" in fields:
         fields["input"] = _said_by_user(_without_foreign(fields["input"]))
-    return write_object(edited(fields, edits))
+    dropped: list[str] = []
+    fit_known(fields, edits.facts, dropped)
+    return Passed(write_object(edited(fields, edits)), (*dropped, *left_out(fields, edits)))
 
 
 def with_cap(call: Call, tokens: int) -> Call:

@@ -142,6 +142,8 @@ def _write_knobs(request: Request, upstream: Upstream, maker: str, body: dict[st
     dropped: list[str] = []
     if request.output_tokens_max is not None:
         wanted = max(request.output_tokens_max, OUTPUT_TOKENS_MIN)
+        if wanted > request.output_tokens_max:
+            dropped.append("output_cap")
         most = upstream.facts.output_tokens_max
         body["max_output_tokens"] = min(wanted, most) if most else wanted
     for key in ("temperature", "top_p"):

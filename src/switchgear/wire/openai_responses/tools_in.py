@@ -201,6 +201,7 @@ def _hosted(raw: Raw, type_: str, param: str) -> HostedTool:
         context_size=_text(found.get("search_context_size")),
         location=_location(location) if isinstance(location, dict) else None,
         is_plain=found.keys() <= _PLAIN_SEARCH,
+        offline=found.get("external_web_access") is False,
     )
 
 
