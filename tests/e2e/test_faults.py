@@ -15,9 +15,12 @@ from tests.e2e.client import Reply
 from tests.e2e.fault_rig import RATES, WORDS, Rig, backed_up, chat_call
 from tests.sim import replies
 
+from switchgear.kernel.limits import MIB, REPLY_BYTES_MAX
+
 CHAT = "/v1/chat/completions"
 DUE = oracle.charge_nanos(oracle.usage_of(CHAT, chat_call("gpt-5.2", stream=False)), RATES)
-RSS_GROWTH_MAX = 64 << 20
+RSS_GROWTH_MAX = REPLY_BYTES_MAX + MIB
+"""From rest, as nothing is kept of earlier replies."""
 
 LIMITED = (429, "rate_limit_exceeded")
 COOLING = (503, "upstream_unavailable")

@@ -298,3 +298,15 @@ async def test_a_trusted_proxy_has_more_connections_than_one_address() -> None:
             await rig.waiting.wait()
             rig.waiting.clear()
         assert len(rig.server._crowd) == 6
+
+
+async def test_a_body_that_does_not_go_on_makes_room_for_another_connection() -> None:
+    async with running(connections_max=8) as rig, contextlib.AsyncExitStack() as stack:
+        for _ in range(2):
+            _, writer = await rig.connect()
+            stack.callback(writer.close)
+            writer.write(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nabc")
+        await until(lambda: len(rig.server._crowd) == 2)
+        assert b"</:0>" in await rig.say(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        async with asyncio.timeout(SOON_S):
+            await rig.left.wait()

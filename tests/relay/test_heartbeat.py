@@ -51,7 +51,7 @@ class Clock:
 
 def pulse_for(reply: Reply, left: list[bool], clock: Clock, heartbeat: bytes = COMMENT) -> Pulse:
     return Pulse(
-        reply, lambda: reply.start_stream(200, []), lambda: left.append(True), clock.now_ns, heartbeat
+        reply, lambda: reply.start_stream(200, []), lambda: left.append(True), clock.now_ns, lambda: heartbeat
     )
 
 

@@ -9,9 +9,11 @@ import pytest
 from tests.relay.test_heartbeat import Clock, Reply, pulse_for
 
 from switchgear.kernel.clock import SystemClock
+from switchgear.kernel.limits import MIB
 from switchgear.net.transport import TransportFault
 from switchgear.relay.begun import BegunResponse, begin
 from switchgear.relay.meter import TokenTally
+from switchgear.relay.room import Holding, Room
 from switchgear.relay.stream import StreamEnd, pass_on
 from switchgear.wire.call import InPath
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
@@ -99,16 +101,15 @@ async def count(text: str, model: str) -> int:
     return len(text)
 
 
-async def passed(dialect: str, pieces: list[bytes]) -> tuple[StreamEnd, list[bytes]]:
+async def passed(dialect: str, pieces: list[bytes], room_bytes: int = MIB) -> tuple[StreamEnd, list[bytes]]:
     """How the stream ended, and what the client had got by then."""
     client = DIALECT_OF_OPERATION[dialect]  # type: ignore[index]  # names of operations, too
     fields = read_object(json.dumps(BODIES[dialect]).encode())
     call = client.read_call(dialect, fields, "m", InPath(stream=True))  # type: ignore[arg-type]
     reply = Reply()
     response = Response(pieces, TransportFault("reset", "answered"))
-    end = await pass_on(
-        response, client.tap(call), TokenTally(count, "m"), pulse_for(reply, [], Clock()), SystemClock()
-    )
+    pulse, holding = pulse_for(reply, [], Clock()), Holding(Room(room_bytes, "replies"), "key")
+    end = await pass_on(response, client.tap(call), TokenTally(count, "m"), pulse, SystemClock(), holding)
     return end, reply.sent
 
 
@@ -156,3 +157,19 @@ async def test_the_bound_of_a_whole_reply_counts_its_first_bytes() -> None:
 async def test_a_response_that_breaks_before_its_first_byte_has_not_begun() -> None:
     with pytest.raises(TransportFault):
         await begin(Response([b"\n"], TransportFault("truncated", "answered")))
+
+
+HALF_A_FRAME = [b'data: {"id":"' + b"x" * MIB, *[b"x" * MIB] * 3]
+
+
+@pytest.mark.parametrize("dialect", STREAMS)
+@pytest.mark.parametrize("begins", [0, 1], ids=["before content", "behind content"])
+async def test_a_frame_for_which_there_is_no_memory_ends_the_stream(dialect: str, begins: int) -> None:
+    _, content = STREAMS[dialect]
+    end, sent = await passed(dialect, [content] * begins + HALF_A_FRAME, 4 * MIB)
+    assert end.fault is not None
+    assert end.fault.kind == "no_room"
+    assert len(sent) == begins
+    end, _ = await passed(dialect, [content] * begins + HALF_A_FRAME, 32 * MIB)
+    assert end.fault is not None
+    assert end.fault.kind == "reset"

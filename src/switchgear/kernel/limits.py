@@ -58,7 +58,7 @@ FIRST_BYTE_TIMEOUT_JSON_S = 600.0
 IDLE_CHUNK_TIMEOUT_S = 120.0
 TOTAL_TIMEOUT_S = 3600.0
 HEARTBEAT_INTERVAL_S = 15.0
-"""A comment line to the client while a stream is silent; content delivery networks cut at about 100 s."""
+"""Between signs of life to the client of a silent stream; content delivery networks cut at about 100 s."""
 
 # Trying again.
 ATTEMPTS_MAX = 3
@@ -91,6 +91,8 @@ HEALTH_PUSH_TIMEOUT_S = 2.0
 IN_FLIGHT_MAX = 4096
 """Requests of one worker; over it a 503 at once."""
 CONNECTIONS_PER_ORIGIN_MAX = 4096
+UPSTREAM_CONNECTIONS_MAX = 16_384
+"""To all upstreams, where descriptors allow so many."""
 IDLE_CONNECTIONS_PER_ORIGIN_MAX = 128
 IDLE_CONNECTION_S_MAX = 30.0
 DIRECTORY_KEYS_MAX = 100_000
@@ -252,6 +254,10 @@ LOCAL_START_TIMEOUT_S = 60.0
 """First start of the embedded model."""
 HOPS_MAX = 4
 """Relays in a row, before it must be a loop."""
+LOG_LINES_MAX = 10_000
+"""Other log lines that wait to be written; beyond it the oldest are dropped and counted."""
+LOG_FLUSH_S = 1.0
+"""For the last lines of a process that ends, where nobody takes them."""
 REQUEST_LOG_LINES_MAX = 10_000
 """Log lines that wait to be written; more are dropped and counted."""
 

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from switchgear.kernel.log_lines import LOG_DESCRIPTOR, LineHandler
+
 LogFormat = Literal["auto", "text", "json"]
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -63,7 +65,7 @@ class TextFormatter(logging.Formatter):
 def set_up_logging(role: str, level: str = "info", form: LogFormat = "auto") -> None:
     """Sends every logger's lines of this process to stderr, from a level up; ``role`` names the process.
     ``auto`` means text on a terminal, else JSON."""
-    output = logging.StreamHandler(sys.stderr)
+    output = LineHandler(LOG_DESCRIPTOR)
     text = is_for_people(form)
     output.setFormatter(TextFormatter(role, colour=has_colour()) if text else JsonFormatter(role))
     root = logging.getLogger()

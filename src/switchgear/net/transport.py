@@ -114,11 +114,14 @@ class Transport(Protocol):
 
 async def read_chunks(response: UpstreamResponse, bytes_max: int, grow: Grow | None) -> bytes:
     """``read`` for all implementations: one growing buffer, whose bytes are the body without a copy."""
+    room = max(REPLY_STEP_BYTES, min(_declared(response), bytes_max))
+    if grow is not None and room > REPLY_STEP_BYTES:
+        await grow(room)  # all at once, as two that grow side by side could each wait for the other
     first = await _chunk_within(response, bytes_max, 0)
     piece = await _chunk_within(response, bytes_max, len(first)) if first else b""
     if not piece:
         return first
-    whole, room = BytesIO(), REPLY_STEP_BYTES
+    whole = BytesIO()
     whole.write(first)
     while piece:
         whole.write(piece)
@@ -127,6 +130,12 @@ async def read_chunks(response: UpstreamResponse, bytes_max: int, grow: Grow | N
             room += step
         piece = await _chunk_within(response, bytes_max, whole.tell())
     return whole.getvalue()
+
+
+def _declared(response: UpstreamResponse) -> int:
+    """Length of a body as its head has it; 0 where it has none."""
+    declared = response.headers.get("content-length", "")
+    return int(declared) if declared.isdecimal() else 0
 
 
 async def _chunk_within(response: UpstreamResponse, bytes_max: int, size: int) -> bytes:

@@ -15,6 +15,7 @@ from switchgear.kernel.limits import (
     IDLE_CONNECTIONS_PER_ORIGIN_MAX,
     REUSE_RACE_S_MAX,
     TRANSPORT_CLOSE_WAIT_S,
+    UPSTREAM_CONNECTIONS_MAX,
 )
 from switchgear.net.lean_chunk import ReadBuffer
 from switchgear.net.lean_connect import Resolve, default_ssl_context, dial, resolve_any
@@ -45,7 +46,11 @@ class LeanTransport:
         idle_connection_s: float = IDLE_CONNECTION_S_MAX,
         idle_connections_per_origin_max: int = IDLE_CONNECTIONS_PER_ORIGIN_MAX,
         resolve: Resolve = resolve_any,
+        connections_max: int = UPSTREAM_CONNECTIONS_MAX,
     ) -> None:
+        self._all_max = connections_max
+        self._open = 0
+        """Connections of all pools, those that are being dialled among them."""
         self._ssl_context = ssl_context
         self._connections_max = connections_per_origin_max
         self._idle_s = idle_connection_s
@@ -144,7 +149,10 @@ class LeanTransport:
         def factory() -> Connection:
             return Connection(loop, self._buffer, self._released, self._forgotten)
 
+        if self._open >= self._all_max and not self._drop_idle():
+            raise TransportFault("no_room", "not_sent", "as many connections as this server may have")
         pool.open += 1
+        self._open += 1
         try:
             connection = await self._dialled(origin, factory, context, within_s)
             if connection.dead:
@@ -211,6 +219,7 @@ class LeanTransport:
     def _left(self, pool: _Pool) -> None:
         """One connection of the pool is no more; an origin without any is forgotten."""
         pool.open -= 1
+        self._open -= 1
         if pool.open == 0:
             self._pools.pop(pool.origin, None)
 

@@ -180,13 +180,19 @@ class Answerer:
         self._exchange = self._tap = self._tally = None
         if call.stream and self._pulse is None:
             now_ns = self._books.clock.monotonic_ns
-            self._pulse = Pulse(
-                self._reply, self._start_stream, self._client_left, now_ns, self.dialect.heartbeat
-            )
+            self._pulse = Pulse(self._reply, self._start_stream, self._client_left, now_ns, self._heartbeat)
+
+    def _heartbeat(self) -> bytes:
+        """What a silent stream says in the client's dialect."""
+        if self._call is None:
+            return b""
+        created_s = self._books.clock.now_ms() // 1000
+        return self.dialect.heartbeat(self._call, self._running.request_id, created_s)
 
     def attempt_failed(self, fault: Fault) -> None:
         """The candidate being tried failed before anything of it was shown."""
         self._close_attempt(fault.name, fault.status)
+        self._reply_room.close()
         if self._is_left:
             self._end_failed("client_gone", 499, "", fault)
             raise ClientGone
@@ -317,14 +323,14 @@ class Answerer:
         rendering = self._rendering(call, exchange.prepared)
         self._tap = tap = rendering.tap(exchange)
         self._tally = tally = TokenTally(self._count, call.model)
-        end = await pass_on(exchange.response, tap, tally, pulse, self._books.clock)
+        end = await pass_on(exchange.response, tap, tally, pulse, self._books.clock, self._reply_room)
         # An answer may be so short that only its closing holds it: then nothing was shown yet, and all is
         # well.
         ended_ns = self._books.clock.monotonic_ns()
         is_well = end.state == "complete" and (end.committed or tap.has_content)
         if not is_well and tap.fault is not None:
             book(tap.fault, candidate, health, exchange.sent_ns, ended_ns)
-        elif not is_well:
+        elif not is_well and not (end.fault is not None and end.fault.kind == "no_room"):
             health.faulted(channel, model, exchange.sent_ns, ended_ns)
         if not is_well and not end.committed:
             if tap.fault is not None:

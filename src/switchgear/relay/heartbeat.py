@@ -38,9 +38,9 @@ class Pulse:
         start: Callable[[], None],
         leave: Callable[[], None],
         now_ns: Callable[[], int],
-        heartbeat: bytes,
+        heartbeat: Callable[[], bytes],
     ) -> None:
-        """``heartbeat`` is the sign of life, empty where there can be none; ``start`` sends status and
+        """``heartbeat`` gives the sign of life, empty where there can be none; ``start`` sends status and
         headers; ``leave`` is called when the client takes nothing any more; ``now_ns`` is monotonic and asked
         once: what is pushed counts from the next ``look`` on, as asking for each piece would cost more than
         it tells."""
@@ -113,11 +113,16 @@ class Pulse:
         if self.delivered_bytes != self._seen_bytes:
             self._seen_bytes = self.delivered_bytes
             self._last_ns = now_ns
-        elif self._heartbeat and now_ns - self._last_ns >= HEARTBEAT_INTERVAL_S * NS:
+        elif now_ns - self._last_ns >= HEARTBEAT_INTERVAL_S * NS:
             self._last_ns = now_ns
-            try:
-                if not self._reply.started:
-                    self._start()
-                self._reply.push(self._heartbeat)
-            except ClientGone:
-                self._leave()
+            self._beat()
+
+    def _beat(self) -> None:
+        if not (sign := self._heartbeat()):
+            return
+        try:
+            if not self._reply.started:
+                self._start()
+            self._reply.push(sign)
+        except ClientGone:
+            self._leave()

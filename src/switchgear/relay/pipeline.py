@@ -26,6 +26,7 @@ from switchgear.kernel.limits import (
     BODY_READ_TIMEOUT_S,
     IN_FLIGHT_MAX,
     LOOK_INTERVAL_S,
+    UNREAD_BODY_BYTES_MAX,
 )
 from switchgear.relay.admit import (
     Caller,
@@ -196,9 +197,13 @@ class Pipeline:
                 self._any.clear()
                 await self._any.wait()
             await asyncio.sleep(LOOK_INTERVAL_S)
-            now_ns = self._tools.books.clock.monotonic_ns()
-            for answerer in list(self._calls.values()):
-                answerer.look(now_ns)
+            self._look()
+
+    def _look(self) -> None:
+        # Apart from the waiting, which would keep the last call that was looked at, and its bodies with it.
+        now_ns = self._tools.books.clock.monotonic_ns()
+        for answerer in list(self._calls.values()):
+            answerer.look(now_ns)
 
     def _check_open(self) -> None:
         """Refuses at once what can't be served well. Raises ApiError."""
@@ -294,6 +299,8 @@ class Pipeline:
         preparation.allow(hold.output_tokens)
         candidates = candidates[first:]
         first, prepared = await preparation.first_prepared(candidates)
+        if (more := len(prepared.body) - max(holding.bytes, UNREAD_BODY_BYTES_MAX)) > 0:
+            await holding.grow(more)  # files that it names by their links stand in it now
         check_tools(terms, prepared.calls)
         if answerer.keeping is not None and answerer.keeping.runs == "here":
             await answerer.go_on_alone(call, prepared)

@@ -4,15 +4,15 @@ Lines are gathered and written by a side thread every FLUSH_INTERVAL_S, so that 
 holds up a reply.
 """
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable
 
 import msgspec
 
-from switchgear.kernel.limits import REQUEST_LOG_LINES_MAX
+from switchgear.kernel.limits import LOG_FLUSH_S, REQUEST_LOG_LINES_MAX
 from switchgear.kernel.log import LogFormat, clock_text, has_colour, is_for_people, one_line, painted
+from switchgear.kernel.log_lines import write_all
 from switchgear.kernel.money import usd_from_nanos
 from switchgear.ledger.record import UsageRecord
 
@@ -99,25 +99,20 @@ class RequestLog:
                 self._wake.set()
 
     def close(self) -> None:
-        """Writes what waits."""
+        """Writes what waits, unless nobody takes it."""
         self._stopping.set()
         self._wake.set()
-        self._thread.join()
-        self._write()
+        self._thread.join(LOG_FLUSH_S)
 
     def _write_often(self) -> None:
         while self._wake.wait() and not self._stopping.wait(FLUSH_INTERVAL_S):
             self._wake.clear()
             self._write()
+        self._write()
 
     def _write(self) -> None:
         pieces: list[bytes] = []
         while self._lines:
             pieces.append(self._write_line(self._lines.popleft()))
         if pieces:
-            data = b"\n".join(pieces) + b"\n"
-            while data:
-                try:
-                    data = data[os.write(self._descriptor, data) :]
-                except OSError:
-                    return  # a log that can't be written must not take the relay with it
+            write_all(self._descriptor, b"\n".join(pieces) + b"\n")

@@ -10,12 +10,13 @@ from typing import Literal
 import msgspec
 
 from switchgear.kernel.clock import Clock
-from switchgear.kernel.limits import ESTIMATE_TEXT_BYTES_MAX, FRAME_BYTES_MAX
+from switchgear.kernel.limits import ESTIMATE_TEXT_BYTES_MAX, FRAME_BYTES_MAX, REPLY_STEP_BYTES
 from switchgear.net.transport import TransportFault, UpstreamResponse
 from switchgear.relay.attempt import is_stall
 from switchgear.relay.heartbeat import Pulse
 from switchgear.relay.http import ClientGone
 from switchgear.relay.meter import TokenTally
+from switchgear.relay.room import Holding
 from switchgear.wire.dialect import Tap
 
 StreamState = Literal["complete", "cut", "stalled", "error"]
@@ -44,8 +45,10 @@ class Passage:
     __slots__ = (
         "_clock",
         "_feed_alike",
+        "_holding",
         "_pulse",
         "_send",
+        "_silent_bytes",
         "_tally",
         "_tap",
         "_waiting",
@@ -53,8 +56,11 @@ class Passage:
         "first_chunk_ns",
     )
 
-    def __init__(self, tap: Tap, tally: TokenTally, pulse: Pulse, clock: Clock) -> None:
+    def __init__(self, tap: Tap, tally: TokenTally, pulse: Pulse, clock: Clock, holding: Holding) -> None:
         self._tap = tap
+        self._holding = holding
+        self._silent_bytes = 0
+        """Read since the last that went to the client: they are kept, here or in the tap."""
         self._feed_alike = tap.feed_alike
         self._tally = tally
         self._pulse = pulse
@@ -67,7 +73,8 @@ class Passage:
     def take(self, chunk: bytes) -> bool:
         """One chunk; False when no further one is wanted now: the end, a fault, or a client that is slow.
 
-        Called straight from the socket, a hundred times a second for each stream. Raises ClientGone.
+        Called straight from the socket, a hundred times a second for each stream. Raises ClientGone, and
+        TransportFault ``no_room`` where a frame is so large that there is no memory for it.
         """
         feed_alike = self._feed_alike
         if self.first_byte_ns and feed_alike is not None and (out := feed_alike(chunk)):
@@ -80,6 +87,12 @@ class Passage:
         room = True
         if out:
             room = self._pulse.push(out) if self.first_byte_ns else self._hold_back(out)
+        if out and self.first_byte_ns:
+            if self._silent_bytes:
+                self._silent_bytes = 0
+                self._holding.close()
+        else:
+            self._keep_silent(len(chunk))
         if tap.text_bytes > ESTIMATE_TEXT_BYTES_MAX:
             self._tally.add(tap.take_text())
         return room and not tap.ended and tap.fault is None and not self.is_enough
@@ -99,6 +112,12 @@ class Passage:
         """What was held back, as no content has come."""
         return self._waiting
 
+    def _keep_silent(self, size: int) -> None:
+        self._silent_bytes += size
+        over = self._silent_bytes - self._holding.bytes - REPLY_STEP_BYTES
+        if over > 0 and not self._holding.take(max(over, REPLY_STEP_BYTES)):
+            raise TransportFault("no_room", "answered", "no memory for so large a frame")
+
     @property
     def overrun(self) -> bool:
         """So much came without any content that it can be no answer."""
@@ -117,13 +136,18 @@ class Passage:
 
 
 async def pass_on(
-    response: UpstreamResponse, tap: Tap, tally: TokenTally, pulse: Pulse, clock: Clock
+    response: UpstreamResponse,
+    tap: Tap,
+    tally: TokenTally,
+    pulse: Pulse,
+    clock: Clock,
+    holding: Holding,
 ) -> StreamEnd:
     """Forwards content until the upstream's end, a fault, or its end marker, which is not forwarded.
 
     Goes on without the client where that leaves, until it is cancelled.
     """
-    passage = Passage(tap, tally, pulse, clock)
+    passage = Passage(tap, tally, pulse, clock, holding)
     state: StreamState = "cut"
     fault: TransportFault | None = None
     try:

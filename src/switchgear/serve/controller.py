@@ -20,6 +20,7 @@ from switchgear.kernel.home import Home
 from switchgear.kernel.log import set_up_logging
 from switchgear.kernel.process import refuse_core_dumps
 from switchgear.serve.boot import Boot
+from switchgear.serve.descriptors import raise_descriptor_limit
 from switchgear.serve.pipe import watch_pipe
 from switchgear.store.db import Database, StoreError, open_database
 from switchgear.store.vault import Vault, bind_secrets, load_pepper, load_vault
@@ -36,6 +37,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--boot-fd", type=int, required=True)
     parser.add_argument("--parent-fd", type=int, required=True)
     options = parser.parse_args(argv)
+    raise_descriptor_limit()
     boot = Boot.read(options.boot_fd)
     set_up_logging("controller", boot.server.log_level, boot.server.log_format)
     home = Home(Path(boot.data))

@@ -2,7 +2,12 @@
 
 import resource
 
-from switchgear.kernel.limits import CONNECTIONS_MAX, CONNECTIONS_MIN, DESCRIPTORS_KEPT
+from switchgear.kernel.limits import (
+    CONNECTIONS_MAX,
+    CONNECTIONS_MIN,
+    DESCRIPTORS_KEPT,
+    UPSTREAM_CONNECTIONS_MAX,
+)
 
 
 def raise_descriptor_limit() -> int:
@@ -20,6 +25,12 @@ def raise_descriptor_limit() -> int:
 def client_connections_max(descriptors: int) -> int:
     """Of a worker: half of its descriptors, so that each call finds one for its upstream."""
     return max(CONNECTIONS_MIN, min(CONNECTIONS_MAX, (descriptors - DESCRIPTORS_KEPT) // 2))
+
+
+def upstream_connections_max(descriptors: int) -> int:
+    """Of a worker: what its clients leave, so that the journal and all else find one, too."""
+    left = descriptors - DESCRIPTORS_KEPT - client_connections_max(descriptors)
+    return max(CONNECTIONS_MIN, min(UPSTREAM_CONNECTIONS_MAX, left))
 
 
 def _plain(limit: int) -> int:

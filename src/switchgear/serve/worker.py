@@ -18,7 +18,11 @@ from switchgear.net.transport import Transport
 from switchgear.net.transport_lean import LeanTransport
 from switchgear.relay.worker import Worker
 from switchgear.serve.boot import Boot
-from switchgear.serve.descriptors import client_connections_max, raise_descriptor_limit
+from switchgear.serve.descriptors import (
+    client_connections_max,
+    raise_descriptor_limit,
+    upstream_connections_max,
+)
 from switchgear.serve.pipe import watch_pipe
 
 GC_THRESHOLD = 20_000
@@ -40,12 +44,14 @@ async def _run(options: argparse.Namespace, boot: Boot) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     watch_pipe(options.parent_fd, stop.set)
+    descriptors = raise_descriptor_limit()
+    lean = LeanTransport(connections_max=upstream_connections_max(descriptors))
     worker = Worker(
         Home(Path(boot.data)),
         options.index,
-        RoutedTransport(LeanTransport(), _other_transport),
+        RoutedTransport(lean, _other_transport),
         log_format=boot.server.log_format,
-        connections_max=client_connections_max(raise_descriptor_limit()),
+        connections_max=client_connections_max(descriptors),
     )
     watch_pipe(options.announced_fd, worker.announced)
     await worker.run(options.listener_fd, stop, boot.server.drain_s, _say_ready)

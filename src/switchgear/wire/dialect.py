@@ -180,8 +180,6 @@ class Dialect(Protocol):
     """By which a client caps the output."""
     is_flat: bool
     """Its messages hold reasoning, text and calls apart, so that their order is lost."""
-    heartbeat: bytes
-    """Sent during a long silence; empty = nothing may be sent."""
     stream_type: str
     """Content type of a streamed reply."""
 
@@ -249,6 +247,10 @@ class Dialect(Protocol):
 
     def writer(self, head: Head) -> Writer:
         """For a stream to a client."""
+
+    def heartbeat(self, call: Call, id: str, created_s: int) -> bytes:
+        """Sent during a long silence of a stream, at any place between its frames: it adds nothing to the
+        answer. Empty = nothing may be sent. ``id``: as ``Head.id``; ``created_s``: Unix time."""
 
     # --- lists and counts
 

@@ -193,11 +193,12 @@ def test_what_is_no_request_is_named(found: dict[str, Any], message: str) -> Non
 
 
 def test_what_a_call_says() -> None:
-    content = [{"type": "image", "source": {}}, {"type": "document", "source": {}}]
+    paper = {"type": "document", "source": {"type": "url", "url": "https://host/paper.pdf"}}
+    content = [{"type": "image", "source": {}}, paper]
     call = call_of(
         {**BASE, "max_tokens": 4096.0, "stream": True, "messages": [{"role": "user", "content": content}]}
     )
-    assert (call.stream, call.output_tokens_cap, call.images) == (True, 4096, 2)
+    assert (call.stream, call.output_tokens_cap, call.images, call.files) == (True, 4096, 1, 1)
 
 
 def test_the_text_of_a_request_has_all_that_is_read_and_no_picture() -> None:

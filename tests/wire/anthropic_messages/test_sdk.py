@@ -15,6 +15,7 @@ from switchgear.kernel.errors import ApiError
 from switchgear.wire.anthropic_messages.dialect import AnthropicMessages
 from switchgear.wire.anthropic_messages.message_writer import write_reply
 from switchgear.wire.anthropic_messages.writer import Writer
+from switchgear.wire.call import Call
 from switchgear.wire.events import Event
 from switchgear.wire.model_card import ModelCard
 
@@ -31,7 +32,8 @@ def client(answer: Callable[[httpx.Request], httpx.Response]) -> anthropic.Anthr
 
 def streamed(events: list[Event]) -> bytes:
     writer = Writer(head())
-    frames = [DIALECT.heartbeat, writer.feed(events[:1]), DIALECT.heartbeat, writer.feed(events[1:])]
+    ping = DIALECT.heartbeat(Call("anthropic_messages", "anthropic_messages", {}, "m1"), "7", 0)
+    frames = [ping, writer.feed(events[:1]), ping, writer.feed(events[1:])]
     return b"".join(frames) + writer.closing()
 
 

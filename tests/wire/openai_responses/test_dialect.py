@@ -146,5 +146,6 @@ def test_the_parts_fit_the_contract() -> None:
     assert [type(event).__name__ for event in reader.feed(stream)] == ["Start", "Finish", "End"]
     request = DIALECT.read_request(call_of('{"model":"m","input":"a"}'), PlainSeals())
     assert DIALECT.write_request(request, Upstream("up")).body["model"] == Raw(b'"up"')
-    assert DIALECT.heartbeat.startswith(b":")
-    assert DIALECT.heartbeat.endswith(b"\n\n")
+    sign = DIALECT.heartbeat(call_of('{"model":"m","input":"a"}'), "7", 0)
+    assert sign.startswith(b":")
+    assert sign.endswith(b"\n\n")

@@ -209,7 +209,7 @@ async def _whole(dialect: Dialect, exchange: Exchange, call: Call) -> Answered:
 async def _streamed(dialect: Dialect, exchange: Exchange, call: Call) -> Answered:
     tap = tap_of(dialect, exchange.prepared, call)
     sent = Sent()
-    pulse = Pulse(sent, sent.start, sent.finish, CLOCK.monotonic_ns, b"")
+    pulse = Pulse(sent, sent.start, sent.finish, CLOCK.monotonic_ns, bytes)
     end = await pass_on(exchange.response, tap, TokenTally(_count, call.model), pulse, CLOCK)
     fields = [("content-type", dialect.stream_type)]
     if end.state == "complete":

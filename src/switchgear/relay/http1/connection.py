@@ -152,8 +152,10 @@ class Connection(asyncio.Protocol):
 
     @property
     def waits_since_s(self) -> float | None:
-        """Since when it does nothing but wait for its client; None while a request is served."""
-        return self._since_s if self._running is None else None
+        """Since when it does nothing but wait for its client, for a request or for more of one; None while a
+        request is served."""
+        waits = self._running is None or (self._running is self._coming and not self._paused)
+        return self._since_s if waits else None
 
     def drop(self) -> None:
         """Another one needs the place."""
@@ -190,6 +192,8 @@ class Connection(asyncio.Protocol):
             if b"  " in data[: data.find(b"\n")]:
                 self._refuse(400, "the request line can't be read")  # the parser would take it
                 return
+        elif self._coming is not None:
+            self._since_s = self.loop.time()
         if len(data) <= FEED_STEP_BYTES:
             self._feed(data)
         else:

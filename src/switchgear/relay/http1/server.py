@@ -142,6 +142,9 @@ class HttpServer:
     async def _look_after(self) -> None:
         while True:
             await asyncio.sleep(CONNECTIONS_LOOK_S)
-            now_s = self.loop.time()
-            for connection in list(self._crowd):
-                connection.look(now_s)
+            self._look()
+
+    def _look(self) -> None:
+        now_s = self.loop.time()
+        for connection in list(self._crowd):
+            connection.look(now_s)

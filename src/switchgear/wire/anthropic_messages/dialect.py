@@ -36,7 +36,6 @@ class AnthropicMessages:
     fields: Mapping[str, str] = FIELDS
     cap_field = "max_tokens"
     is_flat = False
-    heartbeat = b'event: ping\ndata: {"type":"ping"}\n\n'
     stream_type = "text/event-stream; charset=utf-8"
 
     def read_model(self, fields: dict[str, Raw], in_path: InPath) -> str:
@@ -96,6 +95,9 @@ class AnthropicMessages:
 
     def writer(self, head: Head) -> Writer:
         return Writer(head)
+
+    def heartbeat(self, call: Call, id: str, created_s: int) -> bytes:
+        return b'event: ping\ndata: {"type":"ping"}\n\n'
 
     def render_models(self, cards: Sequence[ModelCard], query: Mapping[str, str]) -> bytes:
         return models.render_models(cards, query)

@@ -82,6 +82,12 @@ class Writer:
         return self._framing.frame(_encode({"candidates": [candidate], **_origin(self._head)}))
 
 
+def empty_chunk(model: str, id: str) -> bytes:
+    """A frame that adds nothing to an answer."""
+    origin = {"modelVersion": model, "responseId": id}
+    return b"data: " + _encode({"candidates": [_candidate(0, [{"text": ""}], {})], **origin}) + b"\n\n"
+
+
 def write_reply(events: list[Event], head: Head) -> bytes:
     """One response from all events of an answer."""
     answers: dict[int, tuple[AnswerOut, list[Json], list[Json]]] = {}

@@ -18,6 +18,7 @@ from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
 from switchgear.wire.model_card import ModelCard
 from switchgear.wire.openai_chat import errors, estimate_input, peek, request, request_in
 from switchgear.wire.openai_chat.completion_out import CompletionWriter, write_completion
+from switchgear.wire.openai_chat.heartbeat import heartbeat
 from switchgear.wire.openai_chat.hosted_calls import calls_offered
 from switchgear.wire.openai_chat.reader import ChatReader, read_events
 from switchgear.wire.openai_chat.request_out import CARRIES, FIELDS, hinders, write_request
@@ -38,7 +39,6 @@ class OpenAIChat:
     fields = FIELDS
     cap_field = "max_tokens"
     is_flat = True
-    heartbeat = b": keep-alive\n\n"
     stream_type = "text/event-stream; charset=utf-8"
 
     def read_model(self, fields: dict[str, Raw], in_path: InPath) -> str:
@@ -101,6 +101,9 @@ class OpenAIChat:
 
     def writer(self, head: Head) -> Writer:
         return CompletionWriter(head) if head.completion else ChatWriter(head)
+
+    def heartbeat(self, call: Call, id: str, created_s: int) -> bytes:
+        return heartbeat(call, id, created_s)
 
     def render_models(self, cards: Sequence[ModelCard], query: Mapping[str, str]) -> bytes:
         return openai_models.render_models(cards)

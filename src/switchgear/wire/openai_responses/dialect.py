@@ -33,7 +33,6 @@ class OpenAIResponses:
     fields: Mapping[str, str] = FIELDS
     cap_field = "max_output_tokens"
     is_flat = False
-    heartbeat = b": keep-alive\n\n"
     stream_type = "text/event-stream; charset=utf-8"
 
     def read_model(self, fields: dict[str, Raw], in_path: InPath) -> str:
@@ -93,6 +92,11 @@ class OpenAIResponses:
 
     def writer(self, head: Head) -> writer.Writer:
         return writer.Writer(head)
+
+    def heartbeat(self, call: Call, id: str, created_s: int) -> bytes:
+        """A comment, as official clients fail on any event before ``response.created``, and older ones on the
+        ``keepalive`` that OpenAI sends."""
+        return b": keep-alive\n\n"
 
     def render_models(self, cards: Sequence[ModelCard], query: Mapping[str, str]) -> bytes:
         return openai_models.render_models(cards)
