@@ -45,6 +45,7 @@ def test_the_strongest_word_on_a_setting_wins_and_a_bad_one_is_told() -> None:
         "server.log_format": "default",
         "server.drain_s": "default",
         "server.responses_retention_days": "default",
+        "server.client_gone_read_s": "default",
         "server.usage_retention_days": "default",
         "server.fetch_ports": "default",
     }

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import socket
+import struct
 from typing import Any
 
 import msgspec
@@ -64,10 +66,12 @@ async def call(
     headers: dict[str, str] | None = None,
     timeout_s: float = 30.0,
     leave_after: bytes | None = None,
+    resets: bool = False,
 ) -> Reply:
     """One request on a connection of its own. Whatever breaks ends the reply; it raises only TimeoutError.
 
     ``body`` is JSON, or bytes to send as they are. ``leave_after``: close once these bytes have arrived.
+    ``resets``: close so that the server knows at once, rather than might take it for a half-closed one.
     """
     reply = Reply()
     payload = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
@@ -79,6 +83,9 @@ async def call(
     async with asyncio.timeout(timeout_s):
         with contextlib.suppress(OSError):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            if resets:
+                sock = writer.get_extra_info("socket")
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             try:
                 writer.write(head.encode() + payload)
                 await _receive(reader, reply, leave_after)

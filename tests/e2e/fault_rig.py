@@ -76,6 +76,7 @@ async def running(faults: list[str], *, workers: int = 1) -> AsyncIterator[Rig]:
     seconds = [backed_up(fault) for fault in faults]
     async with FakeUpstream() as first, FakeUpstream() as second:
         parts = [
+            settings.server(client_gone_read_s=0.2),
             settings.group(),
             settings.user(balance_usd="100000"),
             settings.key(key),

@@ -44,7 +44,8 @@ class Rig(msgspec.Struct):
 async def rig() -> AsyncIterator[Rig]:
     key = settings.fresh_key()
     async with FakeUpstream() as upstream:
-        parts = [settings.group(), settings.user(), settings.key(key)]
+        parts = [settings.server(client_gone_read_s=0.2)]
+        parts += [settings.group(), settings.user(), settings.key(key)]
         for name, (dialect, known_as) in UPSTREAMS.items():
             models = {f"m-{name}": known_as, f"slow-{name}": "fault-slow"}
             parts.append(

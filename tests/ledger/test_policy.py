@@ -21,7 +21,7 @@ def expected(end_state: str, delivered: bool, reported: bool, error_reply: bool)
         return "reported" if reported else "nothing"
     if delivered:
         return "reported" if reported else "estimated"
-    return "reported" if end_state == "complete" and reported else "nothing"
+    return "reported" if end_state in ("complete", "client_gone") and reported else "nothing"
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

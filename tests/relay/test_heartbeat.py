@@ -1,6 +1,8 @@
 """Without this, a silent stream would be cut by networks between, or a stuck client would hold memory for
 ever."""
 
+import asyncio
+
 from switchgear.kernel.limits import CLIENT_STALL_TIMEOUT_S, HEARTBEAT_INTERVAL_S
 from switchgear.relay.heartbeat import NS, Pulse
 from switchgear.relay.http import ClientGone, DisconnectCallback, Headers
@@ -99,3 +101,25 @@ def test_a_comment_finds_out_that_the_client_has_left() -> None:
     pulse = pulse_for(reply, left, clock)
     pulse.look(clock.pass_s(HEARTBEAT_INTERVAL_S))
     assert left == [True]
+
+
+async def test_a_client_that_is_given_up_holds_nothing_up_and_gets_nothing_more() -> None:
+    class Stuck(Reply):
+        async def room(self) -> None:
+            await asyncio.Event().wait()
+
+    reply, clock = Stuck(), Clock()
+    left: list[bool] = []
+    pulse = pulse_for(reply, left, clock)
+    pulse.push(b"data: x\n\n")
+    waiting = asyncio.create_task(pulse.room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    pulse.leave()
+    await waiting
+    assert pulse.push(b"data: y\n\n")
+    assert (reply.sent, pulse.delivered_bytes) == ([b"data: x\n\n"], 9)
+    reply.is_full = True
+    pulse.look(clock.pass_s(CLIENT_STALL_TIMEOUT_S))
+    pulse.look(clock.pass_s(CLIENT_STALL_TIMEOUT_S))
+    assert left == []

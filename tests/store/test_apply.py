@@ -62,6 +62,8 @@ FULL = Config(
             dialects=("openai_chat", "anthropic_messages"),
             operations=("openai_chat",),
             finish_on_client_gone=True,
+            client_gone_read_s=0.5,
+            doubt_usage=True,
             only_streams=True,
             asks_usage=False,
         ),

@@ -9,6 +9,9 @@ from switchgear.config import read
 from switchgear.config.read import Reader
 from switchgear.kernel.dialects import DIALECTS, OPERATIONS
 from switchgear.kernel.limits import (
+    CLIENT_GONE_FINISH_S,
+    CLIENT_GONE_READ_S,
+    CLIENT_GONE_READ_S_MAX,
     CONCURRENCY_CAP_MAX,
     DRAIN_S,
     DRAIN_S_MAX,
@@ -109,6 +112,14 @@ SERVER = Table(
             "How long responses, with what was asked and answered in them, are kept for later calls to name; "
             "0 keeps nothing.",
             str(RESPONSES_RETENTION_DAYS),
+        ),
+        Field(
+            "client_gone_read_s",
+            "seconds",
+            read.seconds(0, CLIENT_GONE_READ_S_MAX),
+            "How long an answer is read on after its client left, to learn what it cost; then the upstream "
+            "is cancelled.",
+            f"{CLIENT_GONE_READ_S:g}",
         ),
         Field(
             "usage_retention_days",
@@ -280,7 +291,21 @@ CHANNELS = Table(
             "finish_on_client_gone",
             "boolean",
             read.boolean,
-            "Read on for a bounded time after the client left, to learn the exact usage.",
+            f"Read on for {CLIENT_GONE_FINISH_S:g} seconds after the client left, to learn the exact usage.",
+            "false",
+        ),
+        Field(
+            "client_gone_read_s",
+            "seconds",
+            read.seconds(0, CLIENT_GONE_READ_S_MAX),
+            "Read on for so long instead.",
+            "as `finish_on_client_gone` or the server says",
+        ),
+        Field(
+            "doubt_usage",
+            "boolean",
+            read.boolean,
+            "Charge our own count of an answer whose reported output is implausible beside its text.",
             "false",
         ),
         Field(

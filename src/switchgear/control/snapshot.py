@@ -8,7 +8,7 @@ from switchgear.catalog.schema import Model
 from switchgear.control.local_settings import MODEL_ALIAS
 from switchgear.kernel.config import ChannelConfig, ServerConfig
 from switchgear.kernel.facts import ModelFacts
-from switchgear.kernel.limits import LOCAL_CALLS_MAX
+from switchgear.kernel.limits import CLIENT_GONE_FINISH_S, LOCAL_CALLS_MAX
 from switchgear.link.snapshot import ChannelView, ModelView, Snapshot
 from switchgear.store.channels import ChannelRow
 from switchgear.vendors.channel import BaseUrlError, ResolvedVendor, offered, resolve
@@ -56,6 +56,7 @@ def compile_snapshot(
         keeps_responses=settings.responses_retention_days > 0,
         fetch_ports=settings.fetch_ports,
         open_groups=open_groups,
+        client_gone_read_s=settings.client_gone_read_s,
     )
 
 
@@ -141,9 +142,17 @@ def _view(
         concurrency_max=config.concurrency or (LOCAL_CALLS_MAX if vendor.embedded else 0),
         timeouts=config.timeouts,
         local_model=MODEL_ALIAS if vendor.embedded else "",
-        finish_on_client_gone=config.finish_on_client_gone,
+        client_gone_read_s=_read_on_s(config),
+        doubt_usage=config.doubt_usage,
         only_streams=config.only_streams,
     )
+
+
+def _read_on_s(config: ChannelConfig) -> float | None:
+    """How long its answers are read on after their clients left; None: as long as everywhere."""
+    if config.client_gone_read_s is None and config.finish_on_client_gone:
+        return CLIENT_GONE_FINISH_S
+    return config.client_gone_read_s
 
 
 def _secrets(config: ChannelConfig, environ: Mapping[str, str]) -> tuple[str, ...]:

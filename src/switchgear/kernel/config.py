@@ -5,7 +5,13 @@ The reader of the file makes these; the store applies them by name. Nothing here
 
 import msgspec
 
-from switchgear.kernel.limits import DRAIN_S, FETCH_PORTS, RESPONSES_RETENTION_DAYS, USAGE_RETENTION_DAYS
+from switchgear.kernel.limits import (
+    CLIENT_GONE_READ_S,
+    DRAIN_S,
+    FETCH_PORTS,
+    RESPONSES_RETENTION_DAYS,
+    USAGE_RETENTION_DAYS,
+)
 from switchgear.kernel.log import LogFormat
 from switchgear.kernel.money import PPM
 
@@ -28,6 +34,8 @@ class ServerConfig(msgspec.Struct, frozen=True):
     """How long running calls get to finish after SIGTERM."""
     responses_retention_days: int = RESPONSES_RETENTION_DAYS
     """How long responses of the Responses dialect are kept for later calls to name; 0: not at all."""
+    client_gone_read_s: float = CLIENT_GONE_READ_S
+    """How long an answer is read on after its client left, to learn what it cost."""
     usage_retention_days: int = USAGE_RETENTION_DAYS
     """How long the record of each request is kept; after that only what it cost is, in sums by day."""
     fetch_ports: tuple[int, ...] = FETCH_PORTS
@@ -108,7 +116,11 @@ class ChannelConfig(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     """Fixed request headers."""
     finish_on_client_gone: bool = False
-    """Read on, for a bounded time, after the client left, to learn the exact usage."""
+    """Read on for CLIENT_GONE_FINISH_S after the client left, to learn the exact usage."""
+    client_gone_read_s: float | None = None
+    """Read on for so long instead; None: as ``finish_on_client_gone`` or the server says."""
+    doubt_usage: bool = False
+    """Charge our own count where a report is implausible beside its text."""
     only_streams: bool = False
     """The host answers only as a stream; whole replies are made of it."""
     asks_usage: bool = True

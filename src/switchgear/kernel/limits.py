@@ -282,8 +282,27 @@ LOOK_INTERVAL_S = 0.25
 """Running calls are looked at so often: is the client there, did its body come, is the stream silent."""
 CLOSE_WAIT_S = 0.5
 """After the end marker, the connection's own end is awaited for so long, so that it can be used again."""
-CLIENT_GONE_READ_S = 30.0
-"""Where a channel is set to read on after the client left."""
+CLIENT_GONE_READ_S = 3.0
+"""An answer is read on for so long after its client left: its end, which says what it cost, is often near."""
+CLIENT_GONE_FINISH_S = 30.0
+"""The same where a channel is set to let answers finish."""
+CLIENT_GONE_READ_S_MAX = 600.0
+"""The longest that may be set."""
+PACES_MAX = 1024
+"""Models of channels whose output speed a worker remembers; the one that was silent longest is forgotten."""
+PACE_TOKENS_MIN = 32
+"""Answers of fewer tokens say little of a speed: most of their time is the way there."""
+PACE_TOKENS_KEPT_MAX = 100_000
+"""Output that a speed is measured by; older answers count for ever less."""
+PACE_TOKENS_PER_S_MAX = 3_000
+"""No model is believed to write faster: an upstream may send at once what it has gathered."""
+HIDDEN_TOKENS_PER_S = 20
+"""Reasoning out of sight, where no answer of the model has been measured yet: slower than any hosted one."""
+OUTPUT_TOKENS_UNKNOWN_MAX = 131_072
+"""Most that is charged for an answer where neither the request nor the catalogue bounds it: no known model
+writes more."""
+INPUT_TOKENS_UNKNOWN_MAX = 2_097_152
+"""Most input that is charged for where the model's context is unknown."""
 LOCAL_START_TIMEOUT_S = 60.0
 """First start of the embedded model."""
 HOPS_MAX = 4

@@ -32,6 +32,7 @@ POLICY: tuple[PolicyRow, ...] = (
     PolicyRow(END_STATES, True, True, None, "reported", "content arrived, and the upstream counted it"),
     PolicyRow(END_STATES, True, False, None, "estimated", "content arrived, but the upstream named no usage"),
     PolicyRow(("complete",), False, True, None, "reported", "a whole answer that happens to be empty"),
+    PolicyRow(("client_gone",), False, True, None, "reported", "the client left, but the upstream counted"),
     PolicyRow(END_STATES, False, None, None, "nothing", "nothing was delivered"),
 )
 

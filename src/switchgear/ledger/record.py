@@ -77,6 +77,10 @@ class UsageRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     dropped: tuple[str, ...] = ()
     left_out: int = 0
     """Calls of the same key before this one that came to nothing either, and have no record of their own."""
+    usage_doubt: bool = False
+    """The upstream's report is implausible beside its answer."""
+    hidden_tokens: int = 0
+    """Of the reasoning in ``usage``: estimated by the time that it took, as nothing told of it."""
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -5,7 +5,7 @@ import msgspec
 from switchgear.catalog.price import Price
 from switchgear.kernel.dialects import ResponsesState
 from switchgear.kernel.facts import ModelFacts
-from switchgear.kernel.limits import FETCH_PORTS
+from switchgear.kernel.limits import CLIENT_GONE_READ_S, FETCH_PORTS
 from switchgear.kernel.principal import Principal
 
 __all__ = ["ChannelView", "ModelView", "Principal", "Snapshot"]
@@ -57,8 +57,10 @@ class ChannelView(msgspec.Struct, frozen=True):
     """What it keeps of Responses that it answers."""
     local_model: str = ""
     """Set for the embedded channel: endpoints are asked of the controller when first used."""
-    finish_on_client_gone: bool = False
-    """Read on, for a bounded time, after the client left, to learn the exact usage."""
+    client_gone_read_s: float | None = None
+    """How long its answers are read on after their clients left; None: as the snapshot says."""
+    doubt_usage: bool = False
+    """Our own count is charged where a report is implausible beside its text."""
     only_streams: bool = False
     """The host answers only as a stream; whole replies are made of it."""
 
@@ -87,6 +89,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     trusted_proxies: tuple[str, ...] = ()
     keeps_responses: bool = True
     """Whether anything is kept for later calls to name."""
+    client_gone_read_s: float = CLIENT_GONE_READ_S
+    """How long answers are read on after their clients left, to learn what they cost."""
     fetch_ports: tuple[int, ...] = FETCH_PORTS
     """TCP ports that links in requests may name."""
     open_groups: tuple[str, ...] = ()

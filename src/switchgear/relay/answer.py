@@ -3,17 +3,17 @@
 import asyncio
 import contextlib
 
+from msgspec.structs import replace
+
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import (
     BODY_BYTES_MAX,
     BODY_READ_TIMEOUT_S,
-    CLIENT_GONE_READ_S,
     CLOSE_WAIT_S,
-    ESTIMATE_TEXT_BYTES_MAX,
     REPLY_BYTES_MAX,
 )
 from switchgear.kernel.usage import Usage
-from switchgear.ledger.record import Attempt, EndState, UsageSource
+from switchgear.ledger.record import Attempt, EndState
 from switchgear.link.snapshot import Principal
 from switchgear.net.transport import TransportFault
 from switchgear.relay.attempt import Exchange, Fault, book, fault_of, transport_fault
@@ -26,7 +26,7 @@ from switchgear.relay.heartbeat import Pulse
 from switchgear.relay.hold import Hold, Stretch, spent
 from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
 from switchgear.relay.keeping import Keeping
-from switchgear.relay.measure import Measure
+from switchgear.relay.measure import Measure, Measured, Target
 from switchgear.relay.meter import BYTES_PER_TOKEN, TokenTally
 from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Prepared, cap_header, dropped_header
@@ -62,7 +62,9 @@ class Answerer:
         "_exchange",
         "_handover",
         "_headers",
+        "_is_left",
         "_pulse",
+        "_read_until",
         "_reply",
         "_reply_room",
         "_running",
@@ -95,6 +97,10 @@ class Answerer:
         self._tally: TokenTally | None = None
         self._task: asyncio.Task[None] | None = None
         self._body_until_ns = 0
+        self._is_left = False
+        """The client has left, or takes nothing any more."""
+        self._read_until: asyncio.TimerHandle | None = None
+        """Cancels the task of a call whose client has left."""
         self.keeping: Keeping | None = None
         """Of a call whose answer later calls may name."""
         self._reply_room = Holding(tools.rooms.replies, running.caller.principal.key_id)
@@ -107,7 +113,7 @@ class Answerer:
         """The client took too long over its body; that is why the task was cancelled."""
 
     def watch(self, task: "asyncio.Task[None]") -> None:
-        """From now on, a client that leaves cancels the task; the upstream call stops with it."""
+        """From now on, a client that leaves cancels the task; an answer that has begun, a little later."""
         self._task = task
         self._reply.on_disconnect(self._client_left)
 
@@ -188,6 +194,9 @@ class Answerer:
         """The candidate being tried failed before anything of it was shown."""
         self._close_attempt(fault.name, fault.status)
         self._reply_room.close()
+        if self._is_left:
+            self._end_failed("client_gone", 499, "", fault)
+            raise ClientGone
 
     def opened(self, exchange: Exchange) -> None:
         """The candidate being tried answered with success; its first byte is waited for."""
@@ -206,13 +215,13 @@ class Answerer:
         await self._end_with_error(error, "refused")
 
     async def fault(self, fault: Fault) -> None:
-        """Ends a call that every candidate failed."""
-        await self._end_with_error(fault.error, "upstream_error")
+        """Ends a call that every candidate failed; what the last one counted is charged."""
+        error = fault.error
+        self._end_failed("upstream_error", self._status_of(error), error.row.name, fault)
+        await self._show_error(error)
 
     async def client_gone(self) -> None:
-        """Ends a call whose client left: nothing delivered, nothing charged; else what was delivered."""
-        if self._tap is not None and self._delivered_bytes and not self._is_over:
-            await self._read_on(self._tap)
+        """Ends a call whose client left: nothing reported and nothing delivered, nothing charged."""
         await self._end_early("client_gone", 499, "")
 
     async def cut_off(self, error: ApiError) -> None:
@@ -230,6 +239,7 @@ class Answerer:
 
     def close(self) -> None:
         """The call is over; late notices of a disconnect change nothing."""
+        self._stop_waiting()
         if self._stretch is not None:
             self._stretch.close()
             self._stretch = None
@@ -254,11 +264,10 @@ class Answerer:
     async def _end_early(self, state: EndState, status: int, error_name: str) -> None:
         if self._is_over or await self._handed_over_stream():
             return
-        usage: Usage = Usage()
-        source: UsageSource = "none"
-        if self._delivered_bytes and self._tap is not None:
-            usage, source = await self._usage_of_stream(self._tap, self._tap.ended)
-        self._end(state, status, error_name, usage, source, self._delivered_bytes)
+        measured, tap = Measured(), self._tap
+        if tap is not None and (self._delivered_bytes or tap.usage is not None):
+            measured = await self._usage_of_stream(tap, tap.ended or tap.is_told)
+        self._end(state, status, error_name, measured, self._delivered_bytes)
 
     async def _answer_whole(self, exchange: Exchange, call: Call, health: Health) -> None:
         response, candidate = exchange.response, exchange.candidate
@@ -277,18 +286,19 @@ class Answerer:
             raise fault_of(result.error, candidate)
         if result.empty:
             health.faulted(candidate.channel.id, candidate.upstream_model, exchange.sent_ns, replied_ns)
-            raise empty_answer(response.status)
+            raise empty_answer(response.status, result.usage)
         health.succeeded(candidate.channel.id, candidate.upstream_model, exchange.sent_ns)
         answered = None if self.keeping is None else rendering.answered(result)
         if self._handover is not None and answered is not None and answered.is_open:
             await self._handover.take(exchange, call, answered, self._so_far(call, len(result.body)))
             self._reply.send_whole(200, self._whole_headers(exchange), result.body)
             return
-        usage, source = await self._measure(call).of_whole(result)
+        measured = await self._measure(call).of_whole(result)
+        self._saw_pace(exchange, measured, replied_ns)
         body = result.body
         await rendering.keep_thoughts()
         await self._note_made(exchange, call, self.dialect.made_ids(body))
-        self._end("complete", 200, "", usage, source, len(body), replied_ns=replied_ns)
+        self._end("complete", 200, "", measured, len(body), replied_ns=replied_ns)
         if self.keeping is not None:
             await self.keeping.keep(exchange, answered)
         self._reply.send_whole(200, self._whole_headers(exchange), body)
@@ -305,7 +315,7 @@ class Answerer:
     def _so_far(self, call: Call, delivered_bytes: int) -> Outcome:
         """Of a call that its upstream goes on with: what it is charged by if nobody ever learns its usage."""
         usage = Usage(input_uncached=call.input_bytes // BYTES_PER_TOKEN)
-        return self._outcome("complete", 200, "", usage, "estimated", max(1, delivered_bytes))
+        return self._outcome("complete", 200, "", Measured(usage, "estimated"), max(1, delivered_bytes))
 
     def _rendering(self, call: Call, prepared: Prepared) -> Rendering:
         return Rendering(self._tools, self._running, self.dialect, call, prepared)
@@ -330,14 +340,16 @@ class Answerer:
         if not is_well and not end.committed:
             if tap.fault is not None:
                 raise fault_of(tap.fault, candidate)
-            raise uncommitted(end, exchange.response.status)
-        usage, source = await self._usage_of_stream(tap, end.state == "complete")
+            raise uncommitted(end, tap, exchange.response.status)
+        measured = await self._usage_of_stream(tap, end.state == "complete")
         if end.state == "complete":
             health.succeeded(channel, model, exchange.sent_ns)
+            if not pulse.was_full:
+                self._saw_pace(exchange, measured, ended_ns)
             closing = end.held_back + tap.closing()
             await rendering.keep_thoughts()
             await self._note_made(exchange, call, tap.made_ids())
-            self._end("complete", 200, "", usage, source, pulse.delivered_bytes + len(closing), end=end)
+            self._end("complete", 200, "", measured, pulse.delivered_bytes + len(closing), end=end)
             if self.keeping is not None:
                 if self._handover is not None:
                     await self._handover.secured()
@@ -348,7 +360,7 @@ class Answerer:
             return
         state, error_name = END_STATES[end.state]
         if not (end.state != "error" and await self._handed_over_stream()):
-            self._end(state, 200, error_name, usage, source, pulse.delivered_bytes, end=end)
+            self._end(state, 200, error_name, measured, pulse.delivered_bytes, end=end)
         shown = shown_error(end, tap, candidate.channel)
         if self.keeping is not None:
             self.keeping.error = shown
@@ -382,32 +394,60 @@ class Answerer:
                 while await exchange.response.next_chunk():
                     pass
 
-    async def _usage_of_stream(self, tap: Tap, complete: bool) -> tuple[Usage, UsageSource]:
+    async def _usage_of_stream(self, tap: Tap, complete: bool) -> Measured:
         if self._call is None or self._tally is None:
             raise RuntimeError("a stream was read for no call")
-        return await self._measure(self._call).of_stream(tap, self._tally, complete)
+        silent_ns = self._silent_ns() if self._is_left else 0
+        measured = await self._measure(self._call).of_stream(tap, self._tally, complete, silent_ns)
+        if not measured.hidden_tokens:
+            return measured
+        usage, hidden = measured.usage, measured.hidden_tokens
+        covered = self._running.within_hold(usage, hidden)
+        usage = replace(usage, reasoning=usage.reasoning - hidden + covered)
+        return replace(measured, usage=usage, hidden_tokens=covered)
+
+    def _silent_ns(self) -> int:
+        """How long the upstream took to its first content, of which the client got something."""
+        pulse, exchange = self._pulse, self._exchange
+        if pulse is None or exchange is None or not pulse.delivered_bytes or not pulse.first_content_ns:
+            return 0
+        return pulse.first_content_ns - exchange.sent_ns
 
     def _measure(self, call: Call) -> Measure:
-        copies = self._exchange.prepared.copies if self._exchange is not None else 1
-        return Measure(self._count, self._books.meters, self.dialect, call, copies)
+        exchange, candidate, terms, tools = self._exchange, self._candidate, self._running.terms, self._tools
+        if candidate is None or terms is None:
+            raise RuntimeError("no upstream was asked")
+        return Measure(
+            self._count,
+            self._books.meters,
+            tools.paces,
+            self.dialect,
+            tools.seals.of(self._running.owner),
+            call,
+            Prepared(call.operation, b"") if exchange is None else exchange.prepared,
+            Target(candidate.channel, candidate.upstream_model, terms.model),
+        )
 
-    async def _read_on(self, tap: Tap) -> None:
-        """Where the channel is set so: reads to the upstream's end, for a bounded time, to learn the exact
-        usage."""
-        exchange = self._exchange
-        if exchange is None or not exchange.candidate.channel.finish_on_client_gone:
-            return
-        with contextlib.suppress(TransportFault, TimeoutError):
-            async with asyncio.timeout(CLIENT_GONE_READ_S):
-                while not tap.ended and tap.fault is None and (chunk := await exchange.response.next_chunk()):
-                    tap.feed(chunk)
-                    if self._tally is not None and tap.text_bytes > ESTIMATE_TEXT_BYTES_MAX:
-                        self._tally.add(tap.take_text())
+    def _saw_pace(self, exchange: Exchange, measured: Measured, until_ns: int) -> None:
+        if measured.source == "reported" and not measured.doubted:
+            candidate = exchange.candidate
+            self._tools.paces.saw(
+                candidate.channel.id, candidate.upstream_model, measured.usage, until_ns - exchange.sent_ns
+            )
+
+    def _end_failed(self, state: EndState, status: int, error_name: str, fault: Fault) -> None:
+        """Ends a call without an answer; what the upstream counted all the same is charged."""
+        measured = Measured()
+        if fault.usage is not None and self._call is not None:
+            measured = self._measure(self._call).of_failure(fault.usage)
+        self._end(state, status, error_name, measured, 0)
 
     async def _end_with_error(self, error: ApiError, state: EndState) -> None:
-        status = 200 if self._reply.started or self._blocked(error) else self._rendered(error)[0]
-        self._end(state, status, error.row.name, Usage(), "none", 0)
+        self._end(state, self._status_of(error), error.row.name, Measured(), 0)
         await self._show_error(error)
+
+    def _status_of(self, error: ApiError) -> int:
+        return 200 if self._reply.started or self._blocked(error) else self._rendered(error)[0]
 
     async def _show_error(self, error: ApiError) -> None:
         """In the caller's dialect: as a status while that can still be sent, in-band after."""
@@ -442,21 +482,22 @@ class Answerer:
         state: EndState,
         status: int,
         error_name: str,
-        usage: Usage,
-        source: UsageSource,
+        measured: Measured,
         delivered_bytes: int,
         *,
         end: StreamEnd | None = None,
         replied_ns: int = 0,
     ) -> None:
+        self._stop_waiting()
         self._close_attempt("" if state == "complete" else state, status)
+        if self._is_left:  # whatever came of it, nobody was there
+            state, status, error_name, delivered_bytes = "client_gone", 499, "", self._delivered_bytes
         self._running.end(
             self._outcome(
                 state,
                 status,
                 error_name,
-                usage,
-                source,
+                measured,
                 delivered_bytes,
                 replied_ns=end.first_chunk_ns if end else replied_ns,
                 first_byte_ns=end.first_byte_ns if end else 0,
@@ -469,8 +510,7 @@ class Answerer:
         state: EndState,
         status: int,
         error_name: str,
-        usage: Usage,
-        source: UsageSource,
+        measured: Measured,
         delivered_bytes: int,
         *,
         replied_ns: int = 0,
@@ -482,8 +522,8 @@ class Answerer:
             state,
             status,
             error_name,
-            usage,
-            source,
+            measured.usage,
+            measured.source,
             delivered_bytes,
             channel=candidate.channel.name if candidate else "",
             upstream_model=candidate.upstream_model if candidate else "",
@@ -492,6 +532,8 @@ class Answerer:
             replied_ns=replied_ns,
             first_byte_ns=first_byte_ns,
             dropped=exchange.prepared.dropped if exchange else (),
+            usage_doubt=measured.doubted,
+            hidden_tokens=measured.hidden_tokens,
             modes=exchange.prepared.modes if exchange else (),
             modes_served=exchange.modes_served() if exchange else {},
         )
@@ -514,7 +556,32 @@ class Answerer:
         self._reply.start_stream(200, [*self._headers, *upstream, kind, *_STREAM_HEADERS])
 
     def _client_left(self) -> None:
+        """Nobody waits for the answer any more: what has begun is read on for a while, to learn its cost."""
         if self._detached is not None:
             self._detached.leave()
-        elif self._task is not None and not self._running.ended:
-            self._task.cancel()
+            return
+        task = self._task
+        if task is None or self._is_left or self._running.ended:
+            return
+        self._is_left = True
+        read_s = self._read_on_s()
+        if not read_s or (self._tap is not None and self._tap.is_told):
+            task.cancel()
+            return
+        if self._pulse is not None:
+            self._pulse.leave()
+        if self._tap is not None and self._tally is not None:
+            self._tally.close(self._tap.take_text())
+        self._read_until = asyncio.get_running_loop().call_later(read_s, task.cancel)
+
+    def _read_on_s(self) -> float:
+        """How long the upstream is listened to without its client."""
+        if not self._began_ns or self._candidate is None or self._handover is not None:
+            return 0.0
+        own_s = self._candidate.channel.client_gone_read_s
+        return self._tools.view().snapshot.client_gone_read_s if own_s is None else own_s
+
+    def _stop_waiting(self) -> None:
+        if self._read_until is not None:
+            self._read_until.cancel()
+            self._read_until = None

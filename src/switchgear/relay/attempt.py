@@ -30,6 +30,7 @@ from switchgear.kernel.limits import (
     TOTAL_TIMEOUT_S,
     UPSTREAM_ID_CHARS_MAX,
 )
+from switchgear.kernel.usage import Usage
 from switchgear.link.snapshot import ChannelView
 from switchgear.net.transport import Timeouts, Transport, TransportFault, UpstreamRequest, UpstreamResponse
 from switchgear.relay.begun import begin
@@ -41,7 +42,7 @@ from switchgear.relay.redact import redact, redact_error
 from switchgear.relay.watched import WatchedResponse
 from switchgear.wire.answer_form import Form
 from switchgear.wire.call import Call, Operation
-from switchgear.wire.faults import UpstreamError, read_upstream_error, to_api_error
+from switchgear.wire.faults import UpstreamError, counted, read_upstream_error, to_api_error
 from switchgear.wire.modes import ModeReports
 
 HOPS_HEADER = "x-switchgear-hops"
@@ -83,6 +84,7 @@ class Fault(Exception):
         status: int,
         *,
         try_next: bool,
+        usage: Usage | None = None,
         said: UpstreamError | None = None,
     ) -> None:
         super().__init__(name)
@@ -92,6 +94,8 @@ class Fault(Exception):
         self.status = status
         """What the upstream answered with; 0 when it did not."""
         self.try_next = try_next
+        self.usage = usage
+        """What the upstream counted all the same."""
         self.said = said
         """The upstream's own error, which is not for the client."""
 
@@ -187,7 +191,7 @@ async def open_exchange(
         raise transport_fault(fault) from None
     said = read_upstream_error(response.status, response.headers, error_body, clock.now_ms() // 1000)
     book(said, candidate, health, began_ns, clock.monotonic_ns())
-    raise fault_of(said, candidate)
+    raise fault_of(counted(said, prepared.dialect.usage_of_error(error_body)), candidate)
 
 
 async def begun(exchange: Exchange, health: Health, clock: Clock) -> Exchange:
@@ -259,7 +263,8 @@ def book(error: UpstreamError, candidate: Candidate, health: Health, began_ns: i
 def fault_of(error: UpstreamError, candidate: Candidate) -> Fault:
     """An upstream's error as the client would see it, and whether another candidate may do better."""
     shown = to_api_error(redact_error(error, candidate.channel))
-    return Fault(error.kind, shown, error.status, try_next=error.kind not in _FINAL_KINDS, said=error)
+    final = error.kind in _FINAL_KINDS
+    return Fault(error.kind, shown, error.status, try_next=not final, usage=error.usage, said=error)
 
 
 def transport_fault(fault: TransportFault) -> Fault:

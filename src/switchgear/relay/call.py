@@ -5,6 +5,7 @@ through any kill of any process.
 """
 
 import msgspec
+from msgspec.structs import replace
 
 from switchgear.catalog.modes import in_modes, served_modes
 from switchgear.catalog.price import charge
@@ -55,6 +56,9 @@ class Outcome(msgspec.Struct, frozen=True):
     first_byte_ns: int = 0
     dropped: tuple[str, ...] = ()
     """Fields of the request that the upstream did not get."""
+    usage_doubt: bool = False
+    hidden_tokens: int = 0
+    """Of the usage's reasoning, what was estimated by time."""
     modes: tuple[str, ...] = ()
     """That the upstream was asked to serve in."""
     modes_served: dict[str, str] = {}
@@ -113,6 +117,19 @@ class RunningCall:
     @property
     def ended(self) -> bool:
         return self._ended
+
+    def within_hold(self, usage: Usage, hidden_tokens: int) -> int:
+        """As much of a usage's hidden tokens as the money that is held for the call covers."""
+        if self.terms is None or not self.terms.ratio_ppm:
+            return hidden_tokens
+        price, ratio_ppm = self.terms.price, self.terms.ratio_ppm
+        held = min((nanos for _, nanos in self._books.funds.book.legs(self.request_id)), default=0)
+        shown = replace(usage, reasoning=usage.reasoning - hidden_tokens)
+        shown_nanos = charge(price, shown, ratio_ppm).nanos
+        hidden_nanos = charge(price, usage, ratio_ppm).nanos - shown_nanos
+        if shown_nanos + hidden_nanos <= held:
+            return hidden_tokens
+        return max(0, hidden_tokens * (held - shown_nanos) // hidden_nanos)
 
     def end(self, outcome: Outcome) -> Charge:
         """Writes the record, settles the reservation, frees the permit. Raises JournalBroken when the record
@@ -190,6 +207,8 @@ class RunningCall:
             client_ip=self._caller.client_ip,
             upstream_request_id=outcome.upstream_request_id,
             dropped=_some_of(outcome.dropped) if outcome.dropped else (),
+            usage_doubt=outcome.usage_doubt,
+            hidden_tokens=outcome.hidden_tokens,
         )
 
 

@@ -1,6 +1,7 @@
 """Answers that ended otherwise than they should: how they are booked, and what the client is told."""
 
 from switchgear.kernel.errors import UPSTREAM_CUT, UPSTREAM_ERROR, UPSTREAM_STALLED, ApiError
+from switchgear.kernel.usage import Usage
 from switchgear.ledger.record import EndState
 from switchgear.link.snapshot import ChannelView
 from switchgear.relay.attempt import Fault, transport_fault, upstream_sentence
@@ -16,17 +17,17 @@ END_STATES: dict[str, tuple[EndState, str]] = {
 }
 
 
-def empty_answer(status: int) -> Fault:
-    return Fault(
-        "empty", ApiError(UPSTREAM_ERROR, "The upstream sent an empty answer."), status, try_next=True
-    )
+def empty_answer(status: int, usage: Usage | None) -> Fault:
+    """``usage``: that it reports all the same."""
+    error = ApiError(UPSTREAM_ERROR, "The upstream sent an empty answer.")
+    return Fault("empty", error, status, try_next=True, usage=usage)
 
 
-def uncommitted(end: StreamEnd, status: int) -> Fault:
+def uncommitted(end: StreamEnd, tap: Tap, status: int) -> Fault:
     if end.fault is not None:
         return transport_fault(end.fault)
     if end.state == "complete":
-        return empty_answer(status)
+        return empty_answer(status, tap.usage)
     return Fault("truncated", upstream_sentence(UPSTREAM_CUT), status, try_next=True)
 
 

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace
 
 from switchgear.catalog.price import Price
 from switchgear.kernel.errors import ApiError
+from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.limits import (
     BACKGROUND_CALLS_MAX,
     BACKGROUND_CLAIM_INTERVAL_S,
@@ -33,14 +35,18 @@ from switchgear.relay.call import Books, Outcome, RunningCall
 from switchgear.relay.directory import KnownKey
 from switchgear.relay.journal import JournalBroken
 from switchgear.relay.meter import is_plausible
+from switchgear.relay.metrics import Meters
 from switchgear.relay.place import OPERATION, place_of
+from switchgear.relay.plausible import Bounds, bounds_of, within
+from switchgear.relay.prepare import Prepared
 from switchgear.relay.responses import Responses
 from switchgear.relay.upstream_store import UpstreamStore
 from switchgear.relay.view import View
 from switchgear.wire.call import Call
 from switchgear.wire.openai_responses.frames import read_response
+from switchgear.wire.openai_responses.hosted_calls import CallCounter
 from switchgear.wire.openai_responses.kept import Answered, read_answered
-from switchgear.wire.openai_responses.usage import read_usage
+from switchgear.wire.openai_responses.usage import usage_in
 
 _POLL_GROWTH = 1.5
 _END_OF: dict[ResponseStatus, EndState] = {"failed": "upstream_error", "cancelled": "client_gone"}
@@ -64,6 +70,8 @@ class Bill(msgspec.Struct, frozen=True):
     attempts: tuple[Attempt, ...]
     outcome: Outcome
     """As far as it is known: what was delivered, and the usage by estimate."""
+    bounds: Bounds = Bounds()
+    """What the call can come to at most."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -87,7 +95,16 @@ def bill_of(running: RunningCall, call: Call, outcome: Outcome, books: Books) ->
         call.stream,
         tuple(running.attempts),
         outcome,
+        _bounds_of(running.terms.model, call),
     )
+
+
+def _bounds_of(model: ModelView, call: Call) -> Bounds:
+    """What the upstream keeps of the conversation, and its tools, may be any part of the input."""
+    bounds = bounds_of(
+        call, Prepared(OPERATION, b""), ModelFacts(), model.output_tokens_max, model.context_tokens
+    )
+    return replace(bounds, input=0)
 
 
 class Follower:
@@ -104,14 +121,14 @@ class Follower:
 
     def follow(self, response: StoredResponse, bill: Bill, running: RunningCall) -> "asyncio.Future[None]":
         """Takes a call over; what is given is done once its bill is safe, or can't be made so."""
-        response = msgspec.structs.replace(response, epoch=self._responses.epoch, bill=_encode(bill))
+        response = replace(response, epoch=self._responses.epoch, bill=_encode(bill))
         safe: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._spawn(response, bill, running, safe)
         return safe
 
     def secure(self, response: StoredResponse, bill: Bill) -> "asyncio.Future[None]":
         """Has a bill kept for the case that this worker dies; nothing is followed."""
-        due = msgspec.structs.replace(response, epoch=self._responses.epoch, bill=_encode(bill))
+        due = replace(response, epoch=self._responses.epoch, bill=_encode(bill))
         task = asyncio.get_running_loop().create_task(self._secure(due))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -190,7 +207,7 @@ class Follower:
                     "a call in the background could not be recorded", extra={"request": bill.request_id}
                 )
                 return  # its bill stays, for another worker
-            over = msgspec.structs.replace(response, status=status, bill=b"", epoch="")
+            over = replace(response, status=status, bill=b"", epoch="")
             while not await self._keep(KeepResponse(over, if_open=True)):  # noqa: ASYNC110  # another process
                 await asyncio.sleep(BACKGROUND_POLL_S_MAX)
         finally:
@@ -210,8 +227,8 @@ class Follower:
                     break
                 continue
             if answered is not None and not answered.is_open:
-                return answered.status, _outcome(bill.outcome, answered)
-        return "failed", msgspec.structs.replace(bill.outcome, end_state="upstream_cut", error="upstream_cut")
+                return answered.status, _outcome(bill, answered, self._books.meters)
+        return "failed", replace(bill.outcome, end_state="upstream_cut", error="upstream_cut")
 
     async def _look(self, response: StoredResponse) -> Answered | None:
         place = place_of(self._view().snapshot, response, self._responses.pepper())
@@ -229,12 +246,25 @@ class Follower:
         return isinstance(answer, Ok | ResponseUnknown)
 
 
-def _outcome(so_far: Outcome, answered: Answered) -> Outcome:
+def _outcome(bill: Bill, answered: Answered, meters: Meters) -> Outcome:
+    so_far = bill.outcome
     found = read_response(answered.response)
-    usage: Usage | None = None if found is None else read_usage(found.usage)
+    usage: Usage | None = None if found is None else usage_in(found, CallCounter())
     end_state = _END_OF.get(answered.status, "complete")
     if end_state == "upstream_error":
-        so_far = msgspec.structs.replace(so_far, delivered_bytes=0, error="upstream_error")
-    if usage is None or not is_plausible(usage):
-        return msgspec.structs.replace(so_far, end_state=end_state)
-    return msgspec.structs.replace(so_far, end_state=end_state, usage=usage, usage_source="reported")
+        so_far = replace(so_far, delivered_bytes=0, error="upstream_error")
+    if usage is not None and not is_plausible(usage):
+        meters.add(f"switchgear_usage_absurd_total|channel={so_far.channel}")
+        return replace(so_far, end_state=end_state, usage_doubt=True)
+    if usage is None:
+        return replace(so_far, end_state=end_state)
+    bounded = within(usage, bill.bounds, len(answered.response), writes_more=True)
+    if bounded != usage:
+        meters.add(f"switchgear_usage_excess_total|channel={so_far.channel}")
+    return replace(
+        so_far,
+        end_state=end_state,
+        usage=bounded,
+        usage_source="reported",
+        usage_doubt=bounded != usage,
+    )

@@ -14,8 +14,6 @@ Count = Callable[[str, str], Awaitable[int]]
 
 BYTES_PER_TOKEN = 4
 """Of ordinary text, where nobody can be asked."""
-TOKEN_BYTES_MAX = 16
-"""Text of more bytes for each reported token is counted: few tokens are longer."""
 PENDING_MAX = 4
 SEEN_OVER_REPORTED_MAX = 2
 """How much more output may be counted here than a running report told; tokenizers differ so much."""
@@ -24,32 +22,40 @@ SEEN_OVER_REPORTED_MAX = 2
 class TokenTally:
     """Counts the output of one reply piece by piece, so that its text is never held whole."""
 
-    __slots__ = ("_bytes", "_count", "_counted", "_model", "_pending")
+    __slots__ = ("_count", "_counted", "_is_closed", "_model", "_pending", "text_bytes")
 
     def __init__(self, count: Count, model: str) -> None:
         self._count = count
         self._model = model
         self._counted = 0
+        self._is_closed = False
         self._pending: list[asyncio.Task[int]] = []
-        self._bytes = 0
-        """Of text that was taken."""
+        self.text_bytes = 0
+        """Of all pieces."""
 
     def seen_tokens(self, tap: Tap) -> int:
         """A guess at the output so far, at next to no cost: by its text, or by what the upstream reported
         meanwhile."""
-        seen = (self._bytes + tap.text_bytes) // BYTES_PER_TOKEN
+        seen = (self.text_bytes + tap.text_bytes) // BYTES_PER_TOKEN
         return max(seen, tap.usage.output_total) if tap.usage is not None else seen
 
     def add(self, text: str) -> None:
         """Takes the next piece; counting goes on beside the stream."""
         if not text:
             return
-        self._bytes += len(text)
+        self.text_bytes += text_size(text)
+        if self._is_closed:
+            return
         if len(self._pending) >= PENDING_MAX:
             self._counted += rough_count(text)
             return
         task = asyncio.get_running_loop().create_task(count_or_guess(self._count, text, self._model))
         self._pending.append(task)
+
+    def close(self, text: str) -> None:
+        """This piece is the last that is counted: what comes after it, nobody gets."""
+        self.add(text)
+        self._is_closed = True
 
     async def total(self) -> int:
         """Tokens of all pieces so far."""
@@ -71,7 +77,12 @@ async def count_or_guess(count: Count, text: str, model: str) -> int:
 
 def rough_count(text: str) -> int:
     """A guess: a token for every four bytes, at least one."""
-    return -(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN)
+    return -(-text_size(text) // BYTES_PER_TOKEN)
+
+
+def text_size(text: str) -> int:
+    """Bytes of a text: the one unit in which answers are measured, whatever their script."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
 def is_plausible(usage: Usage) -> bool:

@@ -4,6 +4,8 @@ Nothing goes to the client before the first content frame, so that until then an
 Reading stops while the client has not taken what was sent, so a slow client slows the upstream.
 """
 
+import contextlib
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
@@ -13,6 +15,7 @@ from switchgear.kernel.limits import ESTIMATE_TEXT_BYTES_MAX, FRAME_BYTES_MAX, R
 from switchgear.net.transport import TransportFault, UpstreamResponse
 from switchgear.relay.attempt import is_stall
 from switchgear.relay.heartbeat import Pulse
+from switchgear.relay.http import ClientGone
 from switchgear.relay.meter import TokenTally
 from switchgear.relay.redact import Redactor, StreamRedactor
 from switchgear.relay.room import Holding
@@ -94,7 +97,17 @@ class Passage:
             self._keep_silent(len(chunk))
         if tap.text_bytes > ESTIMATE_TEXT_BYTES_MAX:
             self._tally.add(tap.take_text())
-        return room and not tap.ended and tap.fault is None
+        return room and not tap.ended and tap.fault is None and not self.is_enough
+
+    @property
+    def is_enough(self) -> bool:
+        """Nobody is there, and what the call costs is known."""
+        return self._pulse.is_left and self._tap.is_told
+
+    def client_left(self) -> None:
+        """From now on what comes is read, and goes nowhere."""
+        self._feed_alike = None
+        self._pulse.lose_client()
 
     @property
     def waiting(self) -> bytes:
@@ -117,7 +130,7 @@ class Passage:
         self._waiting += out
         if not self._tap.has_content:
             return not self.overrun
-        self.first_chunk_ns = self._clock.monotonic_ns()
+        self.first_chunk_ns = self._pulse.first_content_ns = self._clock.monotonic_ns()
         room = self._pulse.push(self._waiting)
         self.first_byte_ns = self._clock.monotonic_ns()
         self._waiting = b""
@@ -136,7 +149,7 @@ async def pass_on(
     """Forwards content until the upstream's end, a fault, or its end marker, which is not forwarded.
     ``redactor``: for what must not be shown.
 
-    Raises ClientGone (and CancelledError) when the client leaves.
+    Goes on without the client where that leaves, until it is cancelled.
     """
     passage = Passage(tap, tally, pulse, clock, holding)
     guard = StreamRedactor(redactor, passage.take) if redactor else None
@@ -144,10 +157,10 @@ async def pass_on(
     state: StreamState = "cut"
     fault: TransportFault | None = None
     try:
-        while not await response.pump(take):
-            if tap.ended or tap.fault is not None or passage.overrun:
+        while not await _pumped(response, take, passage):
+            if tap.ended or tap.fault is not None or passage.overrun or passage.is_enough:
                 break
-            await pulse.room()
+            await _room(pulse)
     except TransportFault as broken:
         fault = broken
     if guard is not None and not tap.ended:
@@ -161,3 +174,16 @@ async def pass_on(
     elif fault is not None and is_stall(fault):
         state = "stalled"
     return StreamEnd(state, fault, passage.first_chunk_ns, passage.first_byte_ns, passage.waiting)
+
+
+async def _pumped(response: UpstreamResponse, take: Callable[[bytes], bool], passage: Passage) -> bool:
+    try:
+        return await response.pump(take)
+    except ClientGone:
+        passage.client_left()
+        return False
+
+
+async def _room(pulse: Pulse) -> None:
+    with contextlib.suppress(ClientGone):
+        await pulse.room()

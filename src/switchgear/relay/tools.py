@@ -12,6 +12,7 @@ from switchgear.relay.following import Follower
 from switchgear.relay.health import Health
 from switchgear.relay.meter import Count
 from switchgear.relay.owned import Owned
+from switchgear.relay.pace import Paces
 from switchgear.relay.prepare import Fetch
 from switchgear.relay.refusals import RefusalLines
 from switchgear.relay.responses import Responses
@@ -39,6 +40,7 @@ class Tools(msgspec.Struct, frozen=True):
     follower: Follower
     owned: Owned
     refusal_lines: RefusalLines
+    paces: Paces
     rooms: Rooms
     view: Callable[[], View]
     """The configuration as it stands; a call takes it once."""

@@ -59,6 +59,7 @@ from switchgear.relay.limiter import RateTable
 from switchgear.relay.locate import Locator
 from switchgear.relay.metrics import Meters
 from switchgear.relay.owned import Owned
+from switchgear.relay.pace import Paces
 from switchgear.relay.pipeline import Pipeline
 from switchgear.relay.refusals import RefusalLines, RefusedRecords
 from switchgear.relay.requestlog import RequestLog, line_writer
@@ -146,6 +147,7 @@ class Worker:
             self._follower,
             Owned(responses),
             RefusalLines(self._log, self._clock),
+            Paces(),
             self._rooms,
             self._current,
         )

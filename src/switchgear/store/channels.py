@@ -77,6 +77,8 @@ def _wanted(channel: ChannelConfig) -> dict[str, Any]:
         "dialects": list(channel.dialects),
         "operations": list(channel.operations),
         "finish_on_client_gone": channel.finish_on_client_gone,
+        "client_gone_read_s": channel.client_gone_read_s,
+        "doubt_usage": channel.doubt_usage,
         "only_streams": channel.only_streams,
         "asks_usage": channel.asks_usage,
     }
@@ -146,6 +148,8 @@ def _channel(row: Any, secrets: dict[tuple[str, int], str]) -> ChannelRow:
         operations=tuple(row["operations"]),
         headers=() if headers is None else _HEADERS.decode(headers),
         finish_on_client_gone=row["finish_on_client_gone"],
+        client_gone_read_s=row["client_gone_read_s"],
+        doubt_usage=row["doubt_usage"],
         only_streams=row["only_streams"],
         asks_usage=row["asks_usage"],
     )

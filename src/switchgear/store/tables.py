@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -92,6 +93,8 @@ channels = Table(
     Column("operations", JSON, nullable=False),
     Column("dialects", JSON, nullable=False, server_default="[]"),
     Column("finish_on_client_gone", Boolean, nullable=False),
+    Column("client_gone_read_s", Float),
+    Column("doubt_usage", Boolean, nullable=False, server_default=false()),
     Column("only_streams", Boolean, nullable=False, server_default=false()),
     Column("asks_usage", Boolean, nullable=False, server_default=true()),
 )

@@ -55,6 +55,11 @@ class WholeReader:
         self._body = bytearray()
         self._over = False
 
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        return self._over
+
     def feed(self, chunk: bytes) -> list[Event]:
         if self._over:
             return []
@@ -85,6 +90,11 @@ class EitherReader:
         self._reader: Reader | None = None
         self.feed: Callable[[bytes], list[Event]] = self._feed_start
         """Once the form is seen, that of the reader itself."""
+
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        return self._reader is not None and self._reader.is_told
 
     def finish(self) -> list[Event]:
         reader = self._reader

@@ -33,7 +33,7 @@ from switchgear.wire.events import (
     UsageSeen,
 )
 from switchgear.wire.fan import join_whole, unpacked
-from switchgear.wire.faults import UpstreamError
+from switchgear.wire.faults import UpstreamError, counted
 from switchgear.wire.hosted_steps import StepCounter
 from switchgear.wire.stop_cut import StopCut
 from switchgear.wire.unwrap import Unwrapper
@@ -129,12 +129,17 @@ class Bridge:
         self._steps = StepCounter()
         self._tail = b""
         self._size = 0
-        """Characters said so far: writers of some dialects repeat the whole answer at its end."""
+        """Bytes said so far: writers of some dialects repeat the whole answer at its end."""
         self.ended = False
         self.fault: UpstreamError | None = None
         self.has_content = False
         self.usage: Usage | None = None
         self.text_bytes = 0
+
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        return self._reader.is_told
 
     def feed(self, chunk: bytes) -> bytes:
         if self.ended or self.fault is not None:
@@ -194,11 +199,12 @@ class Bridge:
             self.ended = True
         elif isinstance(event, Fault) and not event.truncated:
             self.fault = event.error
+            self.usage = event.error.usage or self.usage
         if not self.has_content and isinstance(event, _SAYS):
             self.has_content = True
 
     def _count(self, text: str) -> None:
-        size = len(text)
+        size = len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
         self._texts.append(text)
         self.text_bytes += size
         self._grow(size)
@@ -242,7 +248,9 @@ def convert_reply(
     events = _Settler(passage).settle(events)
     last = events[-1] if events else None
     if isinstance(last, Fault):
-        return BridgedReply(body, error=last.error, events=events)
+        told = (event.usage for event in reversed(events) if isinstance(event, UsageSeen))
+        error = counted(last.error, next(told, None))
+        return BridgedReply(body, error.usage, error=error, events=events)
     usage: Usage | None = None
     says = False
     for event in events:

@@ -81,6 +81,10 @@ class Tap(Protocol):
         """The end marker came."""
 
     @property
+    def is_told(self) -> bool:
+        """Every answer has its finish and its count: nothing that matters is to come."""
+
+    @property
     def fault(self) -> UpstreamError | None: ...
 
     @property
@@ -145,6 +149,10 @@ class Head(msgspec.Struct, frozen=True):
 
 class Reader(Protocol):
     """An upstream's stream as events. Never raises; whatever it can't read is a ``Fault``."""
+
+    @property
+    def is_told(self) -> bool:
+        """See ``Tap.is_told``."""
 
     def feed(self, chunk: bytes) -> list[Event]: ...
 
@@ -270,6 +278,9 @@ class Dialect(Protocol):
         """The answer to a question for the number of input tokens."""
 
     # --- errors
+
+    def usage_of_error(self, body: bytes) -> Usage | None:
+        """What an upstream's error reply says that it counted all the same. Never raises."""
 
     def render_error(self, err: ApiError, request_id: str) -> tuple[int, Headers, bytes]:
         """(status, headers, body)."""

@@ -36,6 +36,11 @@ class FanReader:
         self._readers = readers
         self._joiner = Joiner(len(readers))
 
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        return all(reader.is_told for reader in self._readers)
+
     def feed(self, chunk: bytes) -> list[Event]:
         index, piece = chunk[0], chunk[1:]
         reader = self._readers[index]
@@ -80,6 +85,10 @@ class Joiner:
                         out.append(event)
                 case Fault():
                     self._open.clear()
+                    if event.error.usage is not None:
+                        self._usages[index] = event.error.usage
+                    if self._usages:
+                        event.error.usage = sum_of(self._usages.values())
                     out.append(event)
                 case _:
                     if index != self._current:

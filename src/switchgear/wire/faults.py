@@ -26,6 +26,7 @@ from switchgear.kernel.errors import (
     ErrorRow,
 )
 from switchgear.kernel.limits import COOL_DEFAULT_S, ERROR_BODY_BYTES_MAX, ERROR_MESSAGE_CHARS_MAX
+from switchgear.kernel.usage import Usage
 from switchgear.wire.context_length import CONTEXT_CODE, is_too_long, is_too_long_for
 from switchgear.wire.fault_codes import FaultKind, kind_of_codes, names_model
 from switchgear.wire.fault_messages import message_of
@@ -82,6 +83,14 @@ class UpstreamError(Exception):
         self.retry_after_s = retry_after_s
         self.of_request = of_request
         """It may well be this request's fault alone: nothing is held against the channel for it."""
+        self.usage: Usage | None = None
+        """What was counted all the same; set by the reader of the answer that failed."""
+
+
+def counted(error: UpstreamError, usage: Usage | None) -> UpstreamError:
+    """The error with what the upstream counted before it, unless it says so itself."""
+    error.usage = error.usage or usage
+    return error
 
 
 def read_upstream_error(

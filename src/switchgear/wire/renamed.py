@@ -99,6 +99,10 @@ class RenamedTap:
         return self.inner.ended
 
     @property
+    def is_told(self) -> bool:
+        return self.inner.is_told
+
+    @property
     def fault(self) -> UpstreamError | None:
         return self.inner.fault
 

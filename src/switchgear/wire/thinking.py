@@ -146,6 +146,17 @@ def is_lost(thinking: Thinking | None, facts: ModelFacts) -> bool:
     return facts.thinking == "always" or (facts.thinking != "none" and not facts.thinking_off)
 
 
+def may_reason(facts: ModelFacts, thinking: Thinking | None, *, seen: bool) -> bool:
+    """Whether an answer may hold reasoning that is not shown. ``seen``: the model has been seen to reason."""
+    if facts.thinking == "none" or (thinking is not None and thinking.is_off and facts.thinking_off):
+        return False
+    return seen or thinking is not None or facts.thinking in _REASONS_UNASKED
+
+
+_REASONS_UNASKED = frozenset({"always", "effort", "budget", "level", "switch", "type"})
+"""Switches of families that reason unless they are told not to."""
+
+
 def _bounded(budget: int, facts: ModelFacts) -> int:
     if facts.budget_max:
         budget = min(budget, facts.budget_max)

@@ -142,7 +142,6 @@ def test_a_chunk_without_choices_is_no_fault() -> None:
         ("example", Usage(input_uncached=30, cache_read=100, output_text=24)),
         ("openrouter_reasoning", Usage(input_uncached=10, output_text=5, reasoning=15)),
         ("kimi_usage_in_the_choice", Usage(input_uncached=3, cache_read=2, output_text=1)),
-        ("usage_in_every_chunk", Usage(input_uncached=5, output_text=2)),
         ("no_done", Usage(input_uncached=1, output_text=1)),
     ],
 )
@@ -150,6 +149,12 @@ def test_usage_wherever_it_stands_is_counted_once(name: str, usage: Usage) -> No
     events = read_sample(name)
     assert usage_in(events) == usage
     assert sum(isinstance(event, UsageSeen) for event in events) == 1
+
+
+def test_usage_that_grows_is_told_as_it_grows() -> None:
+    told = [event.usage for event in read_sample("usage_in_every_chunk") if isinstance(event, UsageSeen)]
+    assert told[-1] == Usage(input_uncached=5, output_text=2)
+    assert len(told) > 1
 
 
 def test_an_answer_that_tells_no_usage_makes_none_up() -> None:

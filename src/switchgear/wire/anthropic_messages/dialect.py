@@ -7,6 +7,7 @@ from msgspec import Raw
 from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
+from switchgear.kernel.usage import Usage
 from switchgear.wire.account_ids import AccountId
 from switchgear.wire.anthropic_messages import account_ids, errors, estimate_input, models, peek, request
 from switchgear.wire.anthropic_messages.carriage import CARRIES, FIELDS
@@ -17,6 +18,7 @@ from switchgear.wire.anthropic_messages.reply import WholeReply, read_reply
 from switchgear.wire.anthropic_messages.request_in import read_request
 from switchgear.wire.anthropic_messages.request_out import write_request
 from switchgear.wire.anthropic_messages.tap import StreamTap
+from switchgear.wire.anthropic_messages.usage import usage_beside
 from switchgear.wire.anthropic_messages.writer import Writer
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.dialect import Edits, Head, Headers, Passed
@@ -24,6 +26,7 @@ from switchgear.wire.events import Event
 from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
 from switchgear.wire.loss import Carriage
 from switchgear.wire.model_card import ModelCard
+from switchgear.wire.splice import any_of
 
 
 class AnthropicMessages:
@@ -114,6 +117,9 @@ class AnthropicMessages:
 
     def render_count(self, tokens: int) -> bytes:
         return models.render_count(tokens)
+
+    def usage_of_error(self, body: bytes) -> Usage | None:
+        return usage_beside(any_of(body))
 
     def render_error(self, err: ApiError, request_id: str) -> tuple[int, Headers, bytes]:
         return errors.render_error(err, request_id)

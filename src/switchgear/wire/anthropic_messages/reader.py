@@ -8,7 +8,7 @@ from switchgear.kernel.limits import FRAME_BYTES_MAX
 from switchgear.wire.alike import AlikeTexts
 from switchgear.wire.anthropic_messages.blocks_in import Blocks
 from switchgear.wire.anthropic_messages.frames import StreamEvent, is_given, read_event, read_message
-from switchgear.wire.anthropic_messages.reply import error_of
+from switchgear.wire.anthropic_messages.reply import error_of, failed
 from switchgear.wire.anthropic_messages.stop_reasons import read_stop_reason
 from switchgear.wire.anthropic_messages.usage import UsageReader, read_usage
 from switchgear.wire.events import (
@@ -21,7 +21,7 @@ from switchgear.wire.events import (
     UsageSeen,
 )
 from switchgear.wire.failed_finishes import failure_of, is_failed
-from switchgear.wire.faults import UpstreamError, broken, upstream_error_of
+from switchgear.wire.faults import UpstreamError, broken, counted, upstream_error_of
 from switchgear.wire.filler import is_filler, says_nothing
 from switchgear.wire.splice import any_of
 from switchgear.wire.sse import FrameTooLong, SseReader, parse_frame
@@ -41,6 +41,11 @@ class Reader:
         self._usage = UsageReader()
         self._stop: Finish | None = None
         self._over = False
+
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        return self._over or (self._stop is not None and self._usage.counted is not None)
 
     def feed(self, chunk: bytes) -> list[Event]:
         if self._over:
@@ -115,7 +120,8 @@ class Reader:
                 self._blocks.take(event.delta, out, event.index)
             return
         if name == "error" or event.type == "error" or is_given(event.error):
-            self._fail(upstream_error_of(200, any_of(data)), out)
+            found = any_of(data)
+            self._fail(self._usage.fail(upstream_error_of(200, found), found), out)
             return
         self._take_event(event, out)
 
@@ -140,7 +146,8 @@ class Reader:
                     self._tell_usage(out)
                 if event.delta is not None and event.delta.stop_reason:
                     if is_failed(event.delta.stop_reason):
-                        self._fail(failure_of(event.delta.stop_reason), out)
+                        failure = failure_of(event.delta.stop_reason)
+                        self._fail(counted(failure, self._usage.counted), out)
                         return
                     self._stop = _finish(
                         event.delta.stop_reason,
@@ -171,7 +178,7 @@ def read_events(body: bytes) -> list[Event]:
     """A whole reply as events, ``End`` or ``Fault`` last."""
     message = read_message(body)
     if message is None or message.content is None or message.type == "error" or is_given(message.error):
-        return [Fault(error_of(body) or broken("the answer has no content"))]
+        return [Fault(failed(error_of(body) or broken("the answer has no content"), body))]
     out: list[Event] = [Start(message.id or "", message.model or "")]
     blocks = Blocks()
     for raw in message.content:

@@ -51,7 +51,7 @@ def read_reply(operation: Operation, body: bytes) -> WholeReply:
         return _read_count(body)
     if is_given(message.error) or message.type == "error" or message.content is None:
         error = error_of(body)
-        return WholeReply(body, error=error) if error else WholeReply(body, empty=True)
+        return WholeReply(body, error=failed(error, body)) if error else WholeReply(body, empty=True)
     usage = read_usage(message.usage, message.content) if is_given(message.usage) else None
     if message.stop_reason and is_failed(message.stop_reason):
         return WholeReply(body, usage, failure_of(message.stop_reason))
@@ -63,6 +63,11 @@ def _read_count(body: bytes) -> WholeReply:
     if isinstance(found, dict) and isinstance(found.get("input_tokens"), int):
         return WholeReply(body)
     return WholeReply(body, error=error_of(body), empty=True)
+
+
+def failed(error: UpstreamError, body: bytes) -> UpstreamError:
+    """The error with the usage that stands beside it."""
+    return UsageReader().fail(error, any_of(body))
 
 
 def error_of(body: bytes) -> UpstreamError | None:

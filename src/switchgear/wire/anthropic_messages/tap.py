@@ -26,7 +26,7 @@ from switchgear.wire.anthropic_messages.frames import (
 )
 from switchgear.wire.anthropic_messages.usage import UsageReader
 from switchgear.wire.failed_finishes import failure_of, is_failed
-from switchgear.wire.faults import UpstreamError, broken, upstream_error_of
+from switchgear.wire.faults import UpstreamError, broken, counted, upstream_error_of
 from switchgear.wire.filler import is_blank, is_filler, says_nothing
 from switchgear.wire.splice import any_of
 from switchgear.wire.sse import Frame, FrameTooLong, SseReader, is_silent, parse_frame
@@ -81,6 +81,11 @@ class StreamTap:
         """Of the text that waits for ``take_text``."""
         self._gather_alike()
         return self._text_bytes
+
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        return self._finished and self._counts.counted is not None
 
     def feed(self, chunk: bytes) -> bytes:
         """The complete events to forward; ``chunk`` itself where it is nothing else than such events."""
@@ -178,7 +183,7 @@ class StreamTap:
             self.ended = self._finished
             return False
         if frame.event == "error":
-            self.fault = upstream_error_of(200, any_of(frame.data))
+            self._fail(any_of(frame.data))
             return False
         if not frame.data:
             if is_silent(frame.raw):
@@ -230,14 +235,18 @@ class StreamTap:
                 self.has_content = self.has_content or self._finished
                 self._take_usage(event.usage)
                 if event.delta and event.delta.stop_reason and is_failed(event.delta.stop_reason):
-                    self.fault = failure_of(event.delta.stop_reason)
+                    self.fault = counted(failure_of(event.delta.stop_reason), self._counts.counted)
                     return False
             case "ping":
                 pass
             case _ if event.type == "error" or is_given(event.error):
-                self.fault = upstream_error_of(200, any_of(data))
+                self._fail(any_of(data))
                 return False
         return True
+
+    def _fail(self, found: Any) -> None:
+        self.fault = self._counts.fail(upstream_error_of(200, found), found)
+        self.usage = self._counts.usage
 
     def _take_usage(self, raw: Raw) -> None:
         if is_given(raw):
@@ -280,7 +289,7 @@ class StreamTap:
             if event is not None and event.type == "message_stop":
                 self.ended = True
             elif event is not None and event.type == "error":
-                self.fault = upstream_error_of(200, any_of(frame.data))
+                self._fail(any_of(frame.data))
         elif not is_silent(frame.raw):
             self.fault = _fault_of(rest)
 

@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from switchgear.kernel.usage import Usage
 from switchgear.wire.counts import count
+from switchgear.wire.faults import UpstreamError, counted
 from switchgear.wire.openai_usage import usage_of_any
 
 _decode_any = msgspec.json.Decoder().decode
@@ -24,6 +25,8 @@ _INPUT = (
     ("cache_read_input_tokens", "cache_read"),
     ("cache_creation_input_tokens", "cache_write"),
 )
+OPENING_TOKENS_MAX = 8
+"""Output that a stream's start may tell before there is any; a count of nothing at the end takes it away."""
 _WRITES = (("ephemeral_5m_input_tokens", "5m"), ("ephemeral_1h_input_tokens", "1h"))
 _OWN_NAMES = ("input_tokens", "output_tokens")
 # A step that failed is not paid for.
@@ -50,14 +53,17 @@ class UsageReader:
 
     def take(self, found: Any) -> None:
         """A decoded usage object, or anything else, which says nothing. Zeros take a count away only beside
-        input of another class, as some hosts report everything at the start and zeros at the end."""
+        input of another class, as some hosts report everything at the start and zeros at the end; and the
+        output of an opening."""
         if not isinstance(found, dict):
             return
         found = _by_own_names(found)
         counts = self._counts
         counts.setdefault("output", self._begun)
         self._take_input(found)
-        counts["output"] = _count(found.get("output_tokens")) or counts["output"]
+        output = _count(found.get("output_tokens"))
+        if output or (output == 0 and counts["output"] <= OPENING_TOKENS_MAX):
+            counts["output"] = output
         details = found.get("output_tokens_details")
         if isinstance(details, dict) and (told := _count(details.get("thinking_tokens"))):
             counts["thinking"] = told
@@ -80,6 +86,17 @@ class UsageReader:
             counts.pop("cache_write", None)
         counts.update(totals)
         counts.update(parts)
+
+    @property
+    def counted(self) -> Usage | None:
+        """What an answer that fails now has cost; None where only its start was reported."""
+        return self.usage if "output" in self._counts else None
+
+    def fail(self, error: UpstreamError, found: Any) -> UpstreamError:
+        """The error with what was counted before it, or stands beside it in its event or reply."""
+        if isinstance(found, dict):
+            self.take(found.get("usage"))
+        return counted(error, self.counted)
 
     def see_block(self, raw: Raw) -> None:
         """A block of the answer, where it may be a hosted tool's result."""
@@ -131,6 +148,13 @@ def read_usage(raw: Raw | bytes, blocks: Iterable[Raw] = ()) -> Usage | None:
     reader.take(found)
     for block in blocks:
         reader.see_block(block)
+    return reader.usage
+
+
+def usage_beside(found: Any) -> Usage | None:
+    """Of a decoded answer, an error perhaps, what stands in its ``usage``."""
+    reader = UsageReader()
+    reader.take(found.get("usage") if isinstance(found, dict) else None)
     return reader.usage
 
 

@@ -7,6 +7,7 @@ from msgspec import Raw
 from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
+from switchgear.kernel.usage import Usage
 from switchgear.wire.account_ids import AccountId
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.caps import capped
@@ -30,9 +31,11 @@ from switchgear.wire.gemini_generate import (
 from switchgear.wire.gemini_generate.carries import CARRIES, FIELDS
 from switchgear.wire.gemini_generate.hosted_calls import calls_offered
 from switchgear.wire.gemini_generate.tap import StreamTap
+from switchgear.wire.gemini_generate.usage import usage_beside
 from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
 from switchgear.wire.loss import Carriage
 from switchgear.wire.model_card import ModelCard
+from switchgear.wire.splice import any_of
 
 
 class GeminiGenerate:
@@ -124,6 +127,9 @@ class GeminiGenerate:
 
     def render_count(self, tokens: int) -> bytes:
         return models.render_count(tokens)
+
+    def usage_of_error(self, body: bytes) -> Usage | None:
+        return usage_beside(any_of(body))
 
     def render_error(self, err: ApiError, request_id: str) -> tuple[int, Headers, bytes]:
         return errors.render_error(err, request_id)

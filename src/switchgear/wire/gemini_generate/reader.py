@@ -17,7 +17,7 @@ from switchgear.wire.events import (
     Start,
     UsageSeen,
 )
-from switchgear.wire.faults import UpstreamError, broken, upstream_error_of
+from switchgear.wire.faults import UpstreamError, broken, counted, upstream_error_of
 from switchgear.wire.filler import is_filler
 from switchgear.wire.gemini_generate.answer_in import Answer
 from switchgear.wire.gemini_generate.finish import is_failure, is_finish, read_finish
@@ -33,7 +33,7 @@ from switchgear.wire.gemini_generate.frames import (
     read_chunk,
 )
 from switchgear.wire.gemini_generate.hosted_calls import calls_of, sum_of
-from switchgear.wire.gemini_generate.usage import merge_reports, read_usage, with_images
+from switchgear.wire.gemini_generate.usage import merge_reports, read_usage, usage_beside, with_images
 from switchgear.wire.splice import any_of
 from switchgear.wire.sse import FrameTooLong, SseReader, parse_frame
 
@@ -78,6 +78,13 @@ class Reader:
     def is_over(self) -> bool:
         """``End`` or ``Fault`` was told."""
         return self._over
+
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        answers = self._answers.values()
+        finished = bool(answers) and all(is_finish(answer.finish) for answer in answers)
+        return self._over or (finished and self._usage is not None)
 
     def feed(self, chunk: bytes) -> list[Event]:
         if self.is_over():
@@ -129,7 +136,8 @@ class Reader:
             passed_by = bytes(data).strip() == b"[DONE]" or is_filler(bytes(data))
             return [] if passed_by else self._fault(error_of(bytes(data)))
         if is_given(chunk.error):
-            return self._fault(upstream_error_of(200, any_of(data)))
+            found = any_of(data)
+            return self._fault(counted(upstream_error_of(200, found), usage_beside(found)))
         events: list[Event] = []
         if not self._started:
             if not is_response(chunk):
@@ -142,10 +150,17 @@ class Reader:
             if self.is_over():
                 return events
         self._block = self._block or block_reason(chunk)
-        if is_given(chunk.usage_metadata) and (usage := read_usage(chunk.usage_metadata)) is not None:
-            self._usage = merge_reports(self._usage, usage)
+        if self._see_usage(chunk) and self._usage is not None:
             events.append(UsageSeen(self._usage))
         return events
+
+    def _see_usage(self, chunk: Chunk) -> bool:
+        """Whether the chunk brings a report."""
+        usage = read_usage(chunk.usage_metadata) if is_given(chunk.usage_metadata) else None
+        if usage is None:
+            return False
+        self._usage = merge_reports(self._usage, usage)
+        return True
 
     def _take_candidate(self, candidate: Candidate, chunk: Chunk, events: list[Event]) -> None:
         answer = self._answers.get(candidate.index)
@@ -167,7 +182,8 @@ class Reader:
         for answer in self._answers.values():
             if is_failure(answer.finish, answer.has_content):
                 message = f"{answer.finish} {answer.finish_message}".strip()
-                return Fault(UpstreamError("transient", 200, message, code=answer.finish))
+                error = UpstreamError("transient", 200, message, code=answer.finish)
+                return Fault(counted(error, self._usage))
         return None
 
     def _has_ended(self, answer: Answer) -> bool:
@@ -204,4 +220,4 @@ class Reader:
 
     def _fault(self, error: UpstreamError) -> list[Event]:
         self._over = True
-        return [Fault(error)]
+        return [Fault(counted(error, self._usage))]

@@ -6,7 +6,7 @@ import msgspec
 
 from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.call import Operation
-from switchgear.wire.faults import UpstreamError, broken, upstream_error_of
+from switchgear.wire.faults import UpstreamError, broken, counted, upstream_error_of
 from switchgear.wire.gemini_generate.frames import (
     Chunk,
     block_reason,
@@ -17,7 +17,7 @@ from switchgear.wire.gemini_generate.frames import (
     written,
 )
 from switchgear.wire.gemini_generate.hosted_calls import calls_of, sum_of
-from switchgear.wire.gemini_generate.usage import read_usage, with_images
+from switchgear.wire.gemini_generate.usage import read_usage, usage_beside, with_images
 from switchgear.wire.splice import any_of
 
 
@@ -49,7 +49,8 @@ def read_reply(operation: Operation, body: bytes) -> WholeReply:
     if chunk is None:
         return WholeReply(body, error=error_of(body))
     if is_given(chunk.error):
-        return WholeReply(body, error=upstream_error_of(200, any_of(body)))
+        found = any_of(body)
+        return WholeReply(body, error=counted(upstream_error_of(200, found), usage_beside(found)))
     usage = read_usage(chunk.usage_metadata) if is_given(chunk.usage_metadata) else None
     if not chunk.candidates:
         return WholeReply(body, usage, empty=not block_reason(chunk))

@@ -11,13 +11,14 @@ from msgspec import Raw
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import CHOICES_MAX, FRAME_BYTES_MAX, TEXT_PIECES_MAX
 from switchgear.kernel.usage import Usage, with_calls
-from switchgear.wire.faults import UpstreamError, broken, upstream_error_of
+from switchgear.wire.faults import UpstreamError, broken, counted, upstream_error_of
 from switchgear.wire.filler import is_filler, says_nothing
 from switchgear.wire.gemini_generate.errors import error_body
 from switchgear.wire.gemini_generate.finish import is_finish
 from switchgear.wire.gemini_generate.frames import (
     ABSENT,
     Candidate,
+    Chunk,
     block_reason,
     error_of,
     is_document,
@@ -87,6 +88,11 @@ class StreamTap:
                 usage = merge_reports(usage, found)
         usage = with_images(usage, self._images)
         return with_calls(usage, self.calls()) if usage is not None else None
+
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        return bool(self._usages) and bool(self._finished) and all(self._finished.values())
 
     def made_ids(self) -> tuple[str, ...]:
         return ()
@@ -168,19 +174,23 @@ class StreamTap:
             self.fault = error_of(data)
             return False
         if is_given(chunk.error):
-            self.fault = upstream_error_of(200, any_of(data))
+            self._see_usage(chunk)
+            self.fault = counted(upstream_error_of(200, any_of(data)), self.usage)
             return False
         self._version = self._version or chunk.model_version or ""
         for candidate in chunk.candidates or ():
             self._take_candidate(candidate)
         if len(self._texts) > TEXT_PIECES_MAX:
             self._texts = ["".join(self._texts)]
-        if chunk.usage_metadata is not ABSENT:
-            report = bytes(chunk.usage_metadata)
-            self._usages[tuple(count in report for count in _COUNTS)] = report
+        self._see_usage(chunk)
         if not chunk.candidates and block_reason(chunk):
             self._blocked = self.has_content = True
         return self.fault is None
+
+    def _see_usage(self, chunk: Chunk) -> None:
+        if chunk.usage_metadata is not ABSENT:
+            report = bytes(chunk.usage_metadata)
+            self._usages[tuple(count in report for count in _COUNTS)] = report
 
     def _take_candidate(self, candidate: Candidate) -> None:
         for part in (candidate.content.parts if candidate.content is not None else None) or ():

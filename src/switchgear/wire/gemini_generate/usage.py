@@ -52,6 +52,14 @@ def read_usage(raw: Raw | bytes) -> Usage | None:
     )
 
 
+def usage_beside(found: Any) -> Usage | None:
+    """Of a decoded answer, an error perhaps, what stands in its ``usageMetadata``."""
+    if isinstance(found, list) and found:
+        found = found[0]
+    metadata = found.get("usageMetadata") if isinstance(found, dict) else None
+    return read_usage(msgspec.json.encode(metadata)) if metadata else None
+
+
 def merge_reports(before: Usage | None, usage: Usage) -> Usage:
     """Two reports of one stream: each holds all before it, but hosts leave parts out of their last one."""
     if before is None:

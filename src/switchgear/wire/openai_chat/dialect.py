@@ -8,6 +8,7 @@ from msgspec import Raw
 from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
+from switchgear.kernel.usage import Usage
 from switchgear.wire import openai_models
 from switchgear.wire.account_ids import AccountId
 from switchgear.wire.call import Call, InPath, Operation
@@ -25,8 +26,10 @@ from switchgear.wire.openai_chat.request_out import CARRIES, FIELDS, hinders, wr
 from switchgear.wire.openai_chat.response import WholeReply, fit_embeddings, read_reply
 from switchgear.wire.openai_chat.stream import StreamTap
 from switchgear.wire.openai_chat.switches import without_thinking, write_thinking
+from switchgear.wire.openai_chat.usage import usage_beside
 from switchgear.wire.openai_chat.whole_out import write_reply
 from switchgear.wire.openai_chat.writer import ChatWriter
+from switchgear.wire.splice import any_of
 
 
 class OpenAIChat:
@@ -120,6 +123,9 @@ class OpenAIChat:
 
     def render_count(self, tokens: int) -> bytes:
         return openai_models.render_count(tokens)
+
+    def usage_of_error(self, body: bytes) -> Usage | None:
+        return usage_beside(any_of(body))
 
     def render_error(self, err: ApiError, request_id: str) -> tuple[int, Headers, bytes]:
         return errors.render_error(err, request_id)

@@ -17,14 +17,14 @@ from switchgear.wire.events import (
     UsageSeen,
 )
 from switchgear.wire.failed_finishes import failure_of, is_failed
-from switchgear.wire.faults import UpstreamError, broken, has_error, upstream_error_of
+from switchgear.wire.faults import UpstreamError, broken, counted, has_error, upstream_error_of
 from switchgear.wire.filler import is_filler
 from switchgear.wire.ir import Citation
 from switchgear.wire.openai_chat.choice_in import ChoiceReader
 from switchgear.wire.openai_chat.hosted_calls import SearchCounter
 from switchgear.wire.openai_chat.plain_frame import PlainChoice, plain_choice
 from switchgear.wire.openai_chat.sources_in import sources_beside
-from switchgear.wire.openai_chat.usage import merge_reports, usage_of, with_timings
+from switchgear.wire.openai_chat.usage import merge_reports, usage_beside, usage_of, with_timings
 from switchgear.wire.splice import any_of
 from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
 
@@ -37,6 +37,11 @@ class ChatReader:
         self._answer = AnswerReader()
         self._alike = AlikeTexts(b'"content"')
         self._over = False
+
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        return self._over or self._answer.is_told
 
     def feed(self, chunk: bytes) -> list[Event]:
         events: list[Event] = []
@@ -108,7 +113,7 @@ class ChatReader:
             self._answer.end(events, marked=True)
             return
         if frame.event == "error":
-            self._fail(_error_in(data) or broken("an error event"), events)
+            self._fail(_error_in(data) or broken("an error event"), events, usage_beside(any_of(data)))
             return
         found = any_of(data)
         if not isinstance(found, dict):
@@ -118,11 +123,12 @@ class ChatReader:
             return
         self._answer.searches.take(data)
         if (error := self._answer.take(found, events)) is not None:
-            self._fail(error, events)
+            self._fail(error, events, usage_beside(found))
 
-    def _fail(self, error: UpstreamError, events: list[Event]) -> None:
+    def _fail(self, error: UpstreamError, events: list[Event], beside: Usage | None = None) -> None:
+        """``beside``: usage that stands beside the error."""
         self._over = True
-        events.append(Fault(error))
+        events.append(Fault(counted(error, merge_reports(self._answer.usage, beside))))
 
 
 def read_events(body: bytes) -> list[Event]:
@@ -130,7 +136,7 @@ def read_events(body: bytes) -> list[Event]:
     found = any_of(body)
     if not isinstance(found, dict) or has_error(found):
         error = upstream_error_of(200, found) if found is not None else broken("the answer is not JSON")
-        return [Fault(error)]
+        return [Fault(counted(error, usage_beside(found)))]
     events: list[Event] = []
     _take_whole(found, body, events)
     return events
@@ -140,7 +146,7 @@ def _take_whole(found: dict[str, Any], body: bytes, events: list[Event]) -> None
     answer = AnswerReader()
     answer.searches.take(body)
     if (error := answer.take(found, events, key="message")) is not None:
-        events.append(Fault(error))
+        events.append(Fault(counted(error, merge_reports(answer.usage, usage_beside(found)))))
     else:
         answer.end(events, marked=True)
 
@@ -152,7 +158,9 @@ class AnswerReader:
         self._started = False
         self._choice = 0
         self._states: dict[int, ChoiceReader] = {}
-        self._usage: Usage | None = None
+        self.usage: Usage | None = None
+        """As far as it was reported."""
+        self._told: Usage | None = None
         self._sources: list[Citation] = []
         """That stand beside the choices."""
         self._failure: UpstreamError | None = None
@@ -172,7 +180,15 @@ class AnswerReader:
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict) and (error := self._take_choice(choice, events, key)) is not None:
                 return error
+        if key == "delta" and choices:
+            self._tell_usage(events)  # a running count; what comes alone is the last, and waits for the end
         return None
+
+    @property
+    def is_told(self) -> bool:
+        """Every answer has its finish, and usage came."""
+        states = self._states.values()
+        return self.usage is not None and bool(states) and all(state.finish for state in states)
 
     @property
     def takes_text_as_it_is(self) -> bool:
@@ -193,6 +209,7 @@ class AnswerReader:
         """``marked``: the end was said; otherwise it counts as one only when every answer had finished."""
         states = sorted(self._states.items())
         if not marked and not (states and all(state.finish for _, state in states)):
+            self._tell_usage(events)
             events.append(Fault(broken("the stream ended before its end"), truncated=True))
             return
         for index, state in states:
@@ -200,15 +217,21 @@ class AnswerReader:
             state.close(events)
             if not state.has_cited:
                 events.extend(map(Cite, self._sources))
-        if self._usage is not None:
-            events.append(UsageSeen(with_calls(self._usage, self.searches.calls)))
+        self._tell_usage(events)
         if self._failure is not None:
-            events.append(Fault(self._failure))
+            events.append(Fault(counted(self._failure, self.usage)))
             return
         for index, state in states:
             self._switch(index, events)
             events.append(Finish(state.reason))
         events.append(End())
+
+    def _tell_usage(self, events: list[Event]) -> None:
+        if self.usage is not None:
+            usage = with_calls(self.usage, self.searches.calls)
+            if usage != self._told:
+                self._told = usage
+                events.append(UsageSeen(usage))
 
     def _take_choice(self, choice: dict[str, Any], events: list[Event], key: str) -> UpstreamError | None:
         index = choice.get("index")
@@ -241,7 +264,7 @@ class AnswerReader:
 
     def _see_usage(self, found: Any, timings: Any = None) -> None:
         if found is not None:
-            self._usage = merge_reports(self._usage, with_timings(usage_of(found), timings))
+            self.usage = merge_reports(self.usage, with_timings(usage_of(found), timings))
 
 
 def _error_in(data: bytes) -> UpstreamError | None:

@@ -12,10 +12,10 @@ from msgspec import Raw
 from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.call import Operation
 from switchgear.wire.failed_finishes import failure_of, is_failed
-from switchgear.wire.faults import UpstreamError, has_error, upstream_error_of
+from switchgear.wire.faults import UpstreamError, counted, has_error, upstream_error_of
 from switchgear.wire.openai_chat.frames import ABSENT, Chunk, chunk_of, decode_chunk, gather_text
 from switchgear.wire.openai_chat.hosted_calls import SearchCounter
-from switchgear.wire.openai_chat.usage import read_usage, with_timings
+from switchgear.wire.openai_chat.usage import read_usage, usage_beside, with_timings
 from switchgear.wire.splice import (
     NULL,
     BadJson,
@@ -93,7 +93,7 @@ def read_reply(operation: Operation, body: bytes) -> WholeReply:
     if envelope.timings is not ABSENT:
         usage = with_timings(usage, any_of(envelope.timings))
     if (failed := _failed_finish(envelope.choices)) is not None:
-        return WholeReply(body, usage, failed)
+        return WholeReply(body, usage, counted(failed, usage))
     if usage is not None and operation == "openai_chat":
         usage = with_calls(usage, SearchCounter(body).calls)
     return WholeReply(body, usage)
@@ -115,7 +115,7 @@ def _read_odd(operation: Operation, body: bytes) -> WholeReply:
             body, error=UpstreamError("transient", 200, "the answer is not JSON", "server_error")
         )
     if has_error(found):
-        return WholeReply(body, error=upstream_error_of(200, found))
+        return WholeReply(body, error=counted(upstream_error_of(200, found), usage_beside(found)))
     key = "data" if operation == "openai_embeddings" else "choices"
     usage = found.get("usage")
     return WholeReply(body, None if usage is None else read_usage(_encode(usage)), empty=not found.get(key))

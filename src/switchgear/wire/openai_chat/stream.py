@@ -15,7 +15,7 @@ from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.alike import AlikeFrames
 from switchgear.wire.call import Operation
 from switchgear.wire.failed_finishes import failure_of, is_failed
-from switchgear.wire.faults import UpstreamError, broken, has_error, upstream_error_of
+from switchgear.wire.faults import UpstreamError, broken, counted, has_error, upstream_error_of
 from switchgear.wire.filler import is_blank, is_filler, says_nothing
 from switchgear.wire.openai_chat.account_ids import made_ids
 from switchgear.wire.openai_chat.errors import render_stream_error
@@ -30,7 +30,7 @@ from switchgear.wire.openai_chat.frames import (
     says_something,
 )
 from switchgear.wire.openai_chat.hosted_calls import SearchCounter
-from switchgear.wire.openai_chat.usage import merge_reports, read_usage, with_timings
+from switchgear.wire.openai_chat.usage import merge_reports, read_usage, usage_beside, with_timings
 from switchgear.wire.splice import (
     NULL,
     BadJson,
@@ -116,6 +116,11 @@ class StreamTap:
     def finished(self) -> bool:
         """Every choice that was seen has a finish reason."""
         return bool(self._finished_choices) and all(self._finished_choices.values())
+
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        return self.finished and self.usage is not None
 
     def closing(self) -> bytes:
         """The usage frame, if the client asked and usage came, and the end marker."""
@@ -227,7 +232,8 @@ class StreamTap:
 
     def _end(self) -> None:
         """The answer is over."""
-        self.fault = self._failure
+        failure = self._failure
+        self.fault = None if failure is None else counted(failure, self.usage)
         self.ended = self.fault is None
 
     def _is_over(self) -> bool:
@@ -241,7 +247,7 @@ class StreamTap:
         """What to forward of it: ``frame.raw`` itself, an edited form, or nothing."""
         if frame.event and frame.event != "message":
             if frame.event == "error":
-                self.fault = upstream_error_of(200, _any_of(frame.data))
+                self._fail(_any_of(frame.data))
                 return b""
             # The end marker is one whatever its event is called.
             if _DONE in frame.data and _DONE in map(bytes.strip, frame.data.split(b"\n")):
@@ -326,7 +332,7 @@ class StreamTap:
         """An error, the usage chunk, or something of the vendor's own, which is forwarded."""
         found = _any_of(data)
         if has_error(found):
-            self.fault = upstream_error_of(200, found)
+            self._fail(found)
             return b""
         if chunk.choices:
             # An empty error beside an answer says nothing.
@@ -336,6 +342,12 @@ class StreamTap:
         self._take_usage(chunk.usage, data)
         self._closing = raw
         return b""
+
+    def _fail(self, found: Any) -> None:
+        """An error in place of the rest; what was counted before it, or stands beside it, was counted."""
+        usage = merge_reports(self.usage, usage_beside(found))
+        self.usage = usage
+        self.fault = counted(upstream_error_of(200, found), usage)
 
     def _take_usage(self, report: Raw, data: bytes) -> None:
         found = read_usage(report)
@@ -377,7 +389,7 @@ class StreamTap:
         elif not frame.data and not is_silent(frame.raw):
             found = _any_of(rest)
             if isinstance(found, dict) and has_error(found):
-                self.fault = upstream_error_of(200, found)
+                self._fail(found)
 
 
 def _without_usage(raw: bytes) -> bytes:

@@ -121,6 +121,11 @@ def _usage_of_any(found: dict[str, Any]) -> Usage | None:
     return None if usage is None else with_calls(usage, {"search_calls": searches_told(found)})
 
 
+def usage_beside(found: Any) -> Usage | None:
+    """Of a decoded answer, an error perhaps, what stands in its ``usage``."""
+    return usage_of(found.get("usage")) if isinstance(found, dict) else None
+
+
 def with_timings(usage: Usage | None, timings: Any) -> Usage | None:
     """The usage with the cache hits that llama.cpp reports beside it. ``timings``: a decoded value of any
     kind."""

@@ -28,7 +28,7 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
-from switchgear.wire.faults import broken
+from switchgear.wire.faults import broken, counted
 from switchgear.wire.ir import Opaque
 from switchgear.wire.openai_responses.frames import (
     TERMINAL,
@@ -83,13 +83,9 @@ class Answer:
             self.events.append(Start(response.id or "", response.model or ""))
         status = response.status or "completed"
         if status in ("failed", "cancelled") or response.error not in _EMPTY:
-            self.fail(
-                Fault(
-                    error_of(response.error)
-                    if response.error not in _EMPTY
-                    else broken(f"the response is {status}")
-                )
-            )
+            has_reason = response.error not in _EMPTY
+            error = error_of(response.error) if has_reason else broken(f"the response is {status}")
+            self.fail(Fault(counted(error, usage_in(response, self._counter))))
             return
         self._take_output(response.output or [])
         self._finish(response, status)

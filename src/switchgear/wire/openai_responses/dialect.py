@@ -7,6 +7,7 @@ from msgspec import Raw
 from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
+from switchgear.kernel.usage import Usage
 from switchgear.wire import openai_models
 from switchgear.wire.account_ids import AccountId
 from switchgear.wire.call import Call, InPath, Operation
@@ -30,6 +31,8 @@ from switchgear.wire.openai_responses.carries import CARRIES, FIELDS
 from switchgear.wire.openai_responses.hosted_calls import calls_offered
 from switchgear.wire.openai_responses.reply import WholeReply, read_reply
 from switchgear.wire.openai_responses.tap import StreamTap
+from switchgear.wire.openai_responses.usage import usage_beside
+from switchgear.wire.splice import any_of
 
 
 class OpenAIResponses:
@@ -122,6 +125,9 @@ class OpenAIResponses:
 
     def render_count(self, tokens: int) -> bytes:
         return openai_models.render_count(tokens)
+
+    def usage_of_error(self, body: bytes) -> Usage | None:
+        return usage_beside(any_of(body))
 
     def render_error(self, err: ApiError, request_id: str) -> tuple[int, Headers, bytes]:
         return errors.render_error(err, request_id)

@@ -3,10 +3,11 @@
 import msgspec
 
 from switchgear.wire.events import Event, Fault
-from switchgear.wire.faults import UpstreamError, broken, has_error, upstream_error_of
+from switchgear.wire.faults import UpstreamError, broken, counted, has_error, upstream_error_of
 from switchgear.wire.filler import is_filler
 from switchgear.wire.openai_responses.answer import Answer
 from switchgear.wire.openai_responses.frames import error_of, read_event, read_response
+from switchgear.wire.openai_responses.usage import usage_beside
 from switchgear.wire.splice import any_of
 from switchgear.wire.sse import Frame, FrameTooLong, SseReader, parse_frame
 
@@ -25,6 +26,11 @@ class Reader:
     def __init__(self) -> None:
         self._answer = Answer()
         self._sse = SseReader()
+
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        return self._answer.is_over
 
     def feed(self, chunk: bytes) -> list[Event]:
         if self._answer.is_over:
@@ -84,8 +90,8 @@ def error_in(data: bytes) -> UpstreamError:
     found = any_of(data)
     if isinstance(found, dict) and not found.get("error"):
         flat = {key: found[key] for key in ("code", "message", "param") if key in found}
-        return error_of(_encode(flat))
-    return upstream_error_of(200, found)
+        return counted(error_of(_encode(flat)), usage_beside(found))
+    return counted(upstream_error_of(200, found), usage_beside(found))
 
 
 def read_events(body: bytes) -> list[Event]:
@@ -95,6 +101,7 @@ def read_events(body: bytes) -> list[Event]:
     found = any_of(body) if response is None or response.output is None else None
     if response is None or (found is not None and has_error(found)):
         fault = broken("the answer is not JSON") if found is None else upstream_error_of(200, found)
+        fault = counted(fault, usage_beside(found))
         answer.fail(Fault(fault))
     elif not response.output and response.status not in _SAY_WHY:
         answer.fail(Fault(broken("the response holds no answer")))

@@ -4,7 +4,7 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.usage import Usage
-from switchgear.wire.faults import UpstreamError, broken, has_error, upstream_error_of
+from switchgear.wire.faults import UpstreamError, broken, counted, has_error, upstream_error_of
 from switchgear.wire.openai_responses.frames import error_of, read_response
 from switchgear.wire.openai_responses.hosted_calls import CallCounter
 from switchgear.wire.openai_responses.usage import usage_in
@@ -39,11 +39,12 @@ def read_reply(body: bytes) -> WholeReply:
         return WholeReply(body, error=broken("the answer is not JSON"))
     if response.error not in (NULL, Raw(b"{}")) or response.status in ("failed", "cancelled"):
         reason = error_of(response.error) if response.error != NULL else broken("the response failed")
-        return WholeReply(body, error=reason)
+        return WholeReply(body, error=counted(reason, usage_in(response, CallCounter())))
     if response.output is None:
         found = any_of(body)
         if has_error(found):
-            return WholeReply(body, error=upstream_error_of(200, found))
+            error = counted(upstream_error_of(200, found), usage_in(response, CallCounter()))
+            return WholeReply(body, error=error)
     # An answer in the background has said nothing yet, and one that a filter stopped nothing at all.
     empty = not response.output and response.status in ("completed", None)
     return WholeReply(body, usage_in(response, CallCounter()), None, empty, response.id or "")

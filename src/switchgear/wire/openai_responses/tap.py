@@ -12,7 +12,7 @@ from msgspec import Raw
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.limits import FRAME_BYTES_MAX, TEXT_PIECES_MAX
 from switchgear.kernel.usage import Usage
-from switchgear.wire.faults import UpstreamError, broken, has_error, upstream_error_of
+from switchgear.wire.faults import UpstreamError, broken, counted, has_error, upstream_error_of
 from switchgear.wire.filler import is_blank, is_filler
 from switchgear.wire.openai_responses.account_ids import made_ids
 from switchgear.wire.openai_responses.errors import failure, render_stream_error
@@ -90,6 +90,11 @@ class StreamTap:
         """The whole of it, once it ended."""
         self.response_id = ""
         """By which later calls name this answer; they have to go to the same upstream."""
+
+    @property
+    def is_told(self) -> bool:
+        """See ``wire.dialect.Tap.is_told``."""
+        return self._is_over()
 
     def feed(self, chunk: bytes) -> bytes:
         if self._is_over():
@@ -186,6 +191,7 @@ class StreamTap:
             self._counter.take(_ending_in(data).item)
         elif kind == "error" or (not kind and has_error(any_of(data))):
             self.fault = error_in(data)
+            self.usage = self.fault.usage
             return False
         elif kind == "response.created" or not self.response_id:
             self._take_begin(data)
@@ -231,11 +237,12 @@ class StreamTap:
         status = TERMINAL[kind]
         if status in ("failed", "cancelled"):
             has_reason = response is not None and response.error != NULL
-            self.fault = (
+            error = (
                 error_of(response.error)
                 if response is not None and has_reason
                 else broken(f"the response is {status}")
             )
+            self.fault = counted(error, self.usage)
             return
         self.ended = True
         self.has_content = True

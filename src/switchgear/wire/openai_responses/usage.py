@@ -85,6 +85,14 @@ def usage_of(found: Any) -> Usage | None:
     return usage_of_any(found) if isinstance(found, dict) else None
 
 
+def usage_beside(found: Any) -> Usage | None:
+    """Of a decoded answer or event, an error perhaps, what stands in its ``usage`` or its response's."""
+    if not isinstance(found, dict):
+        return None
+    response = found.get("response")
+    return usage_of(found.get("usage")) or (usage_beside(response) if isinstance(response, dict) else None)
+
+
 def write_usage(usage: Usage | None) -> Raw:
     """The object with all that clients look for, zeros included; ``null`` where nothing was counted."""
     if usage is None:

@@ -1,8 +1,12 @@
-"""Groups say whether their keys may name anything of an upstream's account; channels, whether their hosts
-bear ``stream_options``. Those of before may not, and are asked with them."""
+"""Groups say whether their keys may name anything of an upstream's account; those of before may not.
+
+Channels say whether their hosts bear ``stream_options``, how long answers are read on without their client,
+and whether implausible reports are charged. Those of before are asked with them, do as the server says, and
+charge them.
+"""
 
 from alembic import op
-from sqlalchemy import Boolean, Column, false, true
+from sqlalchemy import Boolean, Column, Float, false, true
 
 revision = "0005"
 down_revision = "0004"
@@ -11,8 +15,11 @@ down_revision = "0004"
 def upgrade() -> None:
     op.add_column("groups", Column("upstream_objects", Boolean, nullable=False, server_default=false()))
     op.add_column("channels", Column("asks_usage", Boolean, nullable=False, server_default=true()))
+    op.add_column("channels", Column("client_gone_read_s", Float))
+    op.add_column("channels", Column("doubt_usage", Boolean, nullable=False, server_default=false()))
 
 
 def downgrade() -> None:
-    op.drop_column("channels", "asks_usage")
+    for name in ("doubt_usage", "client_gone_read_s", "asks_usage"):
+        op.drop_column("channels", name)
     op.drop_column("groups", "upstream_objects")
