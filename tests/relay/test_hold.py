@@ -78,7 +78,7 @@ class Bench:
         self.dialect = dialect
 
     def wanted(self) -> Wanted:
-        _, fit = self.preparation.first_fit((self.candidate,))
+        fit = self.preparation.fit(self.candidate)
         return Wanted(self.call, self.dialect, self.terms, fit)
 
     def sent(self, allowed: int = 0) -> tuple[dict[str, Any], int]:
