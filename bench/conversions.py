@@ -16,13 +16,13 @@ from switchgear.link.snapshot import ChannelView
 from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Preparation, Prepared
 from switchgear.relay.seals import EnvelopeSeals
-from switchgear.wire.bridge import Bridge, convert_reply
 from switchgear.wire.call import NOTHING_IN_PATH, Call
+from switchgear.wire.convert.bridge import Bridge, convert_reply
 from switchgear.wire.dialect import Head
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
-from switchgear.wire.fields import read_fields
-from switchgear.wire.ir import RemoteFile
-from switchgear.wire.thoughts import Thoughts, ThoughtsReader
+from switchgear.wire.framing.fields import read_fields
+from switchgear.wire.neutral.reasoning_memory import Thoughts, ThoughtsReader
+from switchgear.wire.neutral.request import RemoteFile
 
 T = TypeVar("T")
 

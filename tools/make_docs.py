@@ -26,7 +26,7 @@ from switchgear.ledger.record import END_STATES
 from switchgear.relay import metrics as worker_metrics
 from switchgear.vendors.shipped import shipped
 from switchgear.wire.dialects import DIALECT_OF
-from switchgear.wire.loss import CONCEPTS, Carriage
+from switchgear.wire.neutral.loss import CONCEPTS, Carriage
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"

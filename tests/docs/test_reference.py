@@ -16,7 +16,7 @@ from switchgear.kernel.errors import TABLE
 from switchgear.kernel.facts import ModelFacts
 from switchgear.vendors.shipped import shipped
 from switchgear.wire.dialects import DIALECT_OF
-from switchgear.wire.loss import CONCEPTS
+from switchgear.wire.neutral.loss import CONCEPTS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -9,9 +9,9 @@ from switchgear.kernel.errors import ApiError
 from switchgear.wire.call import InPath, Operation
 from switchgear.wire.dialect import Dialect, Head
 from switchgear.wire.dialects import DIALECT_OF
-from switchgear.wire.events import End, Event, Fault
-from switchgear.wire.fields import read_fields
-from switchgear.wire.ir import Opaque, Request, Upstream
+from switchgear.wire.framing.fields import read_fields
+from switchgear.wire.neutral.events import End, Event, Fault
+from switchgear.wire.neutral.request import Opaque, Request, Upstream
 
 _PATH = InPath(model="m", stream=True)
 

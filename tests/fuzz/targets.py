@@ -22,15 +22,15 @@ from switchgear.vendors.loader import load_vendors
 from switchgear.vendors.shipped import shipped
 from switchgear.wire.call import Operation
 from switchgear.wire.dialect import Edits
-from switchgear.wire.faults import read_upstream_error, to_api_error
+from switchgear.wire.faults.upstream_error import read_upstream_error, to_api_error
+from switchgear.wire.framing.splice import BadJson, read_object, write_object
+from switchgear.wire.framing.sse import FrameTooLong, SseReader
 from switchgear.wire.openai_chat.errors import render_error
 from switchgear.wire.openai_chat.estimate_input import input_text, overhead_tokens
-from switchgear.wire.openai_chat.request import pass_request
-from switchgear.wire.openai_chat.response import fit_embeddings, read_reply
-from switchgear.wire.openai_chat.stream import StreamTap
+from switchgear.wire.openai_chat.passing.reply import fit_embeddings, read_reply
+from switchgear.wire.openai_chat.passing.request import pass_request
+from switchgear.wire.openai_chat.passing.tap import StreamTap
 from switchgear.wire.openai_chat.usage import merge_reports, read_usage
-from switchgear.wire.splice import BadJson, read_object, write_object
-from switchgear.wire.sse import FrameTooLong, SseReader
 
 KNOWN = known_of(shipped())
 OPERATIONS: tuple[Operation, ...] = ("openai_chat", "openai_completions", "openai_embeddings")

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from switchgear.relay.alias import Alias, read_alias
-from switchgear.wire.ir import Thinking
+from switchgear.wire.neutral.request import Thinking
 
 SNAPSHOT = SimpleNamespace(models={"gemini-2.5-pro": None, "models/odd": None})
 

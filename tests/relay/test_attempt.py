@@ -13,8 +13,8 @@ from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Prepared
 from switchgear.wire.call import NOTHING_IN_PATH, Call
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
-from switchgear.wire.faults import upstream_error_of
-from switchgear.wire.splice import read_object
+from switchgear.wire.faults.upstream_error import upstream_error_of
+from switchgear.wire.framing.splice import read_object
 
 CANDIDATE = Candidate(channel("c"), 0, "upstream-m", (OPERATION,))
 BODY = b'{"model":"m","messages":[{"role":"user","content":"x"}]}'

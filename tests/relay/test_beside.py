@@ -13,8 +13,8 @@ from switchgear.kernel.errors import BAD_JSON, ApiError
 from switchgear.kernel.limits import CONVERTED_AT_ONCE_BYTES_MAX
 from switchgear.relay.beside import beside
 from switchgear.relay.prepare import Preparation
-from switchgear.wire.ir import Opaque, RemoteFile
-from switchgear.wire.thoughts import Thoughts
+from switchgear.wire.neutral.reasoning_memory import Thoughts
+from switchgear.wire.neutral.request import Opaque, RemoteFile
 
 CLAUDE = Target("anthropic_messages", "anthropic", "claude-opus-4-5")
 

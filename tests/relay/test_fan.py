@@ -7,7 +7,7 @@ import pytest
 
 from switchgear.net.transport import Grow, TransportFault, pump_chunks
 from switchgear.relay.fan import FannedResponse
-from switchgear.wire.fan import unpacked
+from switchgear.wire.convert.fan_in import unpacked
 
 
 class Response:

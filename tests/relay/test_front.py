@@ -10,7 +10,7 @@ from switchgear.relay.replies import go_duration, preflight_headers
 from switchgear.relay.room import Holding
 from switchgear.relay.routes import dialect_of_path, find_route
 from switchgear.wire.dialects import DIALECT_OF
-from switchgear.wire.fields import read_fields
+from switchgear.wire.framing.fields import read_fields
 
 
 @pytest.mark.parametrize(

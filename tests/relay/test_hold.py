@@ -29,7 +29,7 @@ from switchgear.relay.plan import WAYS, Candidate
 from switchgear.relay.prepare import Preparation
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
-from switchgear.wire.ir import RemoteFile
+from switchgear.wire.neutral.request import RemoteFile
 
 URL = "https://example.com/a"
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}

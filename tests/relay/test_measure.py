@@ -16,7 +16,7 @@ from switchgear.relay.prepare import Prepared
 from switchgear.relay.seals import EnvelopeSeals
 from switchgear.wire.call import InPath
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
-from switchgear.wire.openai_chat.stream import StreamTap
+from switchgear.wire.openai_chat.passing.tap import StreamTap
 
 CHAT = DIALECT_OF_OPERATION["openai_chat"]
 ROLE = b'data: {"choices":[{"index":0,"delta":{"content":"one two three"}}]}\n\n'

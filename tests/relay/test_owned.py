@@ -14,7 +14,7 @@ from switchgear.relay.metrics import Meters
 from switchgear.relay.owned import Owned
 from switchgear.relay.plan import Candidate
 from switchgear.relay.responses import Responses
-from switchgear.wire.account_ids import AccountId
+from switchgear.wire.neutral.account_ids import AccountId
 
 CLOSED = Snapshot(1, {}, (), {}, {})
 OPEN = msgspec.structs.replace(CLOSED, open_groups=("staff",))

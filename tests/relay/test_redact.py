@@ -9,7 +9,7 @@ import pytest
 
 from switchgear.link.snapshot import ChannelView
 from switchgear.relay.redact import StreamRedactor, redact, redact_error, redactor_of
-from switchgear.wire.faults import UpstreamError
+from switchgear.wire.faults.upstream_error import UpstreamError
 
 KEY, TOKEN = "a plain phrase", "tok/4821=="
 CHANNEL = ChannelView(

@@ -18,7 +18,7 @@ from switchgear.relay.room import Holding, Room
 from switchgear.relay.stream import StreamEnd, pass_on
 from switchgear.wire.call import InPath
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
-from switchgear.wire.splice import read_object
+from switchgear.wire.framing.splice import read_object
 
 
 def frame(item: dict[str, Any]) -> bytes:

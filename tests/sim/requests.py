@@ -1,7 +1,7 @@
 """What tests of the wire format share: a request body read in the steps of the relay."""
 
 from switchgear.wire.call import Call, Operation
-from switchgear.wire.fields import read_fields
+from switchgear.wire.framing.fields import read_fields
 from switchgear.wire.openai_chat.peek import read_call, read_model
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from switchgear.wire.call import NOTHING_IN_PATH, InPath
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
-from switchgear.wire.fields import read_fields
+from switchgear.wire.framing.fields import read_fields
 
 PATH = {"gemini_generate": InPath(model="m")}
 

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from switchgear.wire.alike import AlikeTexts
-from switchgear.wire.anthropic_messages.reader import Reader as MessagesReader
-from switchgear.wire.anthropic_messages.tap import StreamTap
+from switchgear.wire.anthropic_messages.from_upstream.reader import Reader as MessagesReader
+from switchgear.wire.anthropic_messages.passing.tap import StreamTap
 from switchgear.wire.dialect import Reader
-from switchgear.wire.events import Event, Fault
-from switchgear.wire.openai_chat.reader import ChatReader
-from switchgear.wire.openai_chat.stream import StreamTap as ChatTap
+from switchgear.wire.framing.repeated_frames import AlikeTexts
+from switchgear.wire.neutral.events import Event, Fault
+from switchgear.wire.openai_chat.from_upstream.reader import ChatReader
+from switchgear.wire.openai_chat.passing.tap import StreamTap as ChatTap
 
 TEXTS = st.sampled_from(
     [

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchgear.wire.answer_form import EitherReader, form_of, read_answer
+from switchgear.wire.convert.answer_form import EitherReader, form_of, read_answer
 from switchgear.wire.dialects import DIALECT_OF
-from switchgear.wire.events import End, Event, Fault, TextDelta, UsageSeen
+from switchgear.wire.neutral.events import End, Event, Fault, TextDelta, UsageSeen
 
 CHAT = DIALECT_OF["openai_chat"]
 GEMINI = DIALECT_OF["gemini_generate"]

@@ -23,9 +23,9 @@ from switchgear.kernel.limits import (
     TOOLS_MAX,
     VALUES_MAX,
 )
-from switchgear.wire.fields import read_fields
-from switchgear.wire.object_schema import object_schema
-from switchgear.wire.values_count import exceeds_values
+from switchgear.wire.framing.fields import read_fields
+from switchgear.wire.framing.values_count import exceeds_values
+from switchgear.wire.neutral.object_schema import object_schema
 
 EMPTY_SCHEMA: Json = {"type": "object", "properties": {}}
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.wire.pairs.relay import Target, channel_of
 
-from switchgear.wire.box_tags import BoxTags
-from switchgear.wire.events import Choice, Event, Finish, TextDelta
+from switchgear.wire.convert.box_tags import BoxTags
+from switchgear.wire.neutral.events import Choice, Event, Finish, TextDelta
 
 BEGIN, END = "<|begin_of_box|>", "<|end_of_box|>"
 

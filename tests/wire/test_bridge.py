@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from tests.wire.openai_responses.support import frames_of, head
 
-from switchgear.wire import bridge
-from switchgear.wire.bridge import Bridge, Passage
-from switchgear.wire.openai_responses.reader import Reader
-from switchgear.wire.openai_responses.writer import Writer
+from switchgear.wire.convert import bridge
+from switchgear.wire.convert.bridge import Bridge, Passage
+from switchgear.wire.openai_responses.from_upstream.reader import Reader
+from switchgear.wire.openai_responses.to_client.writer import Writer
 
 
 def delta(text: str) -> bytes:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchgear.wire.citations import to_bytes, to_code_points
+from switchgear.wire.gemini_generate.citations import to_bytes, to_code_points
 
 TEXT = "aé日🙂z"  # 1, 2, 3, 4 and 1 bytes
 

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from switchgear.kernel.limits import ENVELOPE_BYTES_MAX
-from switchgear.wire.envelope import Sealed, open_bytes, open_envelope, seal, seal_bytes
+from switchgear.wire.neutral.envelope import Sealed, open_bytes, open_envelope, seal, seal_bytes
 
 KEY = b"k" * 32
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 
 from switchgear.kernel.dialects import DialectName
 from switchgear.wire.dialects import DIALECT_OF
-from switchgear.wire.faults import UpstreamError, read_upstream_error, to_api_error, upstream_error_of
+from switchgear.wire.faults.upstream_error import (
+    UpstreamError,
+    read_upstream_error,
+    to_api_error,
+    upstream_error_of,
+)
 
 ID = "q1"
 OWN = None

@@ -1,9 +1,9 @@
 """Without this, answers that were asked for one by one would mix, be billed in part, or end too early."""
 
 from switchgear.kernel.usage import Usage
-from switchgear.wire.events import Choice, End, Event, Fault, Finish, Start, TextDelta, UsageSeen
-from switchgear.wire.fan import FanReader, join_whole, packed, tagged, unpacked
-from switchgear.wire.faults import UpstreamError
+from switchgear.wire.convert.fan_in import FanReader, join_whole, packed, tagged, unpacked
+from switchgear.wire.faults.upstream_error import UpstreamError
+from switchgear.wire.neutral.events import Choice, End, Event, Fault, Finish, Start, TextDelta, UsageSeen
 
 
 def answer(text: str, tokens: int) -> list[Event]:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchgear.wire.dialects import DIALECT_OF
-from switchgear.wire.fault_sentences import kind_of_sentence, plain_words
-from switchgear.wire.faults import read_upstream_error, to_api_error, upstream_error_of
+from switchgear.wire.faults.sentences import kind_of_sentence, plain_words
+from switchgear.wire.faults.upstream_error import read_upstream_error, to_api_error, upstream_error_of
 
 FUNDS = {
     "anthropic": "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing.",

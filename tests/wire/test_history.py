@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchgear.wire.history import NO_RESULT, merged, paired
-from switchgear.wire.ir import Part, Text, ToolCall, ToolResult, Turn
+from switchgear.wire.neutral.history import NO_RESULT, merged, paired
+from switchgear.wire.neutral.request import Part, Text, ToolCall, ToolResult, Turn
 
 
 def user(*parts: Part) -> Turn:

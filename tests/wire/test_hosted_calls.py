@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from switchgear.kernel.usage import CALL_UNITS
-from switchgear.wire.anthropic_messages import reply as messages
+from switchgear.wire.anthropic_messages.passing import reply as messages
+from switchgear.wire.convert.hosted_steps import StepCounter
 from switchgear.wire.dialect import Dialect
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
-from switchgear.wire.events import Hosted
-from switchgear.wire.hosted_steps import StepCounter
-from switchgear.wire.openai_chat.response import read_reply as read_chat
-from switchgear.wire.openai_chat.stream import StreamTap as ChatTap
-from switchgear.wire.openai_responses.reply import read_reply as read_response
-from switchgear.wire.openai_responses.tap import StreamTap as ResponsesTap
+from switchgear.wire.neutral.events import Hosted
+from switchgear.wire.openai_chat.passing.reply import read_reply as read_chat
+from switchgear.wire.openai_chat.passing.tap import StreamTap as ChatTap
+from switchgear.wire.openai_responses.passing.reply import read_reply as read_response
+from switchgear.wire.openai_responses.passing.tap import StreamTap as ResponsesTap
 
 RESPONSES = DIALECT_OF_OPERATION["openai_responses"]
 MESSAGES = DIALECT_OF_OPERATION["anthropic_messages"]

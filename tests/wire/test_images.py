@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from switchgear.wire.images import (
+from switchgear.wire.framing.data_urls import (
     DataUrl,
     build_data_url,
     clean_base64,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchgear.kernel.limits import SCHEMA_BYTES_MAX, SCHEMA_DEPTH_MAX
-from switchgear.wire.json_schema import SchemaTooLarge, gemini_schema
+from switchgear.wire.gemini_generate.to_upstream.json_schema import SchemaTooLarge, gemini_schema
 
 Json = dict[str, Any]
 

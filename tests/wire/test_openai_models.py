@@ -2,8 +2,8 @@
 
 import json
 
-from switchgear.wire.model_card import ModelCard
-from switchgear.wire.openai_models import render_model, render_models
+from switchgear.wire.neutral.model_card import ModelCard
+from switchgear.wire.openai_shared.models import render_model, render_models
 
 
 def test_list_keeps_the_order() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tests.wire.pairs.relay import Target, candidate_of, prepare_for, read_call
 
+from switchgear.wire.convert.renamed import RenamedTap, Renamer, bare_tap
 from switchgear.wire.dialects import DIALECT_OF
-from switchgear.wire.renamed import RenamedTap, Renamer, bare_tap
 
 CHUNK = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "up-2026-01-01"}
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchgear.kernel.limits import COOL_MAX_S
-from switchgear.wire.retry_after import read_retry_after
+from switchgear.wire.faults.retry_after import read_retry_after
 
 NOW_S = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 

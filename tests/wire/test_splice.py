@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from switchgear.kernel.limits import JSON_DEPTH_MAX
-from switchgear.wire.splice import (
+from switchgear.wire.framing.splice import (
     BadJson,
     exceeds_depth,
     read_object,

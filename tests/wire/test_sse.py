@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchgear.wire.sse import Frame, FrameTooLong, SseReader
+from switchgear.wire.framing.sse import Frame, FrameTooLong, SseReader
 
 SAMPLES = [
     b'data: {"a":1}\n\ndata:{"b":2}\n\ndata: [DONE]\n\n',

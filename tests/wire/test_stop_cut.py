@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from switchgear.kernel.usage import Usage
-from switchgear.wire.events import (
+from switchgear.wire.convert.stop_cut import StopCut
+from switchgear.wire.neutral.events import (
     Choice,
     End,
     Event,
@@ -20,7 +21,6 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
-from switchgear.wire.stop_cut import StopCut
 
 
 def text_of(events: list[Event]) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchgear.wire.think_tags import ThinkSplitter
+from switchgear.wire.openai_chat.think_tags import ThinkSplitter
 
 CASES = [
     ("<think>a b</think>\n\nanswer", "a b", "answer"),

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchgear.kernel.facts import ModelFacts
-from switchgear.wire.ir import Effort, Thinking
-from switchgear.wire.thinking import (
+from switchgear.wire.neutral.effort import (
     CLAUDE_BUDGETS,
     EFFORTS,
     GEMINI_BUDGETS,
@@ -17,6 +16,7 @@ from switchgear.wire.thinking import (
     fit_effort,
     is_lost,
 )
+from switchgear.wire.neutral.request import Effort, Thinking
 
 FACTS = ModelFacts()
 

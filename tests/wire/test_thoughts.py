@@ -1,7 +1,7 @@
 """Without this, clients that keep only the fields they know would get a 400 on the turn after a tool call,
 from every maker that wants its reasoning back."""
 
-from switchgear.wire.events import (
+from switchgear.wire.neutral.events import (
     End,
     Event,
     Finish,
@@ -14,8 +14,15 @@ from switchgear.wire.events import (
     ToolEnd,
     ToolStart,
 )
-from switchgear.wire.ir import Opaque, Reasoning, Text, ToolCall, ToolResult, Turn
-from switchgear.wire.thoughts import Thoughts, ThoughtsReader, decode, encode, lacking, restored
+from switchgear.wire.neutral.reasoning_memory import (
+    Thoughts,
+    ThoughtsReader,
+    decode,
+    encode,
+    lacking,
+    restored,
+)
+from switchgear.wire.neutral.request import Opaque, Reasoning, Text, ToolCall, ToolResult, Turn
 
 SIGNATURE = Opaque("anthropic", "signature", "SIG")
 HIDDEN = Opaque("anthropic", "redacted", "DATA")

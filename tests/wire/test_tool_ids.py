@@ -6,7 +6,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from switchgear.wire.tool_ids import GEMINI_NAME, MESSAGES_NAME, PLAIN_NAME, ToolNames, clean_id, short_name
+from switchgear.wire.neutral.tool_ids import (
+    GEMINI_NAME,
+    MESSAGES_NAME,
+    PLAIN_NAME,
+    ToolNames,
+    clean_id,
+    short_name,
+)
 
 NAMES = st.one_of(st.text(max_size=20), st.text("ab:._-", max_size=100), st.from_regex(r"[a-c.]{60,70}"))
 

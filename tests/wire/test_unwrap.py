@@ -1,6 +1,7 @@
 """Without this an answer by schema would reach the client as a call of a tool that it never declared."""
 
-from switchgear.wire.events import (
+from switchgear.wire.convert.answer_tool import Unwrapper
+from switchgear.wire.neutral.events import (
     End,
     Event,
     Finish,
@@ -10,7 +11,6 @@ from switchgear.wire.events import (
     ToolEnd,
     ToolStart,
 )
-from switchgear.wire.unwrap import Unwrapper
 
 
 def test_the_call_is_the_answers_text() -> None:

@@ -20,7 +20,7 @@ from switchgear.store.channels import ChannelRow
 from switchgear.vendors.channel import BaseUrlError, resolve
 from switchgear.vendors.schema import Vendor
 from switchgear.vendors.shipped import Shipped
-from switchgear.wire.scrub import scrub
+from switchgear.wire.faults.scrub import scrub
 
 _TIMEOUTS = Timeouts(CONNECT_TIMEOUT_S, PROBE_TIMEOUT_S, PROBE_TIMEOUT_S, PROBE_TIMEOUT_S)
 _ERROR_CHARS = 200

@@ -35,7 +35,7 @@ from switchgear.net.guard import Address, UrlRefused
 from switchgear.net.resolve_public import NotPublic, PublicResolver, is_elsewhere
 from switchgear.net.transport import Timeouts, TransportFault, UpstreamRequest, UpstreamResponse
 from switchgear.net.transport_lean import LeanTransport
-from switchgear.wire.images import media_type_of, sniff
+from switchgear.wire.framing.data_urls import media_type_of, sniff
 
 Reason = Literal[
     "bad_url", "not_public", "unreachable", "tls", "timeout", "status", "redirects", "too_large", "broken",

@@ -6,7 +6,7 @@ import msgspec
 from switchgear.catalog.suffix import Suffix, split_suffix
 from switchgear.link.snapshot import Snapshot
 from switchgear.wire.call import Call
-from switchgear.wire.ir import Thinking
+from switchgear.wire.neutral.request import Thinking
 
 
 class Alias(msgspec.Struct, frozen=True, gc=False):

@@ -33,7 +33,7 @@ from switchgear.relay.stored_responses import StoredResponses
 from switchgear.relay.tools import Tools
 from switchgear.wire.dialect import Dialect
 from switchgear.wire.dialects import DIALECT_OF
-from switchgear.wire.model_card import ModelCard
+from switchgear.wire.neutral.model_card import ModelCard
 
 Ask = Callable[[WorkerCall], Awaitable[object]]
 

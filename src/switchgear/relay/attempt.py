@@ -40,9 +40,9 @@ from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Prepared
 from switchgear.relay.redact import redact, redact_error
 from switchgear.relay.watched import WatchedResponse
-from switchgear.wire.answer_form import Form
 from switchgear.wire.call import Call, Operation
-from switchgear.wire.faults import UpstreamError, counted, read_upstream_error, to_api_error
+from switchgear.wire.convert.answer_form import Form
+from switchgear.wire.faults.upstream_error import UpstreamError, counted, read_upstream_error, to_api_error
 from switchgear.wire.modes import ModeReports
 
 HOPS_HEADER = "x-switchgear-hops"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from switchgear.kernel.limits import FORM_BYTES_MAX
 from switchgear.net.transport import Grow, UpstreamResponse, read_chunks
-from switchgear.wire.answer_form import Form, form_of
+from switchgear.wire.convert.answer_form import Form, form_of
 
 
 class BegunResponse:

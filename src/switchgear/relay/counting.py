@@ -35,7 +35,7 @@ from switchgear.relay.tools import Tools
 from switchgear.relay.view import View
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
-from switchgear.wire.fields import read_fields
+from switchgear.wire.framing.fields import read_fields
 
 _COUNTED = frozenset(
     {

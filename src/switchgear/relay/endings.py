@@ -8,7 +8,7 @@ from switchgear.relay.attempt import Fault, transport_fault, upstream_sentence
 from switchgear.relay.redact import redact_error
 from switchgear.relay.stream import StreamEnd
 from switchgear.wire.dialect import Tap
-from switchgear.wire.faults import to_api_error
+from switchgear.wire.faults.upstream_error import to_api_error
 
 END_STATES: dict[str, tuple[EndState, str]] = {
     "cut": ("upstream_cut", UPSTREAM_CUT.name),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from switchgear.kernel.limits import FANOUT_PIECES_MAX
 from switchgear.net.transport import Grow, TransportFault, UpstreamResponse
-from switchgear.wire.fan import packed, tagged
+from switchgear.wire.convert.fan_in import packed, tagged
 
 _Item = tuple[int, bytes] | TransportFault
 

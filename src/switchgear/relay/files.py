@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from switchgear.kernel.errors import INVALID_VALUE, ApiError
 from switchgear.net.fetch import Fetcher, FetchError
-from switchgear.wire.ir import RemoteFile
+from switchgear.wire.neutral.request import RemoteFile
 
 
 class Files:

@@ -12,10 +12,10 @@ from switchgear.relay.call import Books, Outcome, RunningCall
 from switchgear.relay.following import Follower, bill_of
 from switchgear.relay.keeping import Keeping
 from switchgear.wire.call import Call
+from switchgear.wire.convert.renamed import bare_tap
 from switchgear.wire.dialect import Tap
 from switchgear.wire.openai_responses.kept import Answered
-from switchgear.wire.openai_responses.tap import StreamTap
-from switchgear.wire.renamed import bare_tap
+from switchgear.wire.openai_responses.passing.tap import StreamTap
 
 
 class Handover:

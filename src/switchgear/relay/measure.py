@@ -33,10 +33,10 @@ from switchgear.relay.pace import Paces
 from switchgear.relay.plausible import Bounds, bounds_of, is_thin, is_within, within
 from switchgear.relay.prepare import Prepared
 from switchgear.wire.call import Call
-from switchgear.wire.conversation import overhead_tokens, spelt
 from switchgear.wire.dialect import Dialect, Reply, Tap
-from switchgear.wire.ir import Request, Seals
-from switchgear.wire.thinking import may_reason
+from switchgear.wire.neutral.conversation import overhead_tokens, spelt
+from switchgear.wire.neutral.effort import may_reason
+from switchgear.wire.neutral.request import Request, Seals
 
 log = logging.getLogger("switchgear.usage")
 

@@ -15,7 +15,7 @@ from switchgear.link.snapshot import Principal, Snapshot
 from switchgear.relay.place import OPERATION, secret_digest
 from switchgear.relay.plan import Candidate
 from switchgear.relay.responses import Responses
-from switchgear.wire.account_ids import AccountId
+from switchgear.wire.neutral.account_ids import AccountId
 
 
 class Owned:

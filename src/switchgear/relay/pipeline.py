@@ -67,7 +67,7 @@ from switchgear.relay.tools import Tools
 from switchgear.relay.view import View
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
-from switchgear.wire.fields import is_responses_body, read_fields
+from switchgear.wire.framing.fields import is_responses_body, read_fields
 
 
 class Pipeline:

@@ -24,21 +24,21 @@ from switchgear.link.snapshot import Principal
 from switchgear.relay.admit import Terms
 from switchgear.relay.beside import beside
 from switchgear.relay.plan import Candidate
-from switchgear.wire.answer_form import EitherReader
-from switchgear.wire.bounds import check_schemas
-from switchgear.wire.bridge import Passage
 from switchgear.wire.call import Call, Operation
+from switchgear.wire.convert.answer_form import EitherReader
+from switchgear.wire.convert.bridge import Passage
+from switchgear.wire.convert.fan_in import FanReader
 from switchgear.wire.dialect import Dialect, Edits, Headers, Reader
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.edits import edited, left_out
 from switchgear.wire.embeddings import write_embeddings
-from switchgear.wire.fan import FanReader
-from switchgear.wire.ir import HostedTool, RemoteFile, Request, Seals, Text, Turn, Upstream
-from switchgear.wire.loss import CONCEPTS, concepts, refusal, weigh
+from switchgear.wire.framing.splice import NULL, write_object
 from switchgear.wire.modes import modes_of
-from switchgear.wire.origin import ANTHROPIC, origin_of
-from switchgear.wire.splice import NULL, write_object
-from switchgear.wire.thoughts import Thoughts, lacking, restored
+from switchgear.wire.neutral.loss import CONCEPTS, concepts, refusal, weigh
+from switchgear.wire.neutral.maker import ANTHROPIC, origin_of
+from switchgear.wire.neutral.reasoning_memory import Thoughts, lacking, restored
+from switchgear.wire.neutral.request import HostedTool, RemoteFile, Request, Seals, Text, Turn, Upstream
+from switchgear.wire.neutral.schema_bounds import check_schemas
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ from switchgear.kernel.limits import (
 )
 from switchgear.link.snapshot import ChannelView
 from switchgear.relay.secret_forms import STARS, forms_of, without_pieces
-from switchgear.wire.faults import UpstreamError
+from switchgear.wire.faults.upstream_error import UpstreamError
 
 _ESCAPED = re.compile(rb"\\+u00([0-9A-Fa-f]{2})|%(?:25)?([0-9A-Fa-f]{2})|\\+(?=/)")
 _OF_CREDENTIALS = re.compile(r"(?i)auth|key|token|secret|credential|cookie|session")

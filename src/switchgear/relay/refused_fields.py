@@ -14,7 +14,7 @@ from switchgear.relay.health import NS
 from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Prepared
 from switchgear.wire.call import Operation
-from switchgear.wire.fault_messages import names_field
+from switchgear.wire.faults.messages import names_field
 
 Fields = tuple[tuple[Operation, str], ...]
 _KINDS = ("client", "transient")

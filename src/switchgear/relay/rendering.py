@@ -7,15 +7,15 @@ from switchgear.relay.call import RunningCall
 from switchgear.relay.meter import BYTES_PER_TOKEN
 from switchgear.relay.prepare import CONVERSATIONS, Prepared, passage_of
 from switchgear.relay.tools import Tools
-from switchgear.wire.answer_form import is_whole
-from switchgear.wire.bridge import Bridge, Passage, convert_reply
 from switchgear.wire.call import Call
+from switchgear.wire.convert.answer_form import is_whole
+from switchgear.wire.convert.bridge import Bridge, Passage, convert_reply
+from switchgear.wire.convert.renamed import RenamedTap, Renamer
 from switchgear.wire.dialect import Dialect, Head, Reply, Tap
 from switchgear.wire.embeddings import convert_embeddings
-from switchgear.wire.ir import Request
+from switchgear.wire.neutral.reasoning_memory import ThoughtsReader
+from switchgear.wire.neutral.request import Request
 from switchgear.wire.openai_responses.kept import Answered, answered_whole
-from switchgear.wire.renamed import RenamedTap, Renamer
-from switchgear.wire.thoughts import ThoughtsReader
 
 
 class Rendering:

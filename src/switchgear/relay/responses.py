@@ -30,10 +30,10 @@ from switchgear.relay.plan import Candidate
 from switchgear.relay.view import View
 from switchgear.wire.call import Call
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
+from switchgear.wire.framing.splice import NULL
 from switchgear.wire.openai_responses.kept import items_of, own_references, with_items
 from switchgear.wire.openai_responses.stored import expand_history
 from switchgear.wire.openai_responses.values import flag_of, text_of
-from switchgear.wire.splice import NULL
 
 Ask = Callable[[WorkerCall, float], Awaitable[object]]
 """Asks the controller, within so many seconds. Raises ConnectionError."""

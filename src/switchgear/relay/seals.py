@@ -7,8 +7,8 @@ from collections.abc import Callable
 from msgspec import ValidationError, convert
 
 from switchgear.kernel.limits import ENVELOPE_BYTES_MAX
-from switchgear.wire.envelope import Sealed, open_bytes, open_envelope, seal
-from switchgear.wire.ir import Opaque
+from switchgear.wire.neutral.envelope import Sealed, open_bytes, open_envelope, seal
+from switchgear.wire.neutral.request import Opaque
 
 
 class EnvelopeSeals:

@@ -29,10 +29,10 @@ from switchgear.relay.redact import StreamRedactor, redactor_of
 from switchgear.relay.routes import Route
 from switchgear.relay.tools import Tools
 from switchgear.relay.upstream_store import unknown
+from switchgear.wire.convert.renamed import Renamer
 from switchgear.wire.openai_responses.kept import items_of
 from switchgear.wire.openai_responses.replay import events_of
 from switchgear.wire.openai_responses.stored import render_deleted, render_input_items, with_status
-from switchgear.wire.renamed import Renamer
 
 _ASKED = frozenset(
     {

@@ -13,7 +13,7 @@ from switchgear.kernel.limits import (
     THOUGHTS_WORKER_BYTES_MAX,
 )
 from switchgear.link.protocol import FindThoughts, FoundThoughts, KeepThoughts, WorkerCall
-from switchgear.wire.thoughts import Thoughts, decode, encode
+from switchgear.wire.neutral.reasoning_memory import Thoughts, decode, encode
 
 Ask = Callable[[WorkerCall, float], Awaitable[object]]
 

@@ -12,7 +12,7 @@ from switchgear.relay.place import OPERATION, Place
 from switchgear.relay.plan import Candidate
 from switchgear.relay.redact import redact_error, redactor_of, without_secrets
 from switchgear.relay.room import Holding, Room
-from switchgear.wire.faults import read_upstream_error, to_api_error
+from switchgear.wire.faults.upstream_error import read_upstream_error, to_api_error
 
 
 class UpstreamStore:

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.dialects import DialectName, OperationName
-from switchgear.wire.ir import Thinking
+from switchgear.wire.neutral.request import Thinking
 
 Operation = OperationName
 

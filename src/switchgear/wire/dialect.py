@@ -16,13 +16,13 @@ from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.usage import Usage
-from switchgear.wire.account_ids import AccountId
 from switchgear.wire.call import Call, InPath, Operation
-from switchgear.wire.events import Event
-from switchgear.wire.faults import UpstreamError
-from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
-from switchgear.wire.loss import Carriage
-from switchgear.wire.model_card import ModelCard
+from switchgear.wire.faults.upstream_error import UpstreamError
+from switchgear.wire.neutral.account_ids import AccountId
+from switchgear.wire.neutral.events import Event
+from switchgear.wire.neutral.loss import Carriage
+from switchgear.wire.neutral.model_card import ModelCard
+from switchgear.wire.neutral.request import Request, Seals, Thinking, Upstream, Written
 
 Headers = list[tuple[str, str]]
 

@@ -2,17 +2,17 @@
 
 import msgspec
 
-from switchgear.wire.bridge import BridgedReply
 from switchgear.wire.call import Call, Operation
+from switchgear.wire.convert.bridge import BridgedReply
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
-from switchgear.wire.faults import broken
+from switchgear.wire.faults.upstream_error import broken
 from switchgear.wire.gemini_generate.embed import (
     embed_reply_to_openai,
     embed_to_openai,
     openai_reply_to_embed,
     openai_to_embed,
 )
-from switchgear.wire.ir import Written
+from switchgear.wire.neutral.request import Written
 
 BYTES_PER_TOKEN = 4
 """Of ordinary text."""

@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from switchgear.kernel.limits import MODE_TAIL_BYTES
 from switchgear.wire.call import Operation
-from switchgear.wire.splice import NULL, any_of
+from switchgear.wire.framing.splice import NULL, any_of
 
 _OPENAI = {"service_tier": "service_tier"}
 _FIELDS: Mapping[str, Mapping[str, str]] = {

@@ -9,7 +9,7 @@ import pytest
 from switchgear.kernel import errors
 from switchgear.kernel.errors import TABLE, ApiError
 from switchgear.wire.anthropic_messages.errors import render_error, render_stream_error
-from switchgear.wire.faults import read_upstream_error, to_api_error
+from switchgear.wire.faults.upstream_error import read_upstream_error, to_api_error
 
 
 def rendered(err: ApiError) -> tuple[int, dict[str, str], dict[str, Any]]:

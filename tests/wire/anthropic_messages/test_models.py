@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from switchgear.kernel.errors import ApiError
 from switchgear.wire.anthropic_messages.models import render_count, render_model, render_models
 from switchgear.wire.anthropic_messages.ratelimit import ratelimit_headers
-from switchgear.wire.model_card import ModelCard
+from switchgear.wire.neutral.model_card import ModelCard
 
 MODELS = [ModelCard(f"m{at}", 1_700_000_000 + at) for at in range(25)]
 

@@ -13,12 +13,12 @@ from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.limits import MODEL_NAME_CHARS_MAX
 from switchgear.wire.anthropic_messages.estimate_input import input_text, overhead_tokens
+from switchgear.wire.anthropic_messages.passing.request import pass_request, with_thinking
 from switchgear.wire.anthropic_messages.peek import read_call
-from switchgear.wire.anthropic_messages.request import pass_request, with_thinking
 from switchgear.wire.call import Operation
 from switchgear.wire.dialect import Edits
-from switchgear.wire.fields import read_fields
-from switchgear.wire.ir import Thinking
+from switchgear.wire.framing.fields import read_fields
+from switchgear.wire.neutral.request import Thinking
 
 USER: dict[str, Any] = {"role": "user", "content": "hi"}
 BASE: dict[str, Any] = {"model": "m", "max_tokens": 10, "messages": [USER]}

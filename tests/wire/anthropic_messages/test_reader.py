@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tests.wire.anthropic_messages.vectors import ANSWER, frame
 
 from switchgear.kernel.usage import Usage
-from switchgear.wire.anthropic_messages.reader import Reader, read_events
-from switchgear.wire.bridge import sign
-from switchgear.wire.events import (
+from switchgear.wire.anthropic_messages.from_upstream.reader import Reader, read_events
+from switchgear.wire.convert.bridge import sign
+from switchgear.wire.neutral.events import (
     Cite,
     End,
     Event,
@@ -32,7 +32,7 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
-from switchgear.wire.ir import Opaque
+from switchgear.wire.neutral.request import Opaque
 
 STREAMS = Path(__file__).parent / "golden" / "streams"
 NAMES = sorted(path.stem for path in STREAMS.glob("*.sse"))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tests.wire.anthropic_messages.vectors import ANSWER, head
 
 from switchgear.kernel.usage import Usage
-from switchgear.wire.anthropic_messages.message_writer import write_reply
-from switchgear.wire.anthropic_messages.reply import read_reply
+from switchgear.wire.anthropic_messages.passing.reply import read_reply
+from switchgear.wire.anthropic_messages.to_client.whole import write_reply
 from switchgear.wire.anthropic_messages.usage import read_usage, usage_object
 
 ANSWERED = write_reply(ANSWER, head())

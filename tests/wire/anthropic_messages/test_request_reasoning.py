@@ -19,8 +19,8 @@ from tests.wire.anthropic_messages.vectors import (
 )
 
 from switchgear.kernel.facts import ModelFacts
-from switchgear.wire.anthropic_messages.request_out import write_request
-from switchgear.wire.ir import (
+from switchgear.wire.anthropic_messages.to_upstream.request import write_request
+from switchgear.wire.neutral.request import (
     Opaque,
     Reasoning,
     Request,

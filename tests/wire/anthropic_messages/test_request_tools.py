@@ -10,8 +10,9 @@ from tests.wire.anthropic_messages.vectors import CLAUDE, FOREIGN, TOOL, UPSTREA
 
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
-from switchgear.wire.anthropic_messages.request_out import write_request
-from switchgear.wire.ir import (
+from switchgear.wire.anthropic_messages.to_upstream.request import write_request
+from switchgear.wire.framing.splice import NULL
+from switchgear.wire.neutral.request import (
     Audio,
     CustomTool,
     File,
@@ -26,7 +27,6 @@ from switchgear.wire.ir import (
     ToolResult,
     Turn,
 )
-from switchgear.wire.splice import NULL
 
 
 def test_custom_tools_are_functions_of_one_text() -> None:

@@ -14,7 +14,7 @@ from tests.wire.anthropic_messages.vectors import (
 
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
-from switchgear.wire.ir import (
+from switchgear.wire.neutral.request import (
     Image,
     Request,
     Text,

@@ -20,10 +20,10 @@ from tests.wire.anthropic_messages.vectors import (
 )
 
 from switchgear.kernel.errors import ApiError
+from switchgear.wire.anthropic_messages.from_client.request import read_request
 from switchgear.wire.anthropic_messages.peek import read_call
-from switchgear.wire.anthropic_messages.request_in import read_request
-from switchgear.wire.anthropic_messages.request_out import write_request
-from switchgear.wire.ir import (
+from switchgear.wire.anthropic_messages.to_upstream.request import write_request
+from switchgear.wire.neutral.request import (
     File,
     Image,
     Opaque,

@@ -15,11 +15,13 @@ from tests.wire.anthropic_messages.vectors import PlainSeals, call_of
 
 from switchgear.kernel.errors import ApiError
 from switchgear.vendors.shipped import shipped
-from switchgear.wire.anthropic_messages.request import pass_request
-from switchgear.wire.anthropic_messages.request_in import read_request
-from switchgear.wire.anthropic_messages.request_out import write_request
+from switchgear.wire.anthropic_messages.from_client.request import read_request
+from switchgear.wire.anthropic_messages.passing.request import pass_request
+from switchgear.wire.anthropic_messages.to_upstream.request import write_request
 from switchgear.wire.dialect import Edits
-from switchgear.wire.ir import (
+from switchgear.wire.framing.splice import NULL
+from switchgear.wire.neutral.effort import EFFORTS
+from switchgear.wire.neutral.request import (
     CustomTool,
     File,
     Format,
@@ -39,8 +41,6 @@ from switchgear.wire.ir import (
     Upstream,
     Written,
 )
-from switchgear.wire.splice import NULL
-from switchgear.wire.thinking import EFFORTS
 
 MODELS = ["claude-sonnet-4-5", "claude-opus-4-6", "claude-opus-4-7", "claude-3-7-sonnet-20250219"]
 HEADERS = {"anthropic-version": "2023-06-01"}

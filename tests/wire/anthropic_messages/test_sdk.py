@@ -13,11 +13,11 @@ from tests.wire.anthropic_messages.vectors import ANSWER, head
 from switchgear.kernel import errors
 from switchgear.kernel.errors import ApiError
 from switchgear.wire.anthropic_messages.dialect import AnthropicMessages
-from switchgear.wire.anthropic_messages.message_writer import write_reply
-from switchgear.wire.anthropic_messages.writer import Writer
+from switchgear.wire.anthropic_messages.to_client.whole import write_reply
+from switchgear.wire.anthropic_messages.to_client.writer import Writer
 from switchgear.wire.call import Call
-from switchgear.wire.events import Event
-from switchgear.wire.model_card import ModelCard
+from switchgear.wire.neutral.events import Event
+from switchgear.wire.neutral.model_card import ModelCard
 
 DIALECT = AnthropicMessages()
 ASK: dict[str, Any] = {"model": "m1", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}

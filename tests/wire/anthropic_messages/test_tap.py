@@ -13,7 +13,7 @@ from tests.wire.anthropic_messages.vectors import frame
 
 from switchgear.kernel.errors import UPSTREAM_CUT, ApiError
 from switchgear.kernel.usage import Usage
-from switchgear.wire.anthropic_messages.tap import STOP_FRAME, StreamTap
+from switchgear.wire.anthropic_messages.passing.tap import STOP_FRAME, StreamTap
 
 STREAMS = Path(__file__).parent / "golden" / "streams"
 NAMES = sorted(path.stem for path in STREAMS.glob("*.sse"))

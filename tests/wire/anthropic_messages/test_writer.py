@@ -17,9 +17,10 @@ from tests.wire.anthropic_messages.vectors import (
 )
 
 from switchgear.kernel.errors import UPSTREAM_CUT, ApiError
-from switchgear.wire.anthropic_messages.message_writer import write_reply
-from switchgear.wire.anthropic_messages.writer import Writer
-from switchgear.wire.events import (
+from switchgear.wire.anthropic_messages.to_client.whole import write_reply
+from switchgear.wire.anthropic_messages.to_client.writer import Writer
+from switchgear.wire.framing.splice import NULL
+from switchgear.wire.neutral.events import (
     Choice,
     Cite,
     End,
@@ -38,8 +39,7 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
-from switchgear.wire.ir import Citation, HostedTool, Opaque, Request, Text, Thinking, Turn
-from switchgear.wire.splice import NULL
+from switchgear.wire.neutral.request import Citation, HostedTool, Opaque, Request, Text, Thinking, Turn
 
 STREAMS = Path(__file__).parent / "golden" / "streams"
 EXAMPLE = (STREAMS / "example.sse").read_bytes()

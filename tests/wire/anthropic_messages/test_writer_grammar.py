@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tests.wire.anthropic_messages.vectors import frame, message_of, read_strictly
 
 from switchgear.kernel.usage import Usage
-from switchgear.wire.anthropic_messages.tap import STOP_FRAME
-from switchgear.wire.events import (
+from switchgear.wire.anthropic_messages.passing.tap import STOP_FRAME
+from switchgear.wire.neutral.events import (
     Cite,
     End,
     Event,
@@ -23,7 +23,7 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
-from switchgear.wire.ir import Citation, Opaque, Text, Turn
+from switchgear.wire.neutral.request import Citation, Opaque, Text, Turn
 
 STREAMS = Path(__file__).parent / "golden" / "streams"
 EXAMPLE = (STREAMS / "example.sse").read_bytes()

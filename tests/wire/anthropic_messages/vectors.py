@@ -9,13 +9,14 @@ from msgspec.structs import replace
 
 from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.usage import Usage
-from switchgear.wire.anthropic_messages.message_writer import write_reply
 from switchgear.wire.anthropic_messages.peek import read_call, read_model
-from switchgear.wire.anthropic_messages.request_out import write_request
-from switchgear.wire.anthropic_messages.writer import Writer
+from switchgear.wire.anthropic_messages.to_client.whole import write_reply
+from switchgear.wire.anthropic_messages.to_client.writer import Writer
+from switchgear.wire.anthropic_messages.to_upstream.request import write_request
 from switchgear.wire.call import Call, Operation
 from switchgear.wire.dialect import Head
-from switchgear.wire.events import (
+from switchgear.wire.framing.fields import read_fields
+from switchgear.wire.neutral.events import (
     End,
     Event,
     Finish,
@@ -28,8 +29,7 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
-from switchgear.wire.fields import read_fields
-from switchgear.wire.ir import FunctionTool, Opaque, Request, Text, Turn, Upstream, Written
+from switchgear.wire.neutral.request import FunctionTool, Opaque, Request, Text, Turn, Upstream, Written
 
 USER = Turn("user", (Text("go"),))
 TOOL = FunctionTool("f", "", Raw(b'{"type":"object","properties":{}}'))

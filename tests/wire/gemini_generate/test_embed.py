@@ -13,14 +13,14 @@ from tests.wire.gemini_generate.vectors import body_of, call_of
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.usage import Usage
 from switchgear.wire.call import InPath
-from switchgear.wire.fields import read_fields
+from switchgear.wire.framing.fields import read_fields
 from switchgear.wire.gemini_generate.embed import (
     embed_reply_to_openai,
     embed_to_openai,
     openai_reply_to_embed,
     openai_to_embed,
 )
-from switchgear.wire.gemini_generate.reply import read_reply
+from switchgear.wire.gemini_generate.passing.reply import read_reply
 
 ONE, BATCH = InPath("e"), InPath("e", batch=True)
 

@@ -8,7 +8,7 @@ import pytest
 
 from switchgear.kernel import errors as rows
 from switchgear.kernel.errors import ApiError
-from switchgear.wire.faults import read_upstream_error, to_api_error
+from switchgear.wire.faults.upstream_error import read_upstream_error, to_api_error
 from switchgear.wire.gemini_generate.errors import render_error, render_stream_error
 
 QUOTA = "type.googleapis.com/google.rpc.QuotaFailure"

@@ -8,9 +8,9 @@ from tests.wire.gemini_generate.vectors import CLAUDE_TOKEN, GEMINI_3, GEMINI_25
 
 from switchgear.wire.call import InPath
 from switchgear.wire.dialect import Edits
-from switchgear.wire.gemini_generate.request import pass_request, with_thinking
+from switchgear.wire.gemini_generate.passing.request import pass_request, with_thinking
 from switchgear.wire.gemini_generate.signatures import SKIP
-from switchgear.wire.ir import Thinking
+from switchgear.wire.neutral.request import Thinking
 
 BODY = b"""{"contents": [{"parts": [{"text": "Hi", "newField": 1.50}]}], "unknown": {"a":1e2},
  "generation_config": {"top_k": 40.0}}"""

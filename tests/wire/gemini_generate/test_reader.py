@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.wire.gemini_generate.vectors import ANSWER, CLAUDE_TOKEN, chunk, frame, sealed
 
 from switchgear.kernel.usage import Usage
-from switchgear.wire.events import (
+from switchgear.wire.gemini_generate.from_upstream.reader import Reader, read_events
+from switchgear.wire.neutral.events import (
     Choice,
     Cite,
     End,
@@ -31,7 +32,6 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
-from switchgear.wire.gemini_generate.reader import Reader, read_events
 
 STREAMS = Path(__file__).parent / "golden" / "streams"
 NAMES = sorted(path.stem for path in STREAMS.glob("*.sse"))

@@ -12,9 +12,9 @@ from tests.wire.gemini_generate.vectors import CLAUDE_TOKEN, GOOGLE_TOKEN, Plain
 
 from switchgear.kernel.errors import ApiError
 from switchgear.wire.call import InPath
+from switchgear.wire.gemini_generate.from_client.request import read_request
 from switchgear.wire.gemini_generate.peek import read_model
-from switchgear.wire.gemini_generate.request_in import read_request
-from switchgear.wire.ir import (
+from switchgear.wire.neutral.request import (
     Audio,
     File,
     Format,

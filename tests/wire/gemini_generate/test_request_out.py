@@ -21,11 +21,11 @@ from tests.wire.gemini_generate.vectors import (
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.limits import STOPS_MAX
-from switchgear.wire.gemini_generate.media_out import remote_files
-from switchgear.wire.gemini_generate.request_in import read_request
-from switchgear.wire.gemini_generate.request_out import write_request
+from switchgear.wire.gemini_generate.from_client.request import read_request
 from switchgear.wire.gemini_generate.signatures import SKIP
-from switchgear.wire.ir import (
+from switchgear.wire.gemini_generate.to_upstream.parts import remote_files
+from switchgear.wire.gemini_generate.to_upstream.request import write_request
+from switchgear.wire.neutral.request import (
     Audio,
     CustomTool,
     Effort,

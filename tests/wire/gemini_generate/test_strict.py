@@ -11,8 +11,8 @@ from tests.sim.gemini import signature_of
 from tests.sim.gemini_strict import check
 from tests.wire.gemini_generate.vectors import CLAUDE_TOKEN, GEMINI_3, GEMINI_25, PLAIN, body_of
 
-from switchgear.wire.gemini_generate.request_out import write_request
-from switchgear.wire.ir import (
+from switchgear.wire.gemini_generate.to_upstream.request import write_request
+from switchgear.wire.neutral.request import (
     CustomTool,
     Format,
     FunctionTool,

@@ -12,9 +12,9 @@ from tests.wire.gemini_generate.vectors import chunk, chunks_of, frame
 
 from switchgear.kernel.errors import UPSTREAM_CUT, ApiError
 from switchgear.kernel.usage import Usage
-from switchgear.wire.events import UsageSeen
-from switchgear.wire.gemini_generate.reader import Reader
-from switchgear.wire.gemini_generate.tap import StreamTap
+from switchgear.wire.gemini_generate.from_upstream.reader import Reader
+from switchgear.wire.gemini_generate.passing.tap import StreamTap
+from switchgear.wire.neutral.events import UsageSeen
 
 STREAMS = Path(__file__).parent / "golden" / "streams"
 NAMES = sorted(path.stem for path in STREAMS.glob("*.sse"))

@@ -12,9 +12,9 @@ from switchgear.kernel.usage import Usage
 from switchgear.wire.gemini_generate.dialect import GeminiGenerate
 from switchgear.wire.gemini_generate.estimate_input import input_text, overhead_tokens
 from switchgear.wire.gemini_generate.models import render_count, render_model, render_models
-from switchgear.wire.gemini_generate.reply import read_reply
-from switchgear.wire.loss import CONCEPTS
-from switchgear.wire.model_card import ModelCard
+from switchgear.wire.gemini_generate.passing.reply import read_reply
+from switchgear.wire.neutral.loss import CONCEPTS
+from switchgear.wire.neutral.model_card import ModelCard
 
 
 def test_an_answer() -> None:

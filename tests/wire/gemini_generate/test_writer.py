@@ -21,7 +21,9 @@ from tests.wire.gemini_generate.vectors import (
 from switchgear.kernel.errors import UPSTREAM_CUT, ApiError
 from switchgear.kernel.usage import Usage
 from switchgear.wire.dialect import Head
-from switchgear.wire.events import (
+from switchgear.wire.gemini_generate.from_upstream.reader import Reader, read_events
+from switchgear.wire.gemini_generate.to_client.writer import Writer, write_reply
+from switchgear.wire.neutral.events import (
     AudioOut,
     Choice,
     Cite,
@@ -41,9 +43,7 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
-from switchgear.wire.gemini_generate.reader import Reader, read_events
-from switchgear.wire.gemini_generate.writer import Writer, write_reply
-from switchgear.wire.ir import Citation, Opaque, Request
+from switchgear.wire.neutral.request import Citation, Opaque, Request
 
 EXAMPLE = Path(__file__).parent / "golden" / "streams" / "example.sse"
 END: list[Event] = [Finish("stop"), End()]

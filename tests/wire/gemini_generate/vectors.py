@@ -10,7 +10,9 @@ from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.usage import Usage
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.dialect import Head
-from switchgear.wire.events import (
+from switchgear.wire.framing.fields import read_fields
+from switchgear.wire.gemini_generate.peek import read_call
+from switchgear.wire.neutral.events import (
     End,
     Event,
     Finish,
@@ -23,9 +25,7 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
-from switchgear.wire.fields import read_fields
-from switchgear.wire.gemini_generate.peek import read_call
-from switchgear.wire.ir import Opaque, Request, Text, Thinking, Turn, Upstream, Written
+from switchgear.wire.neutral.request import Opaque, Request, Text, Thinking, Turn, Upstream, Written
 
 SEALED = "relay1."
 

@@ -13,9 +13,9 @@ from tests.wire.pairs.upstream import Wire
 from switchgear.kernel.dialects import DIALECTS, DialectName
 from switchgear.kernel.usage import Usage
 from switchgear.relay.prepare import Prepared
-from switchgear.wire.bridge import Bridge, Passage
+from switchgear.wire.convert.bridge import Bridge, Passage
 from switchgear.wire.dialects import DIALECT_OF
-from switchgear.wire.origin import origin_of
+from switchgear.wire.neutral.maker import origin_of
 
 Json = dict[str, Any]
 CHAT, RESPONSES, MESSAGES, GEMINI = DIALECTS

@@ -29,7 +29,7 @@ from tests.wire.pairs.transcript import pretty
 from switchgear.kernel.dialects import DIALECTS, DialectName
 from switchgear.relay.routes import find_route
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
-from switchgear.wire.fields import read_fields
+from switchgear.wire.framing.fields import read_fields
 
 NAME, SCHEMA = TOOLS[0]
 ODD_ID = "functions.weather:0"

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from switchgear.kernel.usage import Usage
-from switchgear.wire.events import (
+from switchgear.wire.neutral.events import (
     Event,
     Fault,
     ReasoningDelta,
@@ -17,7 +17,7 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
-from switchgear.wire.openai_chat.reader import ChatReader
+from switchgear.wire.openai_chat.from_upstream.reader import ChatReader
 
 ANSWERS = Path(__file__).parent / "golden" / "answers"
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchgear.kernel.limits import ALIKE_TEXT_BYTES_MAX, ALIKE_TRIES_MAX, TEXT_PIECES_MAX
-from switchgear.wire.openai_chat.stream import StreamTap
+from switchgear.wire.openai_chat.passing.tap import StreamTap
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
 NO_USAGE = b',"usage":null'

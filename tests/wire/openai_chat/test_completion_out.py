@@ -6,7 +6,7 @@ import json
 import msgspec
 from tests.wire.openai_chat.vectors import USAGE, chunks_of, head
 
-from switchgear.wire.events import (
+from switchgear.wire.neutral.events import (
     Choice,
     End,
     Event,
@@ -19,7 +19,7 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
-from switchgear.wire.openai_chat.completion_out import CompletionWriter, write_completion
+from switchgear.wire.openai_chat.to_client.completion import CompletionWriter, write_completion
 
 ONE_CALL: list[Event] = [
     Start(),

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from switchgear.kernel import errors
 from switchgear.kernel.errors import TABLE, ApiError
 from switchgear.kernel.limits import COOL_MAX_S, ERROR_MESSAGE_CHARS_MAX
-from switchgear.wire.faults import UpstreamError, has_error, read_upstream_error, to_api_error
+from switchgear.wire.faults.scrub import scrub
+from switchgear.wire.faults.upstream_error import UpstreamError, has_error, read_upstream_error, to_api_error
 from switchgear.wire.openai_chat.errors import render_error, render_stream_error
-from switchgear.wire.scrub import scrub
 
 GOLDEN = Path(__file__).parent / "golden" / "errors"
 ID = "req_1"

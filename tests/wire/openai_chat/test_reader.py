@@ -21,9 +21,9 @@ from tests.wire.openai_chat.answers import (
 )
 from tests.wire.openai_chat.vectors import ANSWER, head
 
-from switchgear.wire.bridge import sign
+from switchgear.wire.convert.bridge import sign
 from switchgear.wire.dialects import DIALECT_OF
-from switchgear.wire.events import (
+from switchgear.wire.neutral.events import (
     End,
     Fault,
     Finish,
@@ -36,8 +36,8 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
-from switchgear.wire.openai_chat.completion_out import write_completion
-from switchgear.wire.openai_chat.reader import read_events
+from switchgear.wire.openai_chat.from_upstream.reader import read_events
+from switchgear.wire.openai_chat.to_client.completion import write_completion
 
 NAMES = sorted(path.stem for path in ANSWERS.glob("*.sse"))
 FAILING = {"openrouter_error", "finish_network_error", "error_object"}

@@ -8,7 +8,7 @@ from tests.wire.openai_chat.answers import calls_in, delta, frame, read, read_sa
 
 from switchgear.kernel.limits import TOOL_CALLS_MAX
 from switchgear.kernel.usage import Usage
-from switchgear.wire.events import (
+from switchgear.wire.neutral.events import (
     Choice,
     End,
     Fault,
@@ -19,8 +19,8 @@ from switchgear.wire.events import (
     TextDelta,
     UsageSeen,
 )
-from switchgear.wire.ir import Opaque
-from switchgear.wire.openai_chat.reader import read_events
+from switchgear.wire.neutral.request import Opaque
+from switchgear.wire.openai_chat.from_upstream.reader import read_events
 
 
 def test_a_finish_in_every_chunk_ends_nothing() -> None:

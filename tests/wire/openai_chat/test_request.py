@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.sim.requests import read_request
 
 from switchgear.wire.dialect import Edits
-from switchgear.wire.openai_chat.request import pass_request
+from switchgear.wire.openai_chat.passing.request import pass_request
 
 GOLDEN = Path(__file__).parent / "golden" / "requests"
 CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}

@@ -12,7 +12,7 @@ from tests.wire.openai_chat.upstreams import DEEPSEEK, OPENAI, QWEN, F, body_of
 from tests.wire.openai_chat.vectors import request_of
 
 from switchgear.kernel.errors import ApiError
-from switchgear.wire.ir import (
+from switchgear.wire.neutral.request import (
     Audio,
     CustomTool,
     File,

@@ -11,7 +11,7 @@ from tests.wire.openai_chat.vectors import SEALS, call_of, request_of, turns_of
 
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
-from switchgear.wire.ir import (
+from switchgear.wire.neutral.request import (
     Audio,
     CustomTool,
     File,

@@ -25,8 +25,8 @@ from tests.wire.openai_chat.upstreams import (
 )
 
 from switchgear.kernel.facts import ModelFacts
-from switchgear.wire.history import NO_RESULT
-from switchgear.wire.ir import (
+from switchgear.wire.neutral.history import NO_RESULT
+from switchgear.wire.neutral.request import (
     Audio,
     CustomTool,
     Format,
@@ -44,7 +44,7 @@ from switchgear.wire.ir import (
     Turn,
     Upstream,
 )
-from switchgear.wire.openai_chat.request_out import write_request
+from switchgear.wire.openai_chat.to_upstream.request import write_request
 
 
 def test_the_history_of_the_example_goes_back_to_claude_with_its_signature() -> None:

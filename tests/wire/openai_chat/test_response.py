@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from switchgear.kernel.usage import Usage
 from switchgear.wire.call import Operation
-from switchgear.wire.openai_chat.response import fit_embeddings, read_reply
+from switchgear.wire.openai_chat.passing.reply import fit_embeddings, read_reply
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
 

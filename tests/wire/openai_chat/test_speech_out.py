@@ -12,11 +12,11 @@ from msgspec import Raw
 from tests.wire.openai_chat.vectors import SEALS
 
 from switchgear.wire.dialect import Head
-from switchgear.wire.events import AudioOut, Choice, End, Event, Finish, Start
-from switchgear.wire.ir import Request
-from switchgear.wire.openai_chat.speech_out import join_data
-from switchgear.wire.openai_chat.whole_out import write_reply
-from switchgear.wire.openai_chat.writer import ChatWriter
+from switchgear.wire.neutral.events import AudioOut, Choice, End, Event, Finish, Start
+from switchgear.wire.neutral.request import Request
+from switchgear.wire.openai_chat.to_client.speech import join_data
+from switchgear.wire.openai_chat.to_client.whole import write_reply
+from switchgear.wire.openai_chat.to_client.writer import ChatWriter
 
 SAMPLES = bytes(range(100))
 PIECES = [SAMPLES[:40], SAMPLES[40:]]

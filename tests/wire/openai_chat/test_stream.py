@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from switchgear.kernel.limits import CHOICES_MAX, KIB
 from switchgear.kernel.usage import Usage
 from switchgear.wire.call import Operation
-from switchgear.wire.openai_chat.stream import END_MARKER, StreamTap
+from switchgear.wire.openai_chat.passing.tap import END_MARKER, StreamTap
 
 STREAMS = Path(__file__).parent / "golden" / "streams"
 NAMES = sorted(path.stem for path in STREAMS.glob("*.sse"))

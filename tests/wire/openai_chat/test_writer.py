@@ -15,7 +15,7 @@ from tests.wire.openai_chat.vectors import ANSWER, REQUEST, USAGE, chunks_of, he
 from switchgear.kernel.errors import UPSTREAM_CUT, ApiError
 from switchgear.kernel.usage import Usage
 from switchgear.wire.dialect import Head
-from switchgear.wire.events import (
+from switchgear.wire.neutral.events import (
     AudioOut,
     Choice,
     Cite,
@@ -34,11 +34,11 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
-from switchgear.wire.ir import Citation, CustomTool, Opaque, Thinking
-from switchgear.wire.openai_chat.completion_out import CompletionWriter
-from switchgear.wire.openai_chat.reader import ChatReader, read_events
-from switchgear.wire.openai_chat.whole_out import write_reply
-from switchgear.wire.openai_chat.writer import ChatWriter
+from switchgear.wire.neutral.request import Citation, CustomTool, Opaque, Thinking
+from switchgear.wire.openai_chat.from_upstream.reader import ChatReader, read_events
+from switchgear.wire.openai_chat.to_client.completion import CompletionWriter
+from switchgear.wire.openai_chat.to_client.whole import write_reply
+from switchgear.wire.openai_chat.to_client.writer import ChatWriter
 
 WITH_PATCH = msgspec.structs.replace(REQUEST, tools=(CustomTool("patch"),))
 ONE_CALL: list[Event] = [

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Raw
 
 from switchgear.kernel.facts import ModelFacts
-from switchgear.wire.ir import (
+from switchgear.wire.neutral.request import (
     FunctionTool,
     Opaque,
     Request,
@@ -14,7 +14,7 @@ from switchgear.wire.ir import (
     Turn,
     Upstream,
 )
-from switchgear.wire.openai_chat.request_out import write_request
+from switchgear.wire.openai_chat.to_upstream.request import write_request
 
 OPENAI = Upstream("gpt-5.2", "openai", "openai", ModelFacts(thinking="effort", no_max_tokens=True))
 PLAIN = Upstream("llama-3", "compatible", "openai")

@@ -7,7 +7,8 @@ from typing import Any
 from switchgear.kernel.usage import Usage
 from switchgear.wire.call import Call, Operation
 from switchgear.wire.dialect import Head
-from switchgear.wire.events import (
+from switchgear.wire.framing.fields import read_fields
+from switchgear.wire.neutral.events import (
     End,
     Event,
     Finish,
@@ -20,10 +21,9 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
-from switchgear.wire.fields import read_fields
-from switchgear.wire.ir import Opaque, Request, Text, Turn
+from switchgear.wire.neutral.request import Opaque, Request, Text, Turn
+from switchgear.wire.openai_chat.from_client.request import read_request
 from switchgear.wire.openai_chat.peek import read_call, read_model
-from switchgear.wire.openai_chat.request_in import read_request
 
 SEALED = "relay1."
 

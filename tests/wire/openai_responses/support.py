@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.wire.dialect import Head
-from switchgear.wire.events import Event
-from switchgear.wire.ir import Opaque, Request, Tool
+from switchgear.wire.neutral.events import Event
+from switchgear.wire.neutral.request import Opaque, Request, Tool
 
 
 class PlainSeals:

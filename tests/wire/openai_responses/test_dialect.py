@@ -14,8 +14,8 @@ from switchgear.kernel.limits import MODEL_NAME_CHARS_MAX
 from switchgear.wire.call import NOTHING_IN_PATH, Call
 from switchgear.wire.dialect import Dialect, Edits
 from switchgear.wire.dialects import DIALECT_OF
-from switchgear.wire.fields import read_fields
-from switchgear.wire.ir import Request, Upstream
+from switchgear.wire.framing.fields import read_fields
+from switchgear.wire.neutral.request import Request, Upstream
 
 DIALECT: Dialect = DIALECT_OF["openai_responses"]
 

@@ -9,7 +9,7 @@ from switchgear.wire.openai_responses.kept import (
     read_answered,
     with_items,
 )
-from switchgear.wire.openai_responses.tap import StreamTap
+from switchgear.wire.openai_responses.passing.tap import StreamTap
 
 ID = "0190aa" + "0" * 26
 

@@ -13,7 +13,7 @@ from tests.wire.openai_responses.support import shown
 
 from switchgear.kernel.limits import FRAME_BYTES_MAX
 from switchgear.kernel.usage import Usage
-from switchgear.wire.events import (
+from switchgear.wire.neutral.events import (
     Cite,
     End,
     Event,
@@ -29,8 +29,8 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
-from switchgear.wire.ir import Opaque
-from switchgear.wire.openai_responses.reader import Reader, read_events
+from switchgear.wire.neutral.request import Opaque
+from switchgear.wire.openai_responses.from_upstream.reader import Reader, read_events
 
 STREAMS = Path(__file__).parent / "golden" / "streams"
 NAMES = sorted(path.stem for path in STREAMS.glob("*.sse"))

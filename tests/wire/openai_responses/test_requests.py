@@ -19,8 +19,9 @@ from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.limits import STOP_CHARS_MAX
 from switchgear.wire.call import NOTHING_IN_PATH, Call
-from switchgear.wire.fields import read_fields
-from switchgear.wire.ir import (
+from switchgear.wire.framing.fields import read_fields
+from switchgear.wire.neutral.loss import CONCEPTS
+from switchgear.wire.neutral.request import (
     Audio,
     CustomTool,
     File,
@@ -39,12 +40,11 @@ from switchgear.wire.ir import (
     Turn,
     Upstream,
 )
-from switchgear.wire.loss import CONCEPTS
 from switchgear.wire.openai_responses.carries import CARRIES
+from switchgear.wire.openai_responses.from_client.request import read_request
+from switchgear.wire.openai_responses.passing.request import with_thinking
 from switchgear.wire.openai_responses.peek import read_call
-from switchgear.wire.openai_responses.request import with_thinking
-from switchgear.wire.openai_responses.request_in import read_request
-from switchgear.wire.openai_responses.request_out import write_request
+from switchgear.wire.openai_responses.to_upstream.request import write_request
 
 REQUESTS = Path(__file__).parent / "golden" / "requests"
 NAMES = sorted(path.stem for path in REQUESTS.glob("*.json"))

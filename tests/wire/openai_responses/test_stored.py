@@ -14,10 +14,10 @@ from tests.wire.openai_responses.support import Grammar, PlainSeals, frames_of, 
 from tests.wire.openai_responses.test_writer import SCRIPTS
 
 from switchgear.kernel.errors import ApiError
+from switchgear.wire.openai_responses.from_client.request import read_request
+from switchgear.wire.openai_responses.from_upstream.reader import Reader, read_events
 from switchgear.wire.openai_responses.peek import read_call
-from switchgear.wire.openai_responses.reader import Reader, read_events
 from switchgear.wire.openai_responses.replay import events_of
-from switchgear.wire.openai_responses.request_in import read_request
 from switchgear.wire.openai_responses.stored import (
     expand_history,
     queued_response,
@@ -26,7 +26,7 @@ from switchgear.wire.openai_responses.stored import (
     stored_items,
     with_status,
 )
-from switchgear.wire.openai_responses.writer import write_kept_reply, write_reply
+from switchgear.wire.openai_responses.to_client.writer import write_kept_reply, write_reply
 
 
 def fields(**found: Any) -> dict[str, Raw]:

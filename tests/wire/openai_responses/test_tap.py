@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from switchgear.kernel.errors import UPSTREAM_CUT, ApiError
 from switchgear.kernel.limits import FRAME_BYTES_MAX
 from switchgear.kernel.usage import Usage
-from switchgear.wire.openai_responses.reply import read_reply
-from switchgear.wire.openai_responses.tap import StreamTap
+from switchgear.wire.openai_responses.passing.reply import read_reply
+from switchgear.wire.openai_responses.passing.tap import StreamTap
 
 STREAMS = Path(__file__).parent / "golden" / "streams"
 NAMES = sorted(path.stem for path in STREAMS.glob("*.sse"))

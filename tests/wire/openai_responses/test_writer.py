@@ -18,7 +18,7 @@ from tests.wire.openai_responses.support import Grammar, frames_of, head
 from switchgear.kernel.errors import CONTEXT_TOO_LONG, UPSTREAM_CUT, UPSTREAM_LIMITED, ApiError
 from switchgear.kernel.usage import Usage
 from switchgear.wire.dialect import Head
-from switchgear.wire.events import (
+from switchgear.wire.neutral.events import (
     Choice,
     Cite,
     End,
@@ -37,9 +37,9 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
-from switchgear.wire.ir import Citation, CustomTool, FunctionTool, Opaque, Request, Thinking
-from switchgear.wire.openai_responses.reader import Reader, read_events
-from switchgear.wire.openai_responses.writer import Writer, write_kept_reply, write_reply
+from switchgear.wire.neutral.request import Citation, CustomTool, FunctionTool, Opaque, Request, Thinking
+from switchgear.wire.openai_responses.from_upstream.reader import Reader, read_events
+from switchgear.wire.openai_responses.to_client.writer import Writer, write_kept_reply, write_reply
 
 WRITTEN = Path(__file__).parent / "golden" / "written"
 CLAUDE = Opaque("anthropic", "signature", "SIG")

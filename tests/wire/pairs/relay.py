@@ -41,14 +41,14 @@ from switchgear.relay.routes import find_route
 from switchgear.relay.stream import pass_on
 from switchgear.vendors.channel import resolve
 from switchgear.vendors.shipped import shipped
-from switchgear.wire.bridge import Bridge, convert_reply
 from switchgear.wire.call import Call
+from switchgear.wire.convert.bridge import Bridge, convert_reply
 from switchgear.wire.dialect import Dialect, Head, Headers, Tap
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
-from switchgear.wire.faults import to_api_error
-from switchgear.wire.fields import read_fields
-from switchgear.wire.ir import Opaque, RemoteFile
-from switchgear.wire.thoughts import Thoughts
+from switchgear.wire.faults.upstream_error import to_api_error
+from switchgear.wire.framing.fields import read_fields
+from switchgear.wire.neutral.reasoning_memory import Thoughts
+from switchgear.wire.neutral.request import Opaque, RemoteFile
 
 MODEL = "m1"
 CLOCK = FakeClock()

@@ -17,7 +17,7 @@ from tests.wire.pairs.upstream import Said, Wire
 
 from switchgear.kernel.dialects import DIALECTS, DialectName
 from switchgear.net.transport import Timeouts, UpstreamRequest
-from switchgear.wire.filler import is_filler
+from switchgear.wire.framing.filler import is_filler
 
 FILLERS = ["null", "[]", '""', "0", "true", "-1.5", '"x"', "[[]]", "[1, null]", "[{}]", " null "]
 FILLERS += ["", " ", "None"]

@@ -18,7 +18,9 @@ from switchgear.kernel.usage import Usage
 from switchgear.wire.call import InPath
 from switchgear.wire.dialect import Head
 from switchgear.wire.dialects import DIALECT_OF
-from switchgear.wire.events import (
+from switchgear.wire.framing.fields import read_fields
+from switchgear.wire.framing.splice import write_object
+from switchgear.wire.neutral.events import (
     End,
     Event,
     Fault,
@@ -32,8 +34,7 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
-from switchgear.wire.fields import read_fields
-from switchgear.wire.ir import (
+from switchgear.wire.neutral.request import (
     FunctionTool,
     Part,
     Request,
@@ -44,7 +45,6 @@ from switchgear.wire.ir import (
     Turn,
     Upstream,
 )
-from switchgear.wire.splice import write_object
 
 QUICK = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TOOLS = tuple(

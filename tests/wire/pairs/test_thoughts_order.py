@@ -15,9 +15,9 @@ from tests.wire.pairs.scenarios import TARGETS
 
 from switchgear.kernel.dialects import DialectName
 from switchgear.relay.prepare import Preparation
-from switchgear.wire.bridge import convert_reply
-from switchgear.wire.ir import RemoteFile
-from switchgear.wire.thoughts import Thoughts, ThoughtsReader
+from switchgear.wire.convert.bridge import convert_reply
+from switchgear.wire.neutral.reasoning_memory import Thoughts, ThoughtsReader
+from switchgear.wire.neutral.request import RemoteFile
 
 NAME, SCHEMA = TOOLS[0]
 CLAUDE = Target("anthropic_messages", "anthropic", "claude-opus-4-5")

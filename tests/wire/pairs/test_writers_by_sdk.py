@@ -18,7 +18,7 @@ from switchgear.kernel.errors import UPSTREAM_CUT, ApiError
 from switchgear.kernel.usage import Usage
 from switchgear.wire.dialect import Head, Writer
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
-from switchgear.wire.events import (
+from switchgear.wire.neutral.events import (
     Cite,
     End,
     Event,
@@ -37,7 +37,7 @@ from switchgear.wire.events import (
     ToolStart,
     UsageSeen,
 )
-from switchgear.wire.ir import Citation, Opaque, Raw
+from switchgear.wire.neutral.request import Citation, Opaque, Raw
 
 ENDS: list[FinishReason] = ["stop", "stop_sequence", "length", "tool_calls", "content_filter", "pause"]
 RAW = Raw(

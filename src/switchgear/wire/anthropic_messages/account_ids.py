@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from switchgear.wire.account_ids import AccountId, id_of, ids_in
 from switchgear.wire.call import Call
-from switchgear.wire.splice import NULL, any_of
+from switchgear.wire.framing.splice import NULL, any_of
+from switchgear.wire.neutral.account_ids import AccountId, id_of, ids_in
 
 _FREE = ("input", "input_schema", "metadata")
 _CONTAINER = re.compile(rb'"container"\s*:\s*\{[^{}]{0,4096}?"id"\s*:\s*"([A-Za-z0-9_-]{1,256})"')

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from switchgear.wire.ir import CacheTtl, FunctionTool
+from switchgear.wire.neutral.request import CacheTtl, FunctionTool
 
 _encode = msgspec.json.Encoder().encode
 

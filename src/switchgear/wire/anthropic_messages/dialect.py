@@ -8,25 +8,26 @@ from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.usage import Usage
-from switchgear.wire.account_ids import AccountId
-from switchgear.wire.anthropic_messages import account_ids, errors, estimate_input, models, peek, request
-from switchgear.wire.anthropic_messages.carriage import CARRIES, FIELDS
+from switchgear.wire.anthropic_messages import account_ids, errors, estimate_input, models, peek
+from switchgear.wire.anthropic_messages.carries import CARRIES, FIELDS
+from switchgear.wire.anthropic_messages.from_client.request import read_request
+from switchgear.wire.anthropic_messages.from_upstream.reader import Reader, read_events
 from switchgear.wire.anthropic_messages.hosted_calls import calls_offered
-from switchgear.wire.anthropic_messages.message_writer import write_reply
-from switchgear.wire.anthropic_messages.reader import Reader, read_events
-from switchgear.wire.anthropic_messages.reply import WholeReply, read_reply
-from switchgear.wire.anthropic_messages.request_in import read_request
-from switchgear.wire.anthropic_messages.request_out import write_request
-from switchgear.wire.anthropic_messages.tap import StreamTap
+from switchgear.wire.anthropic_messages.passing import request
+from switchgear.wire.anthropic_messages.passing.reply import WholeReply, read_reply
+from switchgear.wire.anthropic_messages.passing.tap import StreamTap
+from switchgear.wire.anthropic_messages.to_client.whole import write_reply
+from switchgear.wire.anthropic_messages.to_client.writer import Writer
+from switchgear.wire.anthropic_messages.to_upstream.request import write_request
 from switchgear.wire.anthropic_messages.usage import usage_beside
-from switchgear.wire.anthropic_messages.writer import Writer
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.dialect import Edits, Head, Headers, Passed
-from switchgear.wire.events import Event
-from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
-from switchgear.wire.loss import Carriage
-from switchgear.wire.model_card import ModelCard
-from switchgear.wire.splice import any_of
+from switchgear.wire.framing.splice import any_of
+from switchgear.wire.neutral.account_ids import AccountId
+from switchgear.wire.neutral.events import Event
+from switchgear.wire.neutral.loss import Carriage
+from switchgear.wire.neutral.model_card import ModelCard
+from switchgear.wire.neutral.request import Request, Seals, Thinking, Upstream, Written
 
 
 class AnthropicMessages:

@@ -21,7 +21,7 @@ from switchgear.kernel.errors import (
     UPSTREAM_REFUSED,
     ApiError,
 )
-from switchgear.wire.error_headers import error_headers
+from switchgear.wire.faults.headers import error_headers
 
 PROMPT_TOO_LONG = "prompt is too long"
 _TOO_LONG = (PROMPT_TOO_LONG, "exceed context limit")

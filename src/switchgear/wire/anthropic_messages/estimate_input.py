@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from switchgear.wire.anthropic_messages.checks import decoded, is_there
+from switchgear.wire.anthropic_messages.values import decoded, is_there
 from switchgear.wire.call import Call
 
 _TOKENS_PER_MESSAGE = 4

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw
 
-from switchgear.wire.splice import NULL, any_of
+from switchgear.wire.framing.splice import NULL, any_of
 
 ABSENT = Raw(b"")
 

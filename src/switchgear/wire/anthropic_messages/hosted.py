@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from switchgear.wire.events import Event, Hosted
-from switchgear.wire.ir import Citation, HostedKind
-from switchgear.wire.splice import any_of
+from switchgear.wire.framing.splice import any_of
+from switchgear.wire.neutral.events import Event, Hosted
+from switchgear.wire.neutral.request import Citation, HostedKind
 
 _encode = msgspec.json.Encoder().encode
 

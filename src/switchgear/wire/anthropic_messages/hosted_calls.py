@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Raw
 
 from switchgear.kernel.limits import RESERVE_HOSTED_CALLS
-from switchgear.wire.splice import any_of
+from switchgear.wire.framing.splice import any_of
 
 _MARKS = (b'"web_search_', b'"code_execution_')
 

@@ -8,7 +8,7 @@ import msgspec
 
 from switchgear.kernel.errors import INVALID_VALUE, ApiError
 from switchgear.kernel.limits import MODELS_PAGE_DEFAULT, MODELS_PAGE_MAX
-from switchgear.wire.model_card import ModelCard
+from switchgear.wire.neutral.model_card import ModelCard
 
 _encode = msgspec.json.Encoder().encode
 

@@ -7,7 +7,7 @@ from msgspec import Raw
 from switchgear.kernel.errors import INVALID_VALUE, ApiError
 from switchgear.kernel.limits import MODEL_NAME_CHARS_MAX
 from switchgear.kernel.usage import TOKENS_MAX
-from switchgear.wire.anthropic_messages.checks import (
+from switchgear.wire.anthropic_messages.values import (
     is_there,
     missing,
     read_bool,

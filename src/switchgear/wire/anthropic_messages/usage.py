@@ -11,9 +11,9 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.usage import Usage
-from switchgear.wire.counts import count
-from switchgear.wire.faults import UpstreamError, counted
-from switchgear.wire.openai_usage import usage_of_any
+from switchgear.wire.faults.upstream_error import UpstreamError, counted
+from switchgear.wire.framing.counts import count
+from switchgear.wire.openai_shared.usage import usage_of_any
 
 _decode_any = msgspec.json.Decoder().decode
 

@@ -1,7 +1,7 @@
 """What a request of the Gemini dialect names of the upstream's account."""
 
-from switchgear.wire.account_ids import AccountId, id_of, ids_in
 from switchgear.wire.call import Call
+from switchgear.wire.neutral.account_ids import AccountId, id_of, ids_in
 
 _FREE = (
     "args",

@@ -8,34 +8,26 @@ from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.usage import Usage
-from switchgear.wire.account_ids import AccountId
 from switchgear.wire.call import Call, InPath, Operation
-from switchgear.wire.caps import capped
 from switchgear.wire.dialect import Edits, Head, Headers, Passed
-from switchgear.wire.events import Event
-from switchgear.wire.gemini_generate import (
-    account_ids,
-    blocked,
-    errors,
-    estimate_input,
-    media_out,
-    models,
-    peek,
-    reader,
-    reply,
-    request,
-    request_in,
-    request_out,
-    writer,
-)
+from switchgear.wire.framing.splice import any_of
+from switchgear.wire.gemini_generate import account_ids, errors, estimate_input, models, peek
 from switchgear.wire.gemini_generate.carries import CARRIES, FIELDS
+from switchgear.wire.gemini_generate.from_client import request as request_in
+from switchgear.wire.gemini_generate.from_upstream import reader
 from switchgear.wire.gemini_generate.hosted_calls import calls_offered
-from switchgear.wire.gemini_generate.tap import StreamTap
+from switchgear.wire.gemini_generate.passing import reply, request
+from switchgear.wire.gemini_generate.passing.tap import StreamTap
+from switchgear.wire.gemini_generate.to_client import blocked, writer
+from switchgear.wire.gemini_generate.to_upstream import parts as media_out
+from switchgear.wire.gemini_generate.to_upstream import request as request_out
 from switchgear.wire.gemini_generate.usage import usage_beside
-from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
-from switchgear.wire.loss import Carriage
-from switchgear.wire.model_card import ModelCard
-from switchgear.wire.splice import any_of
+from switchgear.wire.neutral.account_ids import AccountId
+from switchgear.wire.neutral.caps import capped
+from switchgear.wire.neutral.events import Event
+from switchgear.wire.neutral.loss import Carriage
+from switchgear.wire.neutral.model_card import ModelCard
+from switchgear.wire.neutral.request import Request, Seals, Thinking, Upstream, Written
 
 
 class GeminiGenerate:

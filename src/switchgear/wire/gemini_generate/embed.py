@@ -13,10 +13,10 @@ from msgspec import Raw
 
 from switchgear.kernel.errors import INVALID_TYPE, MISSING_PARAMETER, UNSUPPORTED_PARAMETER, ApiError
 from switchgear.wire.call import InPath
+from switchgear.wire.framing.splice import any_of
 from switchgear.wire.gemini_generate.usage import read_usage
 from switchgear.wire.gemini_generate.values import Json, joined, number_of, pick, value_of, wrong_type
-from switchgear.wire.ir import Written
-from switchgear.wire.splice import any_of
+from switchgear.wire.neutral.request import Written
 
 _TUNING = ("taskType", "title", "autoTruncate")
 _encode = msgspec.json.Encoder().encode

@@ -21,7 +21,7 @@ from switchgear.kernel.errors import (
     UPSTREAM_REFUSED,
     ApiError,
 )
-from switchgear.wire.error_headers import error_headers, retry_after_s
+from switchgear.wire.faults.headers import error_headers, retry_after_s
 
 Headers = list[tuple[str, str]]
 

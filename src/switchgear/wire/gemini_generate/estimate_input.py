@@ -10,8 +10,8 @@ from msgspec import Raw
 
 from switchgear.kernel.usage import TOKENS_MAX
 from switchgear.wire.call import Call
+from switchgear.wire.framing.splice import any_of
 from switchgear.wire.gemini_generate.values import field, pick
-from switchgear.wire.splice import any_of
 
 TOKENS_PER_CONTENT = 2
 TOKENS_PER_MEDIA = 258

@@ -1,7 +1,7 @@
 """Why an answer ended: Google's words and the neutral ones."""
 
-from switchgear.wire.events import FinishReason
-from switchgear.wire.failed_finishes import GOOGLE_ABORTS
+from switchgear.wire.faults.failed_finishes import GOOGLE_ABORTS
+from switchgear.wire.neutral.events import FinishReason
 
 _NO_IMAGE = frozenset({"IMAGE_OTHER", "NO_IMAGE"})
 """What was said beside the picture that failed is an answer."""

@@ -7,8 +7,8 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.limits import CHOICES_MAX
-from switchgear.wire.faults import UpstreamError, broken, upstream_error_of
-from switchgear.wire.splice import NULL, any_of, repair_surrogates
+from switchgear.wire.faults.upstream_error import UpstreamError, broken, upstream_error_of
+from switchgear.wire.framing.splice import NULL, any_of, repair_surrogates
 
 ABSENT = Raw(b"")
 

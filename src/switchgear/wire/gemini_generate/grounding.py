@@ -8,11 +8,11 @@ from typing import Any
 
 from msgspec import Raw
 
-from switchgear.wire.citations import to_bytes, to_code_points
+from switchgear.wire.framing.splice import any_of
+from switchgear.wire.gemini_generate.citations import to_bytes, to_code_points
 from switchgear.wire.gemini_generate.frames import is_given
 from switchgear.wire.gemini_generate.values import Json, text
-from switchgear.wire.ir import Citation
-from switchgear.wire.splice import any_of
+from switchgear.wire.neutral.request import Citation
 
 
 def queries_of(found: Any) -> tuple[str, ...]:

@@ -7,9 +7,9 @@ from typing import Any
 from msgspec import Raw
 
 from switchgear.kernel.limits import RESERVE_HOSTED_CALLS
+from switchgear.wire.framing.splice import any_of
 from switchgear.wire.gemini_generate.frames import is_given
 from switchgear.wire.gemini_generate.grounding import queries_of
-from switchgear.wire.splice import any_of
 
 Calls = dict[str, int]
 

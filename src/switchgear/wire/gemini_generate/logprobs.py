@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from switchgear.wire.framing.splice import any_of
 from switchgear.wire.gemini_generate.values import Json, text
-from switchgear.wire.splice import any_of
 
 _encode = msgspec.json.Encoder().encode
 

@@ -7,7 +7,7 @@ import msgspec
 
 from switchgear.kernel.limits import GEMINI_MODELS_PAGE_DEFAULT, GEMINI_MODELS_PAGE_MAX
 from switchgear.wire.gemini_generate.values import snake, wrong_value
-from switchgear.wire.model_card import ModelCard
+from switchgear.wire.neutral.model_card import ModelCard
 
 _encode = msgspec.json.Encoder().encode
 _GENERATES = ["generateContent", "streamGenerateContent", "countTokens"]

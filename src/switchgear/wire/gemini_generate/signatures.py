@@ -6,9 +6,9 @@ any other letter there.
 
 import base64
 
-from switchgear.wire.images import clean_base64
-from switchgear.wire.ir import Opaque, Seals
-from switchgear.wire.origin import GOOGLE
+from switchgear.wire.framing.data_urls import clean_base64
+from switchgear.wire.neutral.maker import GOOGLE
+from switchgear.wire.neutral.request import Opaque, Seals
 
 SKIP = "skip_thought_signature_validator"
 """Google's word for a call that it did not make itself; models that want signatures take it instead of

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.usage import INPUT_UNITS, TOKENS_MAX, Usage
-from switchgear.wire.counts import count_of
-from switchgear.wire.splice import any_of
+from switchgear.wire.framing.counts import count_of
+from switchgear.wire.framing.splice import any_of
 
 IMAGE_TOKENS = 1290
 """Of one picture that was made, where its tokens are not told apart from the text's."""

@@ -13,8 +13,8 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.errors import INVALID_TYPE, INVALID_VALUE, ApiError
-from switchgear.wire.bounds import excess
-from switchgear.wire.splice import NULL
+from switchgear.wire.framing.bounds import excess
+from switchgear.wire.framing.splice import NULL
 
 Json = dict[str, Any]
 """A decoded JSON object."""

@@ -2,9 +2,9 @@
 
 import re
 
-from switchgear.wire.account_ids import AccountId, id_of, ids_in, may_hold
 from switchgear.wire.call import Call
-from switchgear.wire.splice import BadJson, read_objects
+from switchgear.wire.framing.splice import BadJson, read_objects
+from switchgear.wire.neutral.account_ids import AccountId, id_of, ids_in, may_hold
 
 _AUDIO = re.compile(rb'"audio"\s*:\s*\{[^{}]{0,256}?"id"\s*:\s*"([A-Za-z0-9_.-]{1,256})"')
 

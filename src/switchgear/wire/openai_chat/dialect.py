@@ -9,27 +9,30 @@ from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.usage import Usage
-from switchgear.wire import openai_models
-from switchgear.wire.account_ids import AccountId
 from switchgear.wire.call import Call, InPath, Operation
-from switchgear.wire.caps import capped
 from switchgear.wire.dialect import Edits, Head, Headers, Passed, Reader, Writer
-from switchgear.wire.events import Event
-from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
-from switchgear.wire.model_card import ModelCard
-from switchgear.wire.openai_chat import account_ids, errors, estimate_input, peek, request, request_in
-from switchgear.wire.openai_chat.completion_out import CompletionWriter, write_completion
-from switchgear.wire.openai_chat.heartbeat import heartbeat
+from switchgear.wire.framing.splice import any_of
+from switchgear.wire.neutral.account_ids import AccountId
+from switchgear.wire.neutral.caps import capped
+from switchgear.wire.neutral.events import Event
+from switchgear.wire.neutral.model_card import ModelCard
+from switchgear.wire.neutral.request import Request, Seals, Thinking, Upstream, Written
+from switchgear.wire.openai_chat import account_ids, errors, estimate_input, peek
+from switchgear.wire.openai_chat.carries import CARRIES, FIELDS
+from switchgear.wire.openai_chat.from_client import request as request_in
+from switchgear.wire.openai_chat.from_upstream.reader import ChatReader, read_events
 from switchgear.wire.openai_chat.hosted_calls import calls_offered
-from switchgear.wire.openai_chat.reader import ChatReader, read_events
-from switchgear.wire.openai_chat.request_out import CARRIES, FIELDS, hinders, write_request
-from switchgear.wire.openai_chat.response import WholeReply, fit_embeddings, read_reply
-from switchgear.wire.openai_chat.stream import StreamTap
+from switchgear.wire.openai_chat.passing import request
+from switchgear.wire.openai_chat.passing.reply import WholeReply, fit_embeddings, read_reply
+from switchgear.wire.openai_chat.passing.tap import StreamTap
 from switchgear.wire.openai_chat.switches import without_thinking, write_thinking
+from switchgear.wire.openai_chat.to_client.completion import CompletionWriter, write_completion
+from switchgear.wire.openai_chat.to_client.heartbeat import heartbeat
+from switchgear.wire.openai_chat.to_client.whole import write_reply
+from switchgear.wire.openai_chat.to_client.writer import ChatWriter
+from switchgear.wire.openai_chat.to_upstream.request import hinders, write_request
 from switchgear.wire.openai_chat.usage import usage_beside
-from switchgear.wire.openai_chat.whole_out import write_reply
-from switchgear.wire.openai_chat.writer import ChatWriter
-from switchgear.wire.splice import any_of
+from switchgear.wire.openai_shared import models as openai_models
 
 
 class OpenAIChat:

@@ -3,8 +3,8 @@
 import msgspec
 
 from switchgear.kernel.errors import ApiError
-from switchgear.wire.error_headers import error_headers
-from switchgear.wire.openai_error import error_object
+from switchgear.wire.faults.headers import error_headers
+from switchgear.wire.openai_shared.error import error_object
 
 _encode = msgspec.json.Encoder().encode
 

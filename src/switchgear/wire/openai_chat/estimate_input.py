@@ -7,8 +7,8 @@ from typing import Any
 
 from switchgear.kernel.usage import TOKENS_MAX
 from switchgear.wire.call import Call
-from switchgear.wire.gather import gather, lenient
-from switchgear.wire.splice import NULL
+from switchgear.wire.framing.splice import NULL
+from switchgear.wire.openai_shared.gather import gather, lenient
 
 TOKENS_PER_MESSAGE = 3
 TOKENS_PER_NAME = 1

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Raw
 
 from switchgear.kernel.usage import TOKENS_MAX
-from switchgear.wire.splice import NULL
+from switchgear.wire.framing.splice import NULL
 
 _ALWAYS_SEARCH = ("-search-preview", "-search-api")
 _SEARCH_MODEL = re.compile(rb'"model"\s*:\s*"[^"]*-search-(?:preview|api)')

@@ -10,7 +10,7 @@ from switchgear.kernel.errors import INVALID_TYPE, INVALID_VALUE, MISSING_PARAME
 from switchgear.kernel.limits import CHOICES_MAX, MODEL_NAME_CHARS_MAX
 from switchgear.kernel.usage import TOKENS_MAX
 from switchgear.wire.call import Call, Operation
-from switchgear.wire.splice import NULL, BadJson, read_object
+from switchgear.wire.framing.splice import NULL, BadJson, read_object
 
 _CAPS = ("max_tokens", "max_completion_tokens")
 _COUNTS = ("n", "best_of")

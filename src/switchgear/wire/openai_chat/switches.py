@@ -8,9 +8,16 @@ from msgspec import Raw
 
 from switchgear.kernel.errors import INVALID_VALUE, ApiError
 from switchgear.kernel.facts import ModelFacts
-from switchgear.wire.ir import Thinking
+from switchgear.wire.neutral.effort import (
+    EFFORTS,
+    QWEN_BUDGETS,
+    budget_of,
+    effort_of,
+    fit_effort,
+    says_effort,
+)
+from switchgear.wire.neutral.request import Thinking
 from switchgear.wire.openai_chat.values import value_of
-from switchgear.wire.thinking import EFFORTS, QWEN_BUDGETS, budget_of, effort_of, fit_effort, says_effort
 
 SWITCHES = (
     "reasoning_effort",

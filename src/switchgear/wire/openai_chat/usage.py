@@ -12,9 +12,9 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from switchgear.kernel.usage import Usage, with_calls
-from switchgear.wire.counts import count_of
+from switchgear.wire.framing.counts import count_of
 from switchgear.wire.openai_chat.hosted_calls import may_tell_searches, searches_told
-from switchgear.wire.openai_usage import Count, InputDetails, OutputDetails, split, usage_of_any
+from switchgear.wire.openai_shared.usage import Count, InputDetails, OutputDetails, split, usage_of_any
 
 _decode_any = msgspec.json.Decoder().decode
 

@@ -7,8 +7,8 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.errors import INVALID_TYPE, INVALID_VALUE, ApiError
-from switchgear.wire.bounds import excess
-from switchgear.wire.splice import NULL
+from switchgear.wire.framing.bounds import excess
+from switchgear.wire.framing.splice import NULL
 
 _decode_any = msgspec.json.Decoder().decode
 

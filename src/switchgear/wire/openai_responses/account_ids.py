@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from switchgear.kernel.limits import MADE_IDS_MAX
-from switchgear.wire.account_ids import AccountId, id_of, ids_in, may_hold
 from switchgear.wire.call import Call
-from switchgear.wire.splice import NULL, any_of
+from switchgear.wire.framing.splice import NULL, any_of
+from switchgear.wire.neutral.account_ids import AccountId, id_of, ids_in, may_hold
 
 _KEYS = ("file_id", "file_ids", "container", "container_id", "vector_store_ids", "skill_id")
 _FREE = ("parameters", "input_schema", "arguments", "metadata")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from switchgear.wire.loss import Carriage
+from switchgear.wire.neutral.loss import Carriage
 
 CARRIES: Mapping[str, Carriage] = {
     "image": "map",

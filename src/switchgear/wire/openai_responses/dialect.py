@@ -8,31 +8,27 @@ from switchgear.kernel.dialects import DialectName
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.facts import ModelFacts
 from switchgear.kernel.usage import Usage
-from switchgear.wire import openai_models
-from switchgear.wire.account_ids import AccountId
 from switchgear.wire.call import Call, InPath, Operation
-from switchgear.wire.caps import capped
 from switchgear.wire.dialect import Edits, Head, Headers, Passed
-from switchgear.wire.events import Event
-from switchgear.wire.ir import Request, Seals, Thinking, Upstream, Written
-from switchgear.wire.loss import Carriage
-from switchgear.wire.model_card import ModelCard
-from switchgear.wire.openai_responses import (
-    account_ids,
-    errors,
-    peek,
-    reader,
-    request,
-    request_in,
-    request_out,
-    writer,
-)
+from switchgear.wire.framing.splice import any_of
+from switchgear.wire.neutral.account_ids import AccountId
+from switchgear.wire.neutral.caps import capped
+from switchgear.wire.neutral.events import Event
+from switchgear.wire.neutral.loss import Carriage
+from switchgear.wire.neutral.model_card import ModelCard
+from switchgear.wire.neutral.request import Request, Seals, Thinking, Upstream, Written
+from switchgear.wire.openai_responses import account_ids, errors, peek
 from switchgear.wire.openai_responses.carries import CARRIES, FIELDS
+from switchgear.wire.openai_responses.from_client import request as request_in
+from switchgear.wire.openai_responses.from_upstream import reader
 from switchgear.wire.openai_responses.hosted_calls import calls_offered
-from switchgear.wire.openai_responses.reply import WholeReply, read_reply
-from switchgear.wire.openai_responses.tap import StreamTap
+from switchgear.wire.openai_responses.passing import request
+from switchgear.wire.openai_responses.passing.reply import WholeReply, read_reply
+from switchgear.wire.openai_responses.passing.tap import StreamTap
+from switchgear.wire.openai_responses.to_client import writer
+from switchgear.wire.openai_responses.to_upstream import request as request_out
 from switchgear.wire.openai_responses.usage import usage_beside
-from switchgear.wire.splice import any_of
+from switchgear.wire.openai_shared import models as openai_models
 
 
 class OpenAIResponses:

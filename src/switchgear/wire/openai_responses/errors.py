@@ -5,10 +5,10 @@ import msgspec
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.ids import id_time_ms
 from switchgear.wire.dialect import Headers
-from switchgear.wire.error_headers import error_headers
-from switchgear.wire.openai_error import error_object, message_of
-from switchgear.wire.openai_responses.response_object import ResponseObject
-from switchgear.wire.openai_responses.sequence import Sequence
+from switchgear.wire.faults.headers import error_headers
+from switchgear.wire.openai_responses.to_client.sequence import Sequence
+from switchgear.wire.openai_responses.to_client.whole import ResponseObject
+from switchgear.wire.openai_shared.error import error_object, message_of
 
 _encode = msgspec.json.Encoder().encode
 

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from switchgear.wire.fault_codes import FaultKind
-from switchgear.wire.faults import UpstreamError, upstream_error_of
-from switchgear.wire.splice import NULL, any_of
+from switchgear.wire.faults.codes import FaultKind
+from switchgear.wire.faults.upstream_error import UpstreamError, upstream_error_of
+from switchgear.wire.framing.splice import NULL, any_of
 
 _encode = msgspec.json.Encoder().encode
 

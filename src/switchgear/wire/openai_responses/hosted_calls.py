@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Raw
 
 from switchgear.kernel.limits import CODE_CONTAINERS_MAX, RESERVE_HOSTED_CALLS
-from switchgear.wire.splice import any_of
+from switchgear.wire.framing.splice import any_of
 
 _UNIT_OF_TOOL = (
     (b'"web_search', "search_calls"),

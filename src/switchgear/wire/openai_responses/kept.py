@@ -8,13 +8,13 @@ from msgspec import Raw
 
 from switchgear.kernel.limits import RESPONSE_REFERENCES_MAX
 from switchgear.kernel.stored import OPEN, ResponseStatus
-from switchgear.wire.bridge import Bridge, BridgedReply
+from switchgear.wire.convert.bridge import Bridge, BridgedReply
+from switchgear.wire.convert.renamed import bare_tap
 from switchgear.wire.dialect import Head, Reply, Tap
+from switchgear.wire.framing.splice import NULL, BadJson, read_object, read_objects, write_object
 from switchgear.wire.openai_responses.frames import read_response
-from switchgear.wire.openai_responses.tap import StreamTap
-from switchgear.wire.openai_responses.writer import Writer, write_kept_reply
-from switchgear.wire.renamed import bare_tap
-from switchgear.wire.splice import NULL, BadJson, read_object, read_objects, write_object
+from switchgear.wire.openai_responses.passing.tap import StreamTap
+from switchgear.wire.openai_responses.to_client.writer import Writer, write_kept_reply
 
 _encode = msgspec.json.Encoder().encode
 _decode_list = msgspec.json.Decoder(list[Raw]).decode

@@ -6,7 +6,7 @@ from switchgear.kernel.errors import MISSING_PARAMETER, ApiError
 from switchgear.kernel.limits import MODEL_NAME_CHARS_MAX
 from switchgear.kernel.usage import TOKENS_MAX
 from switchgear.wire.call import NOTHING_IN_PATH, Call, InPath, Operation
-from switchgear.wire.gather import gather, lenient
+from switchgear.wire.framing.splice import NULL
 from switchgear.wire.openai_responses.values import (
     Fields,
     flag_of,
@@ -15,7 +15,7 @@ from switchgear.wire.openai_responses.values import (
     value_of,
     whole_of,
 )
-from switchgear.wire.splice import NULL
+from switchgear.wire.openai_shared.gather import gather, lenient
 
 TOKENS_PER_ITEM = 3
 TOKENS_OF_REPLY_START = 3

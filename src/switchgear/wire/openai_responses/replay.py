@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from switchgear.wire.openai_responses.hosted_out import add_step
-from switchgear.wire.openai_responses.sequence import Sequence
+from switchgear.wire.openai_responses.to_client.hosted import add_step
+from switchgear.wire.openai_responses.to_client.sequence import Sequence
 
 _encode = msgspec.json.Encoder().encode
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode

@@ -11,9 +11,9 @@ from msgspec import Raw
 
 from switchgear.kernel.errors import INVALID_VALUE, ApiError
 from switchgear.wire.dialect import Head
-from switchgear.wire.openai_responses.response_object import ResponseObject
+from switchgear.wire.framing.splice import NULL, BadJson, read_object, write_object
+from switchgear.wire.openai_responses.to_client.whole import ResponseObject
 from switchgear.wire.openai_responses.values import Fields, decoded, invalid_type
-from switchgear.wire.splice import NULL, BadJson, read_object, write_object
 
 _encode = msgspec.json.Encoder().encode
 _decode_list = msgspec.json.Decoder(list[Raw]).decode

@@ -12,7 +12,7 @@ from msgspec import Raw
 from switchgear.kernel.usage import Usage, with_calls
 from switchgear.wire.openai_responses.frames import Response
 from switchgear.wire.openai_responses.hosted_calls import CallCounter, calls_told
-from switchgear.wire.openai_usage import Count, InputDetails, OutputDetails, split, usage_of_any
+from switchgear.wire.openai_shared.usage import Count, InputDetails, OutputDetails, split, usage_of_any
 
 _decode_any = msgspec.json.Decoder().decode
 

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Raw
 
 from switchgear.kernel.errors import INVALID_TYPE, INVALID_VALUE, ApiError
-from switchgear.wire.bounds import excess
-from switchgear.wire.splice import NULL, repair_surrogates
+from switchgear.wire.framing.bounds import excess
+from switchgear.wire.framing.splice import NULL, repair_surrogates
 
 _decode_any = msgspec.json.Decoder().decode
 _TRUE = Raw(b"true")

@@ -1,0 +1,1 @@
+"""Answers on their way from one dialect to another."""

@@ -1,0 +1,1 @@
+"""What upstreams say when something is wrong."""

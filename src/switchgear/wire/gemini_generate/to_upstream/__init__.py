@@ -1,0 +1,1 @@
+"""A neutral request as an upstream's bytes."""

@@ -1,0 +1,1 @@
+"""The same dialect on both sides: bytes pass with named edits."""

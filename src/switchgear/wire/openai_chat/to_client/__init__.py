@@ -1,0 +1,1 @@
+"""Neutral events as a client's bytes."""

@@ -1,0 +1,1 @@
+"""A client's bytes as a neutral request."""
