@@ -117,6 +117,6 @@ def _reason(fault: BaseException | None) -> str:
 def _hints(response: Response) -> list[tuple[str, str]]:
     """Headers that say what would be taken."""
     hints = [(name, response.headers[name]) for name in ("Allow", "Upgrade") if name in response.headers]
-    if response.status_code == 400:
+    if response.status_code in (400, 426):
         hints.append(("Sec-WebSocket-Version", "13"))
     return hints

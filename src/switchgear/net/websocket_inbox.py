@@ -51,9 +51,15 @@ class Inbox:
         self._waiting -= self._taken
         return message
 
-    def forget_taken(self) -> None:
-        """The reader is done with the message that it took last."""
+    def forget_taken(self, unparsed: int) -> None:
+        """The reader is done with the message that it took last; its room is given back."""
         self._taken = 0
+        self.find_room(unparsed)
+
+    def forget_part(self) -> None:
+        """The message that was coming will not be whole."""
+        self._part = bytearray()
+        self.find_room(0)
 
     def find_room(self, unparsed: int) -> bool:
         """Whether there is room for all of it, and for so many bytes of a frame that is not whole yet."""

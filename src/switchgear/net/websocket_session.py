@@ -94,7 +94,7 @@ class WebSocketSession(asyncio.BufferedProtocol):
 
     async def receive(self) -> Message:
         """See WebSocket.receive."""
-        self._inbox.forget_taken()
+        self._inbox.forget_taken(len(self._protocol.reader.buffer) + len(self._unparsed))
         while not self._inbox:
             self._read_on()
             if self._inbox:
@@ -209,6 +209,7 @@ class WebSocketSession(asyncio.BufferedProtocol):
         fault, sent = self._protocol.parser_exc, self._protocol.close_sent
         if fault is not None and sent is not None:
             self._end(sent.code, sent.reason, "protocol")
+            self._inbox.forget_part()
         self._answers_wait = self._flush() and self._is_full
 
     def _take_data(self, frame: Frame) -> None:
@@ -271,7 +272,8 @@ class WebSocketSession(asyncio.BufferedProtocol):
         self._protocol.fail(code, reason)
         self._flush()
         self._end(code, reason, "protocol")
-        self._drop()
+        self._deaf = True
+        self._inbox.forget_part()
 
     def _drop(self) -> None:
         """What the peer still says is read for its close frame only."""

@@ -133,8 +133,8 @@ class Connection(asyncio.Protocol):
 
     @property
     def offers_websocket(self) -> bool:
-        """Whether the running request does, and is the last one here."""
-        return self._early is not None and self._running is not None and self._session is None
+        """Whether the running request does, in HTTP/1.1, and is the last one here."""
+        return self.can_chunk and self._early is not None and self._session is None
 
     def upgrade(self, method: str, headers: dict[str, str], terms: WebSocketTerms) -> WebSocketSession:
         """The connection goes on as a session; this object stays for those who count connections. Raises
