@@ -191,7 +191,7 @@ UPSTREAM_TIMEOUT = _row(
     "the upstream took longer than a deadline",
 )
 UPSTREAM_CUT = _row(
-    "upstream_cut", 502, _SERVER, "upstream_cut", "upstream", "the stream ended before its end"
+    "upstream_cut", 502, _SERVER, "upstream_cut", "upstream", "the stream was cut before its end"
 )
 UPSTREAM_STALLED = _row(
     "upstream_stalled", 504, _SERVER, "upstream_stalled", "upstream", "the upstream stopped sending"
