@@ -612,11 +612,9 @@ DROPPED_NAME_CHARS_MAX = 128
 WEBSOCKET_MESSAGE_BYTES_MAX = 16 * MIB
 """One message, decompressed, whatever its fragments."""
 WEBSOCKET_BUFFER_BYTES_MAX = 256 * KIB
-"""Of one direction of one session, beyond a single larger message, whose room is taken before it comes."""
+"""Of one direction of one session, without an allowance; what is beyond it takes room as it comes."""
 WEBSOCKET_UNREAD_BYTES_MAX = 128 * KIB
 """Of messages that wait for their reader; then no more is read from the peer."""
-WEBSOCKET_READ_BYTES = 64 * KIB
-"""Read from the peer at a time."""
 WEBSOCKET_FEED_BYTES = 4 * KIB
 """Decoded at a time: compressed bytes can become a thousand times as many."""
 WEBSOCKET_FRAGMENT_BYTES = 128 * KIB
