@@ -1,6 +1,7 @@
 """A call's own end. Without this silence could be charged beyond what was held, a division by nothing lose a
 bill, or the relay be blamed for time that others took."""
 
+import asyncio
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,6 +32,7 @@ from switchgear.relay.health import Health
 from switchgear.relay.limiter import RateTable
 from switchgear.relay.locate import Locator
 from switchgear.relay.metrics import Meters
+from switchgear.relay.pipeline import to_its_end
 from switchgear.relay.plan import Candidate
 from switchgear.relay.prepare import Prepared
 from switchgear.relay.refusals import RefusedRecords
@@ -132,3 +134,20 @@ async def test_the_start_of_the_embedded_model_is_waited_for() -> None:
         Answers(), Locator(starts), candidate, prepared, chat_call(), PassedOn(()), Health(), clock
     )
     assert exchange.waited_ns == 9000 * MS
+
+
+async def test_a_call_is_booked_however_often_it_is_cancelled_meanwhile() -> None:
+    may_end, booked = asyncio.Event(), list[bool]()
+
+    async def ending() -> None:
+        await may_end.wait()
+        booked.append(True)
+
+    call = asyncio.create_task(to_its_end(ending()))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        call.cancel()
+    await asyncio.sleep(0)
+    may_end.set()
+    await call
+    assert booked == [True]

@@ -5,8 +5,10 @@ path ends in exactly one outcome.
 """
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 from switchgear.kernel.errors import (
     BODY_TIMEOUT,
@@ -135,7 +137,7 @@ class Pipeline:
         except ApiError as error:
             await answerer.refuse(error)
         except (ClientGone, asyncio.CancelledError):
-            await self._end_cancelled(answerer)
+            await to_its_end(self._end_cancelled(answerer))
         except JournalBroken:
             await answerer.fail(
                 ApiError(STORE_AWAY, "The call can't be recorded right now.", retry_after_s=1)
@@ -455,6 +457,16 @@ class Pipeline:
             self._by_channel[channel] -= 1
             if exchange is not None:
                 exchange.response.close()
+
+
+async def to_its_end(ending: Coroutine[Any, Any, None]) -> None:
+    """Books a call that was cancelled, however often it is cancelled meanwhile: a client may leave while what
+    it got is counted. Raises what the ending raises."""
+    task = asyncio.ensure_future(ending)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait((task,))
+    task.result()
 
 
 async def _prepared_again(
