@@ -28,7 +28,7 @@ def books(database: Database, make_record):
         for account in (WALLET, BUDGET):
             post(connection, [fund(account, USD, chart.source("config"), f"f:{account}", at_ms=START_MS)])
         for epoch in ("e1", "e2"):
-            open_epoch(connection, epoch, 0, START_MS)
+            open_epoch(connection, epoch, 0, START_MS, "n")
             for account in (WALLET, BUDGET):
                 grant_lease(connection, account, epoch, 100_000_000, START_MS)
                 grant_lease(connection, account, epoch, 5, START_MS)
