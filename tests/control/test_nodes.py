@@ -104,6 +104,17 @@ async def test_journals_copied_from_another_node_are_left_alone(nodes) -> None:
     await first.until(lambda: first.spent() == 600, "the ingest")
 
 
+async def test_live_epochs_of_another_node_are_named_at_the_start(nodes, caplog) -> None:
+    first, second = nodes
+    await first.start()
+    worker = await first.worker()
+    caplog.set_level("INFO", "switchgear.control.recovery")
+    await second.start()
+    (line,) = [record for record in caplog.records if record.message == "live epochs of other nodes"]
+    assert line.nodes == load_node_id(first.home)
+    assert state(first, worker.epoch) == "live"
+
+
 async def test_epochs_of_no_node_go_to_the_one_that_starts(site) -> None:
     site.apply()
     site.database.write(lambda connection: open_epoch(connection, OLD, 0, 1, ""))

@@ -41,10 +41,13 @@ class Recovery:
         or it has only begun."""
 
     async def adopt(self) -> None:
-        """Takes over the epochs of no node. Raises StoreError."""
+        """Takes over the epochs of no node, and logs which other nodes have some. Raises StoreError."""
         adopted = await self._store.write(lambda connection: adopt_epochs(connection, self._node))
         if adopted:
             log.info("epochs of no node now belong to this one", extra={"epochs": adopted})
+        others = {row.node for row in await self._store.read(live_epochs)} - {self._node}
+        if others:
+            log.info("live epochs of other nodes", extra={"nodes": ", ".join(sorted(others))})
 
     async def sweep(self, connected: frozenset[str]) -> list[str]:
         """Buries each epoch of this node that is not connected and whose worker is dead; says which. Raises
