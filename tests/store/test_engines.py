@@ -27,7 +27,7 @@ def engines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[St
     both: list[StoreEngine] = [SqliteEngine(tmp_path / "s.db"), PostgresEngine(make_url(URL))]
     yield both
     for each in both:
-        each.engine.dispose()
+        each.close()
 
 
 class Recorder:

@@ -75,8 +75,8 @@ class Database:
         self.read(lambda connection: self._engine.copy(connection, target))
 
     def close(self) -> None:
-        """Closes every connection; SQLite's last one folds the write-ahead log into the file."""
-        self._engine.engine.dispose()
+        """Closes every connection."""
+        self._engine.close()
 
     def _run(self, fn: Callable[[Connection], T], writes: bool) -> T:
         try:

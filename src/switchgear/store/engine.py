@@ -47,6 +47,10 @@ class StoreEngine(Protocol):
         """Differs from an earlier one if anybody may have committed something since."""
         ...
 
+    def close(self) -> None:
+        """Closes every connection."""
+        ...
+
     def fault(self, error: DBAPIError) -> StoreError:
         """The driver's error as ours; StoreBusy if the transaction may be run again at once."""
         ...

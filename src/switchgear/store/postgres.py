@@ -69,6 +69,9 @@ class PostgresEngine:
         """Always another: nothing on this side knows of the commits of other nodes."""
         return object()
 
+    def close(self) -> None:
+        self.engine.dispose()
+
     def fault(self, error: DBAPIError) -> StoreError:
         kind = StoreBusy if getattr(error.orig, "sqlstate", None) in _TRY_AGAIN else StoreError
         lines = str(error.orig).splitlines() or [type(error.orig).__name__]
