@@ -214,6 +214,10 @@ class Preparation:
             self._fitted = candidate, self._fit(candidate)
         return self._fitted[1]
 
+    async def fit_beside(self, candidate: Candidate) -> Fit:
+        """The same, apart from the event loop where the body is large."""
+        return await self._beside(candidate, lambda: self.fit(candidate))
+
     def _fit(self, candidate: Candidate) -> Fit:
         operation, call, facts = candidate.operations[0], self._call, _facts(candidate)
         if call.images and candidate.channel.local_model:
@@ -293,7 +297,7 @@ class Preparation:
     async def prepare(self, candidate: Candidate) -> Prepared:
         """The request for a candidate. Raises ApiError for what it can't carry."""
         candidate = await self._beside(candidate, lambda: self._unhindered(candidate))
-        fit = await self._beside(candidate, lambda: self.fit(candidate))
+        fit = await self.fit_beside(candidate)
         if self._passes(candidate):
             return await self._beside(candidate, lambda: self._passed(candidate, fit))
         if fit.operation in EMBEDDING_OPERATIONS:
