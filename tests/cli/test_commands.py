@@ -340,7 +340,7 @@ def test_usage_lists_records_newest_first_with_names_and_every_figure(sg, file: 
         for n in range(3)
     ]
     database = open_database(Home(tmp_path / "data").database)
-    database.write(lambda connection: open_epoch(connection, "e", 0, 1))
+    database.write(lambda connection: open_epoch(connection, "e", 0, 1, "n"))
     database.write(lambda connection: ingest(connection, "e", records, 0, 100))
     database.close()
     told = [json.loads(line) for line in sg("usage", "--json", "--limit", "2").out.splitlines()]

@@ -25,10 +25,10 @@ KEY = "sk-" + "a" * 48
 class Site:
     """One data folder and the life of its controllers and workers."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, database: Path | None = None) -> None:
         self.home = Home(path)
         self.home.create()
-        self.database: Database = open_database(self.home.database)
+        self.database: Database = open_database(database or self.home.database)
         self.vault = Vault(b"m" * 32)
         self.workers: list[LedgerWorker] = []
         self.controller: Controller | None = None
@@ -50,6 +50,9 @@ class Site:
             prices=more.get("prices", (PriceConfig("m", {"input_uncached": 1000, "output_text": 1000}),)),
         )
         self.database.write(lambda connection: apply_config(connection, self.vault, PEPPER, config, 1))
+        self.find_accounts()
+
+    def find_accounts(self) -> None:
         principal = self.database.read(list_keys)[0]
         self.wallet, self.budget = principal.wallet, chart.budget(principal.key_id)
 
@@ -90,15 +93,18 @@ class Site:
         assert self.database.read(audit_database) == []
         assert self.database.read(drift) == 0
 
+    async def close(self) -> None:
+        for worker in self.workers:
+            if worker.client._peer is not None:
+                await worker.die()
+        if self._run is not None:
+            await self.end()
+        self.audit()
+        self.database.close()
+
 
 @pytest.fixture
 async def site(tmp_path):
     site = Site(tmp_path)
     yield site
-    for worker in site.workers:
-        if worker.client._peer is not None:
-            await worker.die()
-    if site._run is not None:
-        await site.end()
-    site.audit()
-    site.database.close()
+    await site.close()

@@ -85,7 +85,7 @@ async def _house(site: Site, seed: int, budget: str, call: Any, count: int = 40)
     """What became of so many calls. All that is left comes back to the accounts at the end."""
     epochs = ("worker-a", "worker-b")
     for index, epoch in enumerate(epochs):
-        site.database.write(partial(open_epoch, epoch=epoch, worker_index=index, at_ms=1))
+        site.database.write(partial(open_epoch, epoch=epoch, worker_index=index, at_ms=1, node="n"))
     who = Principal("k", "ci", "sk-...abcd", "u", "acme", "default", site.wallet, budget=budget)
     house = MoneyHouse(site.database, epochs, seed)
     try:

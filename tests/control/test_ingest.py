@@ -23,7 +23,7 @@ async def journal(site):
     site.apply()
     worker = LedgerWorker(site.home)
     worker.open_journal()
-    site.database.write(lambda connection: open_epoch(connection, worker.epoch, 0, 1))
+    site.database.write(lambda connection: open_epoch(connection, worker.epoch, 0, 1, "n"))
     bad: list[int] = []
     ingest = Ingest(site.home, lambda: bad.append(1))
     yield site, worker, ingest, bad

@@ -100,7 +100,7 @@ async def test_a_crash_between_burial_and_removal_bills_nothing_twice(site):
 async def test_a_buried_epoch_is_refused_and_told_so(site):
     site.apply()
     epoch = new_id()
-    site.database.write(lambda connection: open_epoch(connection, epoch, 0, 1))
+    site.database.write(lambda connection: open_epoch(connection, epoch, 0, 1, "n"))
     site.database.write(lambda connection: bury_epoch(connection, epoch, 2))
     await site.start()
     worker = LedgerWorker(site.home, 0, epoch)

@@ -33,7 +33,7 @@ LEASE = chart.lease(WALLET, "e1")
 def funded(database: Database) -> Iterator[Database]:
     """A wallet of 100 nanos and two workers; whatever a test does, the books must be right after it."""
     database.write(lambda c: top_up(c, "u1", 100, "first", 1))
-    database.write(lambda c: (open_epoch(c, "e1", 0, 10), open_epoch(c, "e2", 1, 11)))
+    database.write(lambda c: (open_epoch(c, "e1", 0, 10, "n"), open_epoch(c, "e2", 1, 11, "n")))
     yield database
     assert database.read(drift) == 0
     assert [f for f in database.read(audit_database) if f.kind != "below_zero"] == []
@@ -98,7 +98,7 @@ def test_burial_brings_home_what_is_left_and_is_final(funded: Database, make_rec
     assert funded.write(lambda c: book_return(c, WALLET, "e1", 60, 5)) == 0
     with pytest.raises(EpochBuried):
         funded.write(lambda c: grant_lease(c, WALLET, "e1", 1, 5))
-    funded.write(lambda c: open_epoch(c, "e1", 0, 9))
+    funded.write(lambda c: open_epoch(c, "e1", 0, 9, "n"))
     assert funded.read(lambda c: epoch_state(c, "e1")) == "buried"
     assert funded.read(buried_epochs) == {"e1"}
     assert [epoch.id for epoch in funded.read(live_epochs)] == ["e2"]
@@ -113,8 +113,8 @@ def test_burial_takes_an_overspent_lease_out_of_the_wallet(funded: Database, mak
 
 
 def test_burial_spares_epochs_with_like_names(funded: Database) -> None:
-    funded.write(lambda c: open_epoch(c, "xe1", 0, 1))
-    funded.write(lambda c: open_epoch(c, "e%", 0, 1))
+    funded.write(lambda c: open_epoch(c, "xe1", 0, 1, "n"))
+    funded.write(lambda c: open_epoch(c, "e%", 0, 1, "n"))
     funded.write(lambda c: grant_lease(c, WALLET, "xe1", 10, 2))
     funded.write(lambda c: grant_lease(c, WALLET, "e1", 10, 2))
     assert funded.write(lambda c: bury_epoch(c, "e%", 3)) == 0

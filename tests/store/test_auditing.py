@@ -23,7 +23,7 @@ def books(database: Database, make_record, monkeypatch: pytest.MonkeyPatch) -> D
     def fill(connection) -> None:
         top_up(connection, "u1", 1_000, "first", 1)
         for epoch, batch in (("dead", records[:5]), ("live", records[5:])):
-            open_epoch(connection, epoch, 0, 1)
+            open_epoch(connection, epoch, 0, 1, "n")
             grant_lease(connection, "wallet:u1", epoch, 200, 2)
             ingest(connection, epoch, batch, 0, 500)
         book_return(connection, "wallet:u1", "live", 50, 3)

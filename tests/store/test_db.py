@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import IntegrityError
 
-from switchgear.store import db
+from switchgear.store import sqlite
 from switchgear.store.accounts import balance, top_up
 from switchgear.store.db import Database, StoreBusy, StoreError, open_database
 from switchgear.store.rows import bump_config_version, config_version
@@ -113,7 +113,7 @@ def test_a_reader_sees_one_moment_while_another_writes(database: Database) -> No
 def test_a_writer_elsewhere_is_waited_for_within_bounds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(db, "STORE_BUSY_TIMEOUT_MS", 10)
+    monkeypatch.setattr(sqlite, "STORE_BUSY_TIMEOUT_MS", 10)
     path = tmp_path / "s.db"
     database = open_database(path)
     other = sqlite3.connect(path, isolation_level=None)
@@ -140,7 +140,7 @@ def test_several_processes_may_make_the_same_file(tmp_path: Path) -> None:
 
 
 def test_one_process_at_a_time_opens_or_migrates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(db, "STORE_MIGRATION_WAIT_S", 0.05)
+    monkeypatch.setattr(sqlite, "STORE_MIGRATION_WAIT_S", 0.05)
     with (tmp_path / "s.db.opening").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(StoreBusy, match="another process"):

@@ -22,7 +22,7 @@ SIZE = 100
 
 def test_a_batch_books_both_legs_and_moves_the_cursor(database: Database, make_record) -> None:
     records = [make_record(30), make_record(12), make_record(0)]
-    database.write(lambda c: open_epoch(c, "e1", 0, 1))
+    database.write(lambda c: open_epoch(c, "e1", 0, 1, "n"))
     assert database.write(lambda c: ingest(c, "e1", records, 0, 300)) == 3
     assert database.read(lambda c: cursor(c, "e1")) == 300
     assert database.read(balances) == {
@@ -65,7 +65,7 @@ def test_a_gap_is_refused_and_nothing_of_it_stays(database: Database, make_recor
 
 def test_a_buried_journal_moves_no_money(database: Database, make_record) -> None:
     record = make_record(5)
-    database.write(lambda c: open_epoch(c, "e1", 0, 1))
+    database.write(lambda c: open_epoch(c, "e1", 0, 1, "n"))
     database.write(lambda c: ingest(c, "e1", [record], 0, 100))
     database.write(lambda c: bury_epoch(c, "e1", 2))
     assert database.write(lambda c: ingest(c, "e1", [record], 0, 100)) == 0

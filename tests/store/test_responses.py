@@ -181,7 +181,7 @@ def test_only_an_open_response_changes_its_state(database: Database) -> None:
 
 
 def test_the_open_response_of_a_dead_worker_has_failed(database: Database) -> None:
-    database.write(lambda c: open_epoch(c, "e1", 0, NOW_MS))
+    database.write(lambda c: open_epoch(c, "e1", 0, NOW_MS, "n"))
     keep(database, response(status="in_progress", epoch="e1", background=True))
     assert find(database).status == "in_progress"
     database.write(lambda c: mark_buried(c, "e1", NOW_MS))
@@ -190,7 +190,7 @@ def test_the_open_response_of_a_dead_worker_has_failed(database: Database) -> No
 
 def test_the_bill_of_a_dead_worker_is_claimed_once(database: Database) -> None:
     for epoch in ("e1", "e2", "e3"):
-        database.write(lambda c, epoch=epoch: open_epoch(c, epoch, 0, NOW_MS))
+        database.write(lambda c, epoch=epoch: open_epoch(c, epoch, 0, NOW_MS, "n"))
     due = response(status="queued", epoch="e1", channel="c1", bill=b"bill")
     keep(database, due)
     assert database.write(lambda c: claim_due(c, "e2")) is None
@@ -205,7 +205,7 @@ def test_the_bill_of_a_dead_worker_is_claimed_once(database: Database) -> None:
 
 
 def test_a_due_bill_outlives_deletion_and_retention(database: Database) -> None:
-    database.write(lambda c: open_epoch(c, "e1", 0, NOW_MS))
+    database.write(lambda c: open_epoch(c, "e1", 0, NOW_MS, "n"))
     keep(database, response(status="queued", epoch="e1", channel="c1", bill=b"bill"))
     assert database.write(lambda c: drop_response(c, "resp_1", "u1"))
     assert find(database) is None

@@ -32,7 +32,7 @@ def books(database: Database, make_record):
         for account in (WALLET, BUDGET):
             post(connection, [fund(account, USD, chart.source("config"), f"f:{account}", at_ms=START_MS)])
         for epoch in ("e1", "e2"):
-            open_epoch(connection, epoch, 0, START_MS)
+            open_epoch(connection, epoch, 0, START_MS, "n")
             for account in (WALLET, BUDGET):
                 grant_lease(connection, account, epoch, 100_000_000, START_MS)
                 grant_lease(connection, account, epoch, 5, START_MS)
@@ -138,7 +138,7 @@ def test_a_restored_copy_and_a_journal_that_comes_late_keep_the_books_right(
     late = [make_record(1000, at_ms=START_MS + day * DAY_MS) for day in range(6)]
 
     def replay(connection) -> None:
-        open_epoch(connection, "e9", 0, START_MS + 10 * DAY_MS)
+        open_epoch(connection, "e9", 0, START_MS + 10 * DAY_MS, "n")
         assert ingest(connection, "e9", late, 0, 100) == len(late)
         assert ingest(connection, "e9", late, 0, 100) == 0
         bury_epoch(connection, "e9", START_MS + 11 * DAY_MS)

@@ -84,6 +84,7 @@ from switchgear.store.db import Database, StoreError
 from switchgear.store.epochs import epoch_state, open_epoch
 from switchgear.store.keys import find_principal
 from switchgear.store.leased import outstanding
+from switchgear.store.node import load_node_id
 from switchgear.store.vault import Vault, load_metrics_token
 
 log = logging.getLogger(__name__)
@@ -108,7 +109,8 @@ class Controller:
         self.workers = Workers()
         self._store = StoreThreads(database)
         self._ingest = Ingest(home, lambda: self.metrics.count("ingest_bad_records_total"))
-        self._recovery = Recovery(home, self._store, self._ingest, self._clock)
+        self._node = load_node_id(home)
+        self._recovery = Recovery(home, self._store, self._ingest, self._clock, self._node)
         self._leases = Leases(self._store, self.workers, self._clock, self.metrics)
         self._configuration = Configuration(self._store, vault, self.workers, self.metrics, settings)
         self._steady = SteadyClock(self._clock)
@@ -140,6 +142,7 @@ class Controller:
     async def run(self, stop: asyncio.Event) -> None:
         """Serves until ``stop`` is set. Raises SnapshotError, StoreError or OSError when it can't start."""
         try:
+            await self._recovery.adopt()
             await self._bury_dead()
             await self._configuration.load()
             await self._retention.load()
@@ -186,7 +189,7 @@ class Controller:
         def reconciled(connection: Connection) -> list[tuple[str, int, int]]:
             if epoch_state(connection, hello.epoch) == "buried":
                 check_epoch(hello.epoch, {hello.epoch})
-            open_epoch(connection, hello.epoch, hello.worker_index, now_ms)
+            open_epoch(connection, hello.epoch, hello.worker_index, now_ms, self._node)
             said = [(lease.account, lease.granted, lease.returned) for lease in hello.leases]
             plan = reconcile(lease_totals(connection, hello.epoch), said)
             booked = {account for account, _ in plan.returns_to_book}

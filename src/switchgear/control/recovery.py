@@ -1,7 +1,9 @@
-"""Epochs whose worker is gone: drain the journal, give the leases back, bury.
+"""Epochs of this node whose worker is gone: drain the journal, give the leases back, bury.
 
 ``live → ended`` (we hold the journal's lock, so its worker is dead) ``→ drained → buried → removed``. Each
 step can be repeated after a crash: the lock is the kernel's, the cursor and the burial are transactions.
+A lock that is free, or gone with its journal, proves nothing of another node's worker, whose journal lies
+elsewhere: those epochs are left to their own node.
 """
 
 import fcntl
@@ -20,16 +22,17 @@ from switchgear.kernel.home import Home
 from switchgear.kernel.ids import id_time_ms
 from switchgear.kernel.limits import EPOCH_UNKNOWN_MS_MIN
 from switchgear.store.accounts import bury_epoch
-from switchgear.store.epochs import epoch_state, live_epochs, open_epoch
+from switchgear.store.epochs import adopt_epochs, epoch_state, live_epochs, open_epoch
 
 log = logging.getLogger(__name__)
 
 
 class Recovery:
-    """Buries what is dead. ``sweep`` may be called as often as one likes."""
+    """Buries what is dead of one node. ``sweep`` may be called as often as one likes."""
 
-    def __init__(self, home: Home, store: StoreThreads, ingest: Ingest, clock: Clock) -> None:
+    def __init__(self, home: Home, store: StoreThreads, ingest: Ingest, clock: Clock, node: str) -> None:
         self._home = home
+        self._node = node
         self._store = store
         self._ingest = ingest
         self._clock = clock
@@ -37,10 +40,22 @@ class Recovery:
         """Whether the last sweep left an epoch that is neither connected nor buried: its worker still dies,
         or it has only begun."""
 
+    async def adopt(self) -> None:
+        """Takes over the epochs of no node, and logs which other nodes have some. Raises StoreError."""
+        adopted = await self._store.write(lambda connection: adopt_epochs(connection, self._node))
+        if adopted:
+            log.info("epochs of no node now belong to this one", extra={"epochs": adopted})
+        others = {row.node for row in await self._store.read(live_epochs)} - {self._node}
+        if others:
+            log.info("live epochs of other nodes", extra={"nodes": ", ".join(sorted(others))})
+
     async def sweep(self, connected: frozenset[str]) -> list[str]:
-        """Buries each epoch that is not connected and whose worker is dead; says which. Raises StoreError."""
-        live = [row.id for row in await self._store.read(live_epochs)]
-        others = [epoch for epoch in self._folders() if epoch not in live]
+        """Buries each epoch of this node that is not connected and whose worker is dead; says which. Raises
+        StoreError."""
+        rows = await self._store.read(live_epochs)
+        live = [row.id for row in rows if row.node == self._node]
+        known = {row.id for row in rows}
+        others = [epoch for epoch in self._folders() if epoch not in known]
         ended = live + [epoch for epoch in others if self._is_old(epoch) or await self._is_buried(epoch)]
         buried = [epoch for epoch in ended if epoch not in connected and await self.bury(epoch)]
         self.unfinished = bool({*live, *others} - connected - set(buried))
@@ -64,7 +79,7 @@ class Recovery:
         now_ms = self._clock.now_ms()
 
         def make_known(connection: Connection) -> None:
-            open_epoch(connection, epoch, 0, now_ms)  # a worker that died before its first Hello
+            open_epoch(connection, epoch, 0, now_ms, self._node)  # a worker that died before its first Hello
 
         await self._store.write(make_known)
         records = 0

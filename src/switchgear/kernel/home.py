@@ -9,12 +9,13 @@ UNIX_PATH_BYTES_MAX = 100
 
 
 class Home:
-    """The data folder: ``switchgear.db``, ``journals/<epoch>/``, ``run/`` (sockets, rate table),
-    ``secrets/``."""
+    """The data folder: ``switchgear.db``, ``node`` (its id), ``journals/<epoch>/``, ``run/`` (sockets, rate
+    table), ``secrets/``."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.database = path / "switchgear.db"
+        self.node = path / "node"
         self.journals = path / "journals"
         self.run = path / "run"
         self.secrets = path / "secrets"
@@ -35,7 +36,8 @@ class Home:
         """Why the folder can't be trusted, in one line: somebody else may change what lies in it. Empty:
         nobody may. Raises OSError."""
         ours = (os.geteuid(), 0)
-        for place in (self.path, self.secrets, self.run, self.journals, self.database, self.master_key):
+        folders = (self.path, self.secrets, self.run, self.journals)
+        for place in (*folders, self.database, self.node, self.master_key):
             try:
                 found = place.stat()
             except FileNotFoundError:

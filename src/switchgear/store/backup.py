@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from switchgear.store.db import Database, StoreError, backup_sqlite
+from switchgear.store.db import Database, StoreError
 
 
 def backup(database: Database, target: str | Path) -> int:
@@ -17,7 +17,7 @@ def backup(database: Database, target: str | Path) -> int:
     partial = file.with_name(f"{file.name}.partial")
     try:
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
-        backup_sqlite(database, partial)
+        database.copy(partial)
         with partial.open("rb+") as copy:
             os.fsync(copy.fileno())
         size_bytes = partial.stat().st_size

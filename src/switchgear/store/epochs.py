@@ -1,4 +1,7 @@
-"""Epochs: the lives of workers, ``live → buried``, and how far each one's journal is ingested."""
+"""Epochs: the lives of workers, ``live → buried``, and how far each one's journal is ingested.
+
+An epoch belongs to the node whose data folder holds its journal: nobody else can know that it is over.
+"""
 
 from typing import Literal
 
@@ -17,12 +20,13 @@ class EpochRow(msgspec.Struct, frozen=True):
     id: str
     worker_index: int
     started_at_ms: int
+    node: str
 
 
-def open_epoch(connection: Connection, epoch: str, worker_index: int, at_ms: int) -> None:
-    """Makes the epoch known; a repeat changes nothing, and a buried one stays buried."""
+def open_epoch(connection: Connection, epoch: str, worker_index: int, at_ms: int, node: str) -> None:
+    """Makes an epoch of this node known; a repeat changes nothing, and a buried one stays buried."""
     statement = insert_into(connection, epochs).values(
-        id=epoch, worker_index=worker_index, state="live", started_at_ms=at_ms
+        id=epoch, worker_index=worker_index, state="live", started_at_ms=at_ms, node=node
     )
     connection.execute(statement.on_conflict_do_nothing())
 
@@ -33,9 +37,20 @@ def epoch_state(connection: Connection, epoch: str) -> EpochState | None:
 
 
 def live_epochs(connection: Connection) -> list[EpochRow]:
-    """Epochs that are not buried, oldest first: running workers, and dead ones still to be settled."""
+    """Epochs of all nodes that are not buried, oldest first: running workers, and dead ones still to be
+    settled."""
     query = select(epochs).where(epochs.c.state == "live").order_by(epochs.c.started_at_ms, epochs.c.id)
-    return [EpochRow(row.id, row.worker_index, row.started_at_ms) for row in connection.execute(query)]
+    return [
+        EpochRow(row.id, row.worker_index, row.started_at_ms, row.node) for row in connection.execute(query)
+    ]
+
+
+def adopt_epochs(connection: Connection, node: str) -> int:
+    """Gives the epochs of no node to this one; returns how many there were.
+
+    Call it when the node starts: only a database that one node has had to itself holds such epochs.
+    """
+    return connection.execute(update(epochs).where(epochs.c.node == "").values(node=node)).rowcount
 
 
 def buried_epochs(connection: Connection) -> set[str]:

@@ -149,6 +149,8 @@ epochs = Table(
     Column("state", String, nullable=False),
     Column("started_at_ms", BigInteger, nullable=False),
     Column("buried_at_ms", BigInteger),
+    # Whose worker it is; empty: of no node yet (an older database, or a restored copy).
+    Column("node", String, nullable=False, server_default=""),
 )
 
 leases = Table(

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection, select
 
 from switchgear.kernel.home import Home
+from switchgear.store.create_once import create_once
 from switchgear.store.db import StoreError, insert_into
 from switchgear.store.tables import meta
 
@@ -110,25 +111,7 @@ def _decoded(text: str, source: str) -> bytes:
 def _key_file(path: Path) -> bytes:
     """The 32 bytes in a file (as hex), made if it is not there. Another process may make it too."""
     try:
-        if not path.exists():
-            _create_key_file(path)
+        create_once(path, os.urandom(KEY_BYTES).hex())
         return _decoded(path.read_text(), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{path}: {error}") from error
-
-
-def _create_key_file(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(os.urandom(KEY_BYTES).hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        # A link appears whole or not at all, and never over one that another process was quicker to make.
-        os.link(fresh, path)
-    except FileExistsError:
-        return
-    finally:
-        fresh.unlink()
