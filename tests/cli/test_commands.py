@@ -157,7 +157,7 @@ def test_a_key_is_shown_at_its_making_and_masked_ever_after(sg, file: Path) -> N
     assert made["key"] not in listed
     assert f"sk-…{made['key'][-4:]}" in listed
     again = sg("keys", "create", "two", "--user", "acme")
-    assert (again.code, again.err) == (1, "switchgear: key 'two': exists already\n")
+    assert (again.code, again.err) == (1, "switchgear: key 'two': already exists\n")
 
 
 def test_keys_are_disabled_and_enabled_by_name(sg, file: Path) -> None:

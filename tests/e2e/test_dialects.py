@@ -247,7 +247,7 @@ async def test_a_knob_that_a_model_lacks_is_left_out_and_told(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(("names", "chars"), [(20_000, 12), (1, 70_000), (300, 1_000)])
+@pytest.mark.parametrize(("names", "chars"), [(1_000, 12), (1, 70_000), (300, 1_000)])
 async def test_fields_without_end_do_not_make_an_answer_free(
     rig: Rig, names: int, chars: int, stream: bool
 ) -> None:

@@ -210,9 +210,9 @@ def test_what_an_operator_switched_off_stays_off(database: Database, apply, vaul
     [
         (Config(keys=(KeyConfig("k", "acme", group="nope"),)), "key 'k': there is no group 'nope'"),
         (Config(keys=(KeyConfig("k", "nobody"),)), "key 'k': there is no user 'nobody'"),
-        (Config(keys=(KeyConfig("k", "acme", KEY),)), "key 'k': the same key is 'ci' already"),
+        (Config(keys=(KeyConfig("k", "acme", KEY),)), "key 'k': this key already belongs to 'ci'"),
         (Config(channels=(ChannelConfig("c", "openai", groups=("nope",)),)), "channel 'c': there is no"),
-        (Config(users=(UserConfig("new", 5), UserConfig("new"))), "user 'new': said twice"),
+        (Config(users=(UserConfig("new", 5), UserConfig("new"))), "user 'new': defined twice"),
     ],
 )
 def test_a_bad_reference_names_the_object_and_leaves_nothing(
@@ -234,11 +234,11 @@ def test_creating_by_hand_refuses_what_is_there(database: Database, apply, peppe
     assert database.write(lambda c: create_key(c, pepper, given, 5)) is None
     assert database.read(config_version) == 3
     assert [key.slot for key in database.read(list_keys)] == [1, 2, 3, 4]
-    with pytest.raises(ApplyError, match="key 'extra': exists already"):
+    with pytest.raises(ApplyError, match="key 'extra': already exists"):
         database.write(lambda c: create_key(c, pepper, KeyConfig("extra", "acme"), 5))
     identifier = database.write(lambda c: create_user(c, UserConfig("bob", 3), 5))
     assert database.write(lambda c: top_up(c, identifier, 4, "r", 6)) == 7
-    with pytest.raises(ApplyError, match="user 'bob': exists already"):
+    with pytest.raises(ApplyError, match="user 'bob': already exists"):
         database.write(lambda c: create_user(c, UserConfig("bob"), 5))
     for missing in (
         lambda c: set_key_status(c, "nope", True),

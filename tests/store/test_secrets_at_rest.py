@@ -58,7 +58,7 @@ def test_a_backup_is_whole_private_and_never_overwrites(
     assert backup(database, target) == target.stat().st_size
     assert target.stat().st_mode & 0o777 == 0o600
     database.write(lambda c: apply_config(c, vault, pepper, Config(users=(UserConfig("later"),)), 2))
-    with pytest.raises(StoreError, match="exists already"):
+    with pytest.raises(StoreError, match="already exists"):
         backup(database, target)
     with pytest.raises(StoreError, match="No such file"):
         backup(database, tmp_path / "nowhere" / "copy.db")

@@ -115,7 +115,7 @@ def _unique(parsed: Parsed, sheet: Sheet) -> None:
         for index, name in zip(parsed.rows.get(table, ()), names, strict=True):
             if name is not None and name in first:
                 shown = "this key" if attribute == "key" else f'"{name}"'
-                sheet.note((table, index, attribute), f"{shown} stands already in {table}[{first[name]}]")
+                sheet.note((table, index, attribute), f"{shown} is already used in {table}[{first[name]}]")
             first.setdefault(name, index)
 
 

@@ -191,10 +191,10 @@ UPSTREAM_TIMEOUT = _row(
     "the upstream took longer than a deadline",
 )
 UPSTREAM_CUT = _row(
-    "upstream_cut", 502, _SERVER, "upstream_cut", "upstream", "the stream ended before its end"
+    "upstream_cut", 502, _SERVER, "upstream_cut", "upstream", "the stream was cut before its end"
 )
 UPSTREAM_STALLED = _row(
-    "upstream_stalled", 504, _SERVER, "upstream_stalled", "upstream", "the stream fell silent"
+    "upstream_stalled", 504, _SERVER, "upstream_stalled", "upstream", "the upstream stopped sending"
 )
 UPSTREAM_REFUSED = _row("upstream_refused", 400, _INVALID, None, "client", "the upstream refused the request")
 BODY_TOO_LARGE = _row(
@@ -250,7 +250,7 @@ PREVIOUS_UNKNOWN = _row(
     _INVALID,
     "previous_response_not_found",
     "client",
-    "the response to go on from is not there, has expired, or is another account's",
+    "the response to continue does not exist, has expired, or belongs to another account",
 )
 RESPONSE_UNKNOWN = _row(
     "response_unknown", 404, _INVALID, None, "client", "no such response, or another account's"

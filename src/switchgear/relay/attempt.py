@@ -286,7 +286,7 @@ def is_stall(fault: TransportFault) -> bool:
 _SENTENCES = {
     "upstream_connection": "The upstream could not be reached, or broke the connection before it answered.",
     "upstream_timeout": "The upstream did not answer in time.",
-    "upstream_stalled": "The upstream fell silent in the middle of its answer.",
+    "upstream_stalled": "The upstream stopped sending before its answer was complete.",
     "upstream_cut": "The upstream ended its answer before it was complete.",
     "upstream_error": "The upstream sent something that is not a valid answer.",
 }

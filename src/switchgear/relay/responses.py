@@ -115,7 +115,7 @@ class Responses:
             if found.too_long:
                 raise ApiError(
                     CONTEXT_TOO_LONG,
-                    f"What was said before the response '{id}' is more than can be gone on from.",
+                    f"The conversation before response '{id}' is too long to continue.",
                     param="previous_response_id",
                 )
             raise _previous_unknown(found.id)
@@ -123,7 +123,7 @@ class Responses:
         if kept_here and (found.response.is_open or found.response.status in ("failed", "cancelled")):
             raise ApiError(
                 INVALID_VALUE,
-                f"The response '{id}' is {found.response.status}; only a complete one can be gone on from.",
+                f"Response '{id}' is {found.response.status}; only a completed response can be continued.",
                 param="previous_response_id",
             )
         return found
@@ -153,7 +153,7 @@ class Responses:
             )
         raise ApiError(
             CHANNELS_COOLING,
-            f"The upstream that keeps the response '{kept.id}' is busy or resting. Please try again.",
+            f"The upstream that keeps response '{kept.id}' is busy or cooling down. Please try again.",
             retry_after_s=5,
         )
 

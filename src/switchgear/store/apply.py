@@ -70,5 +70,5 @@ def _require_distinct(kind: str, names: list[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise ApplyError(f"{kind} {name!r}: said twice")
+            raise ApplyError(f"{kind} {name!r}: defined twice")
         seen.add(name)

@@ -13,7 +13,7 @@ def backup(database: Database, target: str | Path) -> int:
     """
     file = Path(target)
     if file.exists():
-        raise StoreError(f"{file}: exists already")
+        raise StoreError(f"{file}: already exists")
     partial = file.with_name(f"{file.name}.partial")
     try:
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))

@@ -42,7 +42,7 @@ def create_key(connection: Connection, pepper: bytes, key: KeyConfig, now_ms: in
     Raises ApplyError if the name or the key is taken, or the user or group is not there.
     """
     if connection.execute(select(keys.c.id).where(keys.c.name == key.name)).scalar() is not None:
-        raise ApplyError(f"key {key.name!r}: exists already")
+        raise ApplyError(f"key {key.name!r}: already exists")
     change = put_key(connection, pepper, key, now_ms)
     bump_config_version(connection)
     return change.plain
@@ -101,7 +101,7 @@ def _wanted(key: KeyConfig, owner: str) -> dict[str, Any]:
 def _require_free(connection: Connection, digest: bytes, name: str) -> None:
     holder = connection.execute(select(keys.c.name).where(keys.c.digest == digest)).scalar()
     if holder is not None and holder != name:
-        raise ApplyError(f"key {name!r}: the same key is {holder!r} already")
+        raise ApplyError(f"key {name!r}: this key already belongs to {holder!r}")
 
 
 def _principals() -> Select[Any]:

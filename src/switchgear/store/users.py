@@ -26,7 +26,7 @@ class UserRow(msgspec.Struct, frozen=True):
 def create_user(connection: Connection, user: UserConfig, now_ms: int) -> str:
     """Makes a user and funds the wallet; returns the id. Raises ApplyError if the name is taken."""
     if _id_of(connection, user.name) is not None:
-        raise ApplyError(f"user {user.name!r}: exists already")
+        raise ApplyError(f"user {user.name!r}: already exists")
     put_user(connection, user, now_ms)
     bump_config_version(connection)
     return user_id(connection, user.name)
