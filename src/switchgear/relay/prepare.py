@@ -178,7 +178,7 @@ class Preparation:
         self._request: Request | None = None
         self._concepts: dict[str, str] = {}
         self._files: dict[str, RemoteFile] = {}
-        self._size = sum(map(len, map(memoryview, call.fields.values())))
+        self._size = sum([len(memoryview(value)) for value in call.fields.values()])
 
     async def first_fit(self, candidates: tuple[Candidate, ...]) -> tuple[int, Fit]:
         """The first candidate that can carry the request, by its place. Raises the first one's ApiError when
