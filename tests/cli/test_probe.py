@@ -48,7 +48,8 @@ class Upstream(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = msgspec.json.decode(self.rfile.read(int(self.headers["content-length"])))
-        header, value, needed = CALLS.get(self.path, ("authorization", "", ""))
+        path = self.path.removeprefix("http://upstream.example")  # a proxy is asked for a whole URL
+        header, value, needed = CALLS.get(path, ("authorization", "", ""))
         names_it = body.get("model") == "upstream-name" or "upstream-name" in self.path
         good = self.headers[header] == value and needed in body and names_it
         told = {} if good else {"error": {"message": "Incorrect\nAPI key"}}
@@ -94,6 +95,17 @@ async def test_a_channel_is_asked_in_a_dialect_that_it_speaks(
         Home(tmp_path), [row(base_url=base_url, keys=("sk-right",), dialects=(dialect,))], shipped()
     )
     assert (probe.status, probe.error) == (200, "")
+
+
+async def test_a_channel_behind_a_proxy_is_asked_through_it(
+    base_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", base_url.removesuffix("/v1"))
+    monkeypatch.delenv("no_proxy", raising=False)
+    behind = row(base_url="http://upstream.example/v1", keys=("sk-right",))
+    beside = row(base_url=base_url, keys=("sk-right",))
+    probes = await probe_all(Home(tmp_path), [behind, beside], shipped())
+    assert [(probe.status, probe.error) for probe in probes] == [(200, ""), (200, "")]
 
 
 async def test_what_cannot_be_asked_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ import pytest
 from tests.control.conftest import KEY, PEPPER
 
 import switchgear
+from switchgear.control.configuration import Configuration
 from switchgear.control.snapshot import SnapshotError
 from switchgear.kernel.config import ChannelConfig, ServerConfig
 from switchgear.kernel.home import Home
@@ -36,6 +37,7 @@ from switchgear.link.protocol import (
 from switchgear.link.unix import LinkAway, call_once, refresh
 from switchgear.serve.boot import Boot
 from switchgear.store.admins import ensure_admin
+from switchgear.store.db import StoreBusy, StoreError
 from switchgear.store.keys import set_key_status
 
 
@@ -76,6 +78,23 @@ async def test_a_change_is_noticed_without_being_told(site):
     await site.until(lambda: worker.versions, "the push")
     found = await worker.client.call(LookupKey(key_digest(KEY, PEPPER)))
     assert found.principal.status == "key_disabled"
+
+
+async def test_a_change_is_noticed_though_the_database_is_busy_when_it_is_to_be_read(site, monkeypatch):
+    site.apply()
+    await site.start()
+    worker = await site.worker()
+    load, faults = Configuration.load, [StoreBusy("another writer"), StoreError("no memory")]
+
+    async def busy_at_first(self: Configuration) -> None:
+        if faults:
+            raise faults.pop()
+        await load(self)
+
+    monkeypatch.setattr(Configuration, "load", busy_at_first)
+    site.database.write(lambda connection: set_key_status(connection, "ci", True))
+    await site.until(lambda: worker.versions, "the push")
+    assert not faults
 
 
 async def test_a_configuration_that_does_not_compile_changes_nothing(site, caplog):

@@ -94,6 +94,26 @@ async def test_nothing_delivered_and_nothing_reported_costs_nothing(
     assert (row["end_state"], row["charge"]["nanos"]) == ("client_gone", 0)
 
 
+async def test_a_client_whose_time_is_up_while_its_text_is_counted_is_recorded() -> None:
+    """The first count of a server waits for its vocabulary, longer than the answer is read on."""
+    async with told_rig({"client_gone_read_s": 0.1}) as rig:
+        reply = await rig.call(Plan(), "messages", "m-responses", True, leave_after=b"word")
+        row = await rig.record(reply)
+        assert row["charge"]["nanos"] > 0
+
+
+async def test_who_leaves_before_any_content_pays_what_the_start_reported(rig: Rig) -> None:
+    before = len(await asyncio.to_thread(rig.server.usage))
+    plan = Plan(text="", report=TRUE, ends=False)
+    call = asyncio.create_task(rig.call(plan, "messages", "m-messages", True))
+    await plan.started.wait()
+    call.cancel()
+    await asyncio.wait((call,))
+    row = await rig.newest(before + 1)
+    assert (row["end_state"], row["usage_source"]) == ("client_gone", "reported")
+    assert row["charge"]["nanos"] == 10 * 2000
+
+
 @pytest.mark.parametrize("theirs", ["chat", "messages"])
 async def test_silent_reasoning_is_paid_for_by_the_time_it_took(rig: Rig, theirs: str) -> None:
     """Of a model that has been seen to reason, or was asked to."""

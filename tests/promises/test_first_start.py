@@ -86,3 +86,21 @@ def test_a_start_that_nobody_can_read_loses_nothing(tmp_path: Path) -> None:
         assert process.wait(20) == 0
     with starting(tmp_path) as process:
         assert len(shown_by(process)) == 2
+
+
+@pytest.mark.parametrize("closed", [(2,), (0, 2)])
+def test_a_start_with_closed_streams_serves_and_logs_into_no_file_of_its_own(
+    tmp_path: Path, closed: tuple[int, ...]
+) -> None:
+    """The next file that such a process opens would take the number of its log."""
+
+    def close() -> None:
+        for descriptor in closed:
+            os.close(descriptor)
+
+    with starting(tmp_path, preexec_fn=close) as process:
+        assert len(shown_by(process)) == 2
+        held = {os.readlink(f"/proc/{process.pid}/fd/{descriptor}") for descriptor in closed}
+    assert held == {os.devnull}
+    for file in tmp_path.rglob("*"):
+        assert not file.is_file() or b'"level":"' not in file.read_bytes(), file

@@ -4,8 +4,10 @@ import pytest
 
 from switchgear.kernel.errors import ApiError
 from switchgear.kernel.ids import KEY_LENGTH
+from switchgear.kernel.limits import QUERY_FIELDS_MAX
 from switchgear.relay.addresses import client_address, is_within, parse_address, parse_networks
 from switchgear.relay.credentials import api_key_of
+from switchgear.relay.query import query_fields
 from switchgear.relay.replies import go_duration, preflight_headers
 from switchgear.relay.room import Holding
 from switchgear.relay.routes import dialect_of_path, find_route
@@ -286,3 +288,12 @@ def test_words_below_responses_are_no_ids() -> None:
     assert (compact.relayed, compact.in_path.verb) == ("openai_responses", "compact")
     assert (count.page, count.counts, count.in_path.verb) == ("count", "openai_responses", "input_tokens")
     assert find_route("/v1/responses/resp_1/elsewhere") is None
+
+
+def test_a_query_of_very_many_parameters_is_refused_and_no_fault_of_ours() -> None:
+    query = "&".join(f"a{n}=1" for n in range(QUERY_FIELDS_MAX + 1))
+    with pytest.raises(ApiError, match="too many parameters; at most 64 are allowed") as refused:
+        query_fields(query)
+    assert refused.value.row.status == 400
+    with pytest.raises(ApiError, match="too many parameters"):
+        api_key_of(Request({}, f"{query}&key=sk-a"))

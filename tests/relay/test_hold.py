@@ -24,7 +24,7 @@ from switchgear.kernel.money import PPM
 from switchgear.link.snapshot import ChannelView, ModelView
 from switchgear.relay.admit import Terms
 from switchgear.relay.funds import Funds, legs_of
-from switchgear.relay.hold import Hold, Stretch, Wanted, reserve
+from switchgear.relay.hold import Cover, Hold, Stretch, Wanted, reserve
 from switchgear.relay.plan import WAYS, Candidate
 from switchgear.relay.prepare import Preparation
 from switchgear.wire.call import Call, InPath, Operation
@@ -284,6 +284,37 @@ def test_what_stands_behind_links_is_held(
     assert bench.wanted().bound().nanos(0) >= tokens * rate // PPM
     if inline:
         assert refined >= (call.input_bytes - 50) * rate // PPM
+
+
+async def test_a_dearer_candidate_is_covered_before_it_is_asked_or_not_asked() -> None:
+    async def away(call: Any) -> Any:
+        raise ConnectionError
+
+    async def count(text: str, model: str) -> int:
+        return len(text)
+
+    body = {"messages": [{"role": "user", "content": "x" * 9000}], "n": 3, "max_tokens": 100}
+    cheap = Bench("openai_chat", "openai_chat", body).wanted()
+    dear = Bench("openai_chat", "anthropic_messages", body).preparation
+    fit = dear.fit(Bench("openai_chat", "anthropic_messages", body).candidate)
+    wanted = msgspec.structs.replace(cheap, fit=fit)
+    needed = (await wanted.refined_bound(count)).nanos(100) - cheap.bound().nanos(100)
+    assert needed > 0
+    for more in (needed, needed - 1):
+        funds = Funds(away, lambda notice: None, SystemClock())
+        held = cheap.bound().nanos(100)
+        funds.book.apply_grant(WHO.wallet, held + more)
+        hold = await reserve(funds, "r1", WHO, cheap, count)
+        cover = Cover(funds, "r1", cheap, hold, count)
+        assert not await cover.reach(cheap.fit)
+        if more == needed:
+            assert await cover.reach(fit)
+            assert funds.book.held(WHO.wallet) == held + needed
+            assert not await cover.reach(cheap.fit)
+        else:
+            with pytest.raises(ApiError):
+                await cover.reach(fit)
+            assert funds.book.held(WHO.wallet) == held
 
 
 async def test_a_stream_holds_more_in_steps_and_is_cut_when_nobody_has_more() -> None:

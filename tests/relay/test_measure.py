@@ -96,6 +96,17 @@ async def test_silence_never_costs_more_than_the_call_can_come_to() -> None:
     assert measured.usage.output_total == 1000
 
 
+async def test_a_report_that_is_trimmed_stays_one_where_nothing_was_seen() -> None:
+    """Without content only a report is charged: one that tells too much must not make a call free."""
+    measure = measure_for(ModelFacts(context_tokens=1000))
+    tap = StreamTap("openai_chat", show_usage=False)
+    usage = b'"usage":{"prompt_tokens":5000,"completion_tokens":1,"total_tokens":5001}'
+    tap.feed(b'data: {"choices":[],%b}\n\n' % usage)
+    measured = await measure.of_stream(tap, TokenTally(count, "m"), complete=False)
+    assert (measured.source, measured.doubted) == ("reported", True)
+    assert measured.usage == Usage(1000, output_text=1)
+
+
 async def test_an_excess_is_an_alarm_with_the_channels_name() -> None:
     meters = Meters()
     measure = measure_for(body=b'{"max_tokens":5}', meters=meters)

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 from tests.relay.test_heartbeat import Clock, Reply, pulse_for
+from tests.wire.anthropic_messages.vectors import call_of
 
 from switchgear.kernel.clock import SystemClock
 from switchgear.kernel.limits import MIB
+from switchgear.kernel.usage import Usage
 from switchgear.net.transport import TransportFault
 from switchgear.relay.begun import BegunResponse, begin
+from switchgear.relay.endings import uncommitted
 from switchgear.relay.meter import TokenTally
 from switchgear.relay.redact import Redactor
 from switchgear.relay.room import Holding, Room
@@ -175,3 +178,15 @@ async def test_a_frame_for_which_there_is_no_memory_ends_the_stream(dialect: str
     end, _ = await passed(dialect, [content] * begins + HALF_A_FRAME, 32 * MIB)
     assert end.fault is not None
     assert end.fault.kind == "reset"
+
+
+@pytest.mark.parametrize("kind", [None, "truncated", "idle_timeout", "no_room"])
+def test_what_the_start_announced_is_not_charged_for_an_answer_that_never_came(kind: Any) -> None:
+    """Its client hears an error."""
+    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    tap = DIALECT_OF_OPERATION["anthropic_messages"].tap(call_of(body))
+    start = {**MESSAGE, "usage": {"input_tokens": 1000, "output_tokens": 1}}
+    tap.feed(frame({"type": "message_start", "message": start}))
+    assert tap.usage == Usage(1000)
+    fault = None if kind is None else TransportFault(kind, "answered")
+    assert uncommitted(StreamEnd("cut", fault), tap, 200).usage is None

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,35 @@ def test_a_clash_is_the_callers_to_see(database: Database) -> None:
     database.write(_add_group("a"))
     with pytest.raises(IntegrityError):
         database.write(_add_group("a"))
+
+
+def _commit_elsewhere(path: Path, *after: str) -> None:
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("UPDATE meta SET value = value + 1 WHERE name = 'config_version'")
+        other.commit()
+        for statement in after:
+            other.execute(statement).fetchall()
+
+
+@pytest.mark.parametrize(
+    "after", [(), ("PRAGMA wal_checkpoint(PASSIVE)",), ("PRAGMA wal_checkpoint(TRUNCATE)",)]
+)
+def test_every_commit_of_another_process_shows_though_the_clock_stands_still(
+    database: Database, tmp_path: Path, after: tuple[str, ...]
+) -> None:
+    """Commits of one size go over each other in the log, and their times are those of a coarse clock."""
+    path = tmp_path / "switchgear.db"
+    database.write(bump_config_version)
+    seen = [database.stamp()]
+    for _ in range(5):
+        _commit_elsewhere(path, *after)
+        for name in (path, path.with_name(path.name + "-wal")):
+            os.utime(name, ns=(0, 0))
+        seen.append(database.stamp())
+    assert len(set(seen)) == len(seen)
+    assert database.stamp() == seen[-1]
+    database.write(bump_config_version)
+    assert database.stamp() != seen[-1]
 
 
 def test_two_databases_and_many_threads_lose_no_write(tmp_path: Path) -> None:

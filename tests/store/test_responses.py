@@ -17,6 +17,7 @@ from switchgear.store.responses import (
     find_turns,
     keep_responses,
     sweep_responses,
+    trim_largest,
     trim_responses,
 )
 
@@ -104,6 +105,43 @@ def test_a_due_bill_is_no_reason_to_look_for_ever(database: Database) -> None:
     keep(database, response(status="queued", epoch="e1", bill=b"b" * 1000))
     assert database.write(lambda c: trim_responses(c, 100)) == 0
     assert find(database) is not None
+
+
+def test_bills_of_one_owner_do_not_keep_others_from_being_trimmed(database: Database) -> None:
+    """Bills that are due can't be deleted; whoever has many must not stand before the others for ever."""
+    keep(database, response("due", owner="a", status="queued", epoch="e1", bill=b"b" * 9000))
+    for at in range(3):
+        keep(database, response(f"b{at}", owner="b", response=b"x" * 1000, created_at_ms=NOW_MS + at))
+    while database.write(lambda c: trim_responses(c, 2000)):
+        pass
+    assert [at for at in range(3) if find(database, f"b{at}", "b") is not None] == [2]
+    assert find(database, "due", "a") is not None
+
+
+def test_all_together_are_bounded_at_the_cost_of_whoever_has_most(database: Database) -> None:
+    for owner, number in (("a", 2), ("b", 5), ("c", 1)):
+        for at in range(number):
+            fields = {"owner": owner, "response": b"x" * 488, "created_at_ms": NOW_MS + at}
+            keep(database, response(f"{owner}{at}", **fields))
+    size = 488 + len(b"[][]") + RESPONSE_ROW_BYTES
+
+    def left(bytes_max: int) -> dict[str, list[int]]:
+        while database.write(lambda c: trim_largest(c, bytes_max)):
+            pass
+        names = {owner: range(5) for owner in "abc"}
+        return {o: [at for at in r if find(database, f"{o}{at}", o) is not None] for o, r in names.items()}
+
+    assert left(8 * size) == {"a": [0, 1], "b": [0, 1, 2, 3, 4], "c": [0]}
+    assert left(6 * size) == {"a": [0, 1], "b": [2, 3, 4], "c": [0]}
+    assert left(0) == {"a": [], "b": [], "c": []}
+
+
+def test_what_can_not_be_deleted_ends_the_look_at_all_owners(database: Database) -> None:
+    keep(database, response("due", status="queued", epoch="e1", bill=b"b" * 1000))
+    keep(database, response("mine", owner="u2"))
+    assert database.write(lambda c: trim_largest(c, 100)) == 1
+    assert database.write(lambda c: trim_largest(c, 100)) == 0
+    assert find(database, "due") is not None
 
 
 def test_turns_come_oldest_first(database: Database) -> None:

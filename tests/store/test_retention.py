@@ -1,6 +1,9 @@
 """Old records. Without this: the database grows for ever, or money is lost, doubled or moved between accounts
 when records make room."""
 
+import contextlib
+from pathlib import Path
+
 import pytest
 from sqlalchemy import func, select
 
@@ -9,7 +12,8 @@ from switchgear.ledger import chart
 from switchgear.ledger.transfer import fund
 from switchgear.store.accounts import balances, book_return, bury_epoch, grant_lease, post
 from switchgear.store.auditing import audit_database, drift
-from switchgear.store.db import Database
+from switchgear.store.backup import backup
+from switchgear.store.db import Database, open_database
 from switchgear.store.epochs import open_epoch
 from switchgear.store.ingest import ingest
 from switchgear.store.retention import DAY_MS, fold_leases, fold_records
@@ -122,6 +126,31 @@ def test_what_was_folded_is_not_booked_again_by_its_journal(books: Database, mak
     fold(books, START_MS + 20 * DAY_MS)
     assert books.write(lambda c: ingest(c, "e2", [again], 1000, 1100)) == 0
     check(books, changed)
+
+
+def test_a_restored_copy_and_a_journal_that_comes_late_keep_the_books_right(
+    books: Database, tmp_path: Path, make_record
+) -> None:
+    """Between two foldings: the copy knows neither the first one, nor the worker whose journal is left."""
+    copy = tmp_path / "copy.db"
+    backup(books, copy)
+    fold(books, START_MS + 4 * DAY_MS)
+    late = [make_record(1000, at_ms=START_MS + day * DAY_MS) for day in range(6)]
+
+    def replay(connection) -> None:
+        open_epoch(connection, "e9", 0, START_MS + 10 * DAY_MS)
+        assert ingest(connection, "e9", late, 0, 100) == len(late)
+        assert ingest(connection, "e9", late, 0, 100) == 0
+        bury_epoch(connection, "e9", START_MS + 11 * DAY_MS)
+
+    with contextlib.closing(open_database(copy)) as restored:
+        restored.write(replay)
+        before = held(restored)
+        assert before[WALLET] == held(books)[WALLET] - 6 * 1000
+        for days in (4, 5, 20):
+            fold(restored, START_MS + days * DAY_MS)
+            check(restored, before)
+        assert count(restored, usage) == 0
 
 
 def test_each_step_is_short(books: Database) -> None:

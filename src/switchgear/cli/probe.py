@@ -13,6 +13,7 @@ from switchgear.kernel.home import Home
 from switchgear.kernel.limits import CONNECT_TIMEOUT_S, ERROR_BODY_BYTES_MAX, PROBE_TIMEOUT_S, PROBES_MAX
 from switchgear.link.protocol import LocalAddress, LocalEndpoint
 from switchgear.link.unix import LinkAway, call_once
+from switchgear.net.choose import RoutedTransport
 from switchgear.net.transport import Timeouts, Transport, TransportFault, UpstreamRequest
 from switchgear.net.transport_lean import LeanTransport
 from switchgear.relay.redact import redact
@@ -41,8 +42,9 @@ class Probe(msgspec.Struct, frozen=True):
 
 
 async def probe_all(home: Home, rows: list[ChannelRow], data: Shipped) -> list[Probe]:
-    """Tries all channels, a few at a time; never raises for what an upstream does."""
-    transport = LeanTransport()
+    """Tries all channels, a few at a time, through the proxies of this environment; never raises for what an
+    upstream does."""
+    transport = RoutedTransport(LeanTransport(), _other_transport)
     gate = asyncio.Semaphore(PROBES_MAX)
 
     async def one(row: ChannelRow) -> Probe:
@@ -53,6 +55,13 @@ async def probe_all(home: Home, rows: list[ChannelRow], data: Shipped) -> list[P
         return list(await asyncio.gather(*(one(row) for row in rows)))
     finally:
         await transport.close()
+
+
+def _other_transport() -> Transport:
+    """Imported when first needed, as few channels are behind a proxy."""
+    from switchgear.net.transport_pyreqwest import PyreqwestTransport
+
+    return PyreqwestTransport()
 
 
 async def _probe(home: Home, transport: Transport, channel: ChannelConfig, data: Shipped) -> Probe:

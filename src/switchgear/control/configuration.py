@@ -51,7 +51,7 @@ class Configuration:
         self._snapshot: Snapshot | None = None
         self._failed_version: int | None = None
         self._stamp: object = None
-        """Of the database when its version was last looked at."""
+        """Of the database when there was nothing new in it."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -86,8 +86,10 @@ class Configuration:
         if stamp == self._stamp:
             return False
         version = await self._store.read(config_version)
+        if version not in (self.snapshot.version, self._failed_version):
+            return True
         self._stamp = stamp
-        return version not in (self.snapshot.version, self._failed_version)
+        return False
 
     async def refresh(self) -> Refreshed | Failed:
         """Compiles, pushes to all connected workers, and answers when they have it, or after a while."""

@@ -611,3 +611,33 @@ DROPPED_NAMES_MAX = 64
 """Of fields that an upstream did not get, in a record; a name has DROPPED_NAME_CHARS_MAX at most, so that a
 record stays under RECORD_BYTES_MAX whatever a client sends."""
 DROPPED_NAME_CHARS_MAX = 128
+
+# WebSockets, on either side.
+WEBSOCKET_MESSAGE_BYTES_MAX = 16 * MIB
+"""One message, decompressed, whatever its fragments."""
+WEBSOCKET_BUFFER_BYTES_MAX = 256 * KIB
+"""Of one direction of one session, beyond a single larger message, whose room is taken before it comes."""
+WEBSOCKET_UNREAD_BYTES_MAX = 128 * KIB
+"""Of messages that wait for their reader; then no more is read from the peer."""
+WEBSOCKET_READ_BYTES = 64 * KIB
+"""Read from the peer at a time."""
+WEBSOCKET_FEED_BYTES = 4 * KIB
+"""Decoded at a time: compressed bytes can become a thousand times as many."""
+WEBSOCKET_FRAGMENT_BYTES = 128 * KIB
+"""A longer message is sent in fragments of so many bytes, each when the peer has taken enough."""
+WEBSOCKET_UNSENT_BYTES_MAX = 64 * KIB
+"""Written but not yet taken by the peer, beyond the kernel's own buffers; then the next fragment waits."""
+WEBSOCKET_MESSAGE_OVERHEAD_BYTES = 96
+"""Counted for each waiting message on top of its content."""
+WEBSOCKET_SEND_S = 30.0
+"""A peer that takes nothing for so long is cut."""
+WEBSOCKET_PING_S = 20.0
+"""Between two pings of ours; a peer that says nothing for twice as long is cut."""
+WEBSOCKET_CLOSE_S = 5.0
+"""From our close frame to the peer's end of the connection; then it is cut."""
+WEBSOCKET_DRAIN_CLOSE_S = 1.0
+"""The same at drain."""
+WEBSOCKET_EARLY_BYTES_MAX = 16 * KIB
+"""Of what a client sends behind its handshake before it is answered."""
+WEBSOCKET_REASON_BYTES_MAX = 123
+"""Of a close frame, as RFC 6455 has it."""

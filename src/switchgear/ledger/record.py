@@ -40,7 +40,8 @@ class Timings(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """First content byte to the client."""
     total_us: int = 0
     own_us: int = 0
-    """Spent in the relay itself: arrival to upstream send, plus reply received to reply sent."""
+    """Spent in the relay itself: arrival to upstream send, plus reply received to reply sent, without waiting
+    for others: a client's body, room, funds, links, earlier attempts, the embedded model's start."""
 
 
 class UsageRecord(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -2,19 +2,31 @@
 
 import os
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from switchgear.kernel.limits import ROUTES_REMEMBERED_MAX
 from switchgear.net.guard import literal_address
 from switchgear.net.proxies import Proxies, is_loopback
-from switchgear.net.transport import Timeouts, Transport, UpstreamRequest, UpstreamResponse
+from switchgear.net.transport import (
+    Timeouts,
+    Transport,
+    TransportFault,
+    UpstreamRequest,
+    UpstreamResponse,
+)
+from switchgear.net.websocket import WebSocket, WebSocketTerms, WebSocketTransport
+
+
+class DirectTransport(Transport, WebSocketTransport, Protocol):
+    """Opens both kinds, straight to the upstream."""
 
 
 class RoutedTransport:
     """A Transport over two. ``other`` is made on first need: it brings its own threads."""
 
     def __init__(
-        self, lean: Transport, other: Callable[[], Transport], http2_hosts: frozenset[str] = frozenset()
+        self, lean: DirectTransport, other: Callable[[], Transport], http2_hosts: frozenset[str] = frozenset()
     ) -> None:
         """``http2_hosts``: lower-case hosts of channels that ask for HTTP/2. Proxies are read from the
         environment once, here."""
@@ -33,6 +45,12 @@ class RoutedTransport:
         if self._other is None:
             self._other = self._make_other()
         return self._other.open(request, timeouts)
+
+    async def open_ws(self, request: UpstreamRequest, timeouts: Timeouts, terms: WebSocketTerms) -> WebSocket:
+        """See WebSocketTransport.open_ws. Always HTTP/1.1 and direct: a proxy in the way is a fault."""
+        if self._is_proxied(request.url):
+            raise TransportFault("protocol", "not_sent", "WebSockets through a proxy are not supported")
+        return await self._lean.open_ws(request, timeouts, terms)
 
     async def close(self) -> None:
         """Closes both."""
@@ -58,3 +76,14 @@ class RoutedTransport:
         if is_loopback(host, literal_address(host)):
             return False  # the other transport would ask the environment's proxy for it
         return host in self._http2_hosts or self._proxies.carries(parts.scheme, host, port)
+
+    def _is_proxied(self, url: str) -> bool:
+        scheme, _, rest = url.partition("://")
+        http_scheme = {"ws": "http", "wss": "https"}.get(scheme, scheme)
+        try:
+            parts = urlsplit(f"{http_scheme}://{rest}")
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            return False  # likewise
+        direct = is_loopback(host, literal_address(host))
+        return not direct and self._proxies.carries(http_scheme, host, port)

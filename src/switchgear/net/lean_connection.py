@@ -62,6 +62,9 @@ class Connection(asyncio.BufferedProtocol):
         self._between_chunks = False
         """The parser has the whole of a chunk and nothing of the next: one that comes alone passes it by."""
         self._until_close = False
+        self._upgrades = False
+        self._rest = b""
+        """What came behind a 101."""
         self._done = False
         self._doubt = False
         self._refusal: tuple[FaultKind, str] = ("protocol", "")
@@ -75,6 +78,24 @@ class Connection(asyncio.BufferedProtocol):
         self._done = self._until_close = self._chunked = self._between_chunks = False
         self._transport.write(wire)
         return exchange
+
+    def start_upgrade(self, wire: bytes, timeouts: Timeouts, total_at: float) -> LeanResponse:
+        """Sends a request that offers to go on in another protocol; a 101 answers it, too."""
+        self._upgrades = True
+        return self.start(wire, timeouts, total_at, False)
+
+    def hand_over(self) -> tuple[asyncio.Transport, bytes]:
+        """After a 101: the transport, which is paused, and what came behind the head. The new protocol must
+        call ``connection_lost`` here at its end."""
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.ended = True
+            exchange.connection = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        rest, self._rest = self._rest, b""
+        return self._transport, rest
 
     def arm(self, due: float) -> None:
         """The exchange fails at ``due``. A timer that rings before that is left alone: it looks again."""
@@ -138,8 +159,14 @@ class Connection(asyncio.BufferedProtocol):
         self._overhead_bytes += nbytes
         try:
             self._parser.feed_data(self._buffer[:nbytes])
-        except httptools.HttpParserUpgrade:
-            self._refuse("protocol", "an upgrade that was not asked for")
+        except httptools.HttpParserUpgrade as stopped:
+            if not self._upgrades:
+                self.fail("protocol", "an upgrade that was not asked for")
+                return
+            self._rest = bytes(self._buffer[stopped.args[0] : nbytes])
+            self._transport.pause_reading()
+            exchange.wake()
+            return
         except httptools.HttpParserError as fault:
             if not self._done:
                 kind, detail = self._refusal
@@ -214,6 +241,10 @@ class Connection(asyncio.BufferedProtocol):
             return
         status = self._parser.get_status_code()
         if status < 200:
+            if status == 101 and self._upgrades:
+                exchange.status = status
+                exchange.answered = self._doubt = True
+                return
             if status < 100 or status == 101:
                 self._refuse("protocol", f"status {status}")
             exchange.headers.clear()

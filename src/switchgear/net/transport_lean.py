@@ -22,7 +22,11 @@ from switchgear.net.lean_connect import Resolve, default_ssl_context, dial, reso
 from switchgear.net.lean_connection import Connection
 from switchgear.net.lean_request import Origin, RequestEncoder
 from switchgear.net.lean_response import LeanResponse
+from switchgear.net.lean_websocket import session_after, upgrade_request
 from switchgear.net.transport import Timeouts, TransportFault, UpstreamRequest
+from switchgear.net.websocket import HandshakeRefused, WebSocketTerms
+from switchgear.net.websocket_handshake import Offer
+from switchgear.net.websocket_session import WebSocketSession
 
 
 class _Pool:
@@ -104,6 +108,27 @@ class LeanTransport:
             except TransportFault as dialled:
                 # Most likely nothing was read, but it can't be said for certain.
                 raise TransportFault(dialled.kind, "maybe_served", dialled.detail) from None
+
+    async def open_ws(
+        self, request: UpstreamRequest, timeouts: Timeouts, terms: WebSocketTerms
+    ) -> WebSocketSession:
+        """See WebSocketTransport.open_ws. Each session has a connection of its own, which counts as any."""
+        loop = self._loop = self._loop or asyncio.get_running_loop()
+        offer = Offer(terms)
+        origin, wire = upgrade_request(self._encoder, request, offer)
+        total_at = loop.time() + timeouts.total_s
+        connection = await self._dial(origin, timeouts, total_at)
+        exchange = connection.start_upgrade(wire, timeouts, total_at)
+        try:
+            await exchange.wait(timeouts.first_byte_s)
+        except BaseException:
+            connection.fail("reset", "cancelled")
+            raise
+        if exchange.fault is not None:
+            raise exchange.fault
+        if exchange.status != 101:
+            raise HandshakeRefused(exchange)
+        return session_after(connection, exchange, offer, terms, self._buffer)
 
     async def close(self) -> None:
         """See Transport.close."""

@@ -131,8 +131,14 @@ class Answerer:
         if self._handover is not None and not self._handover.is_secured and not self._is_over:
             self._secure_stream(self._handover)
 
+    def waiting(self) -> contextlib.AbstractContextManager[None]:
+        """What happens meanwhile takes others' time."""
+        return self._running.waiting()
+
     def holds(self, hold: Hold) -> None:
-        """Money is held for the call; a stream may need more."""
+        """So much money is held for the call; a stream may need more."""
+        if self._stretch is not None:
+            self._stretch.close()
         self._stretch = Stretch(self._books.funds, self._running.request_id, hold, self._end_spent)
 
     def _end_spent(self) -> None:
@@ -143,7 +149,8 @@ class Answerer:
     async def read_body(self, request: Inbound, holding: Holding) -> bytes:
         """The request's body, within its bounds. Raises ApiError."""
         self._body_until_ns = self._books.clock.monotonic_ns() + int(BODY_READ_TIMEOUT_S * NS)
-        body = await request.read_body(BODY_BYTES_MAX, holding)
+        with self._running.waiting():
+            body = await request.read_body(BODY_BYTES_MAX, holding)
         self._body_until_ns = 0
         return body
 
@@ -192,6 +199,8 @@ class Answerer:
 
     def attempt_failed(self, fault: Fault) -> None:
         """The candidate being tried failed before anything of it was shown."""
+        counted_ns = self._exchange.waited_ns if self._exchange else 0
+        self._running.waited_ns += self._books.clock.monotonic_ns() - self._began_ns - counted_ns
         self._close_attempt(fault.name, fault.status)
         self._reply_room.close()
         if self._is_left:
@@ -201,6 +210,7 @@ class Answerer:
     def opened(self, exchange: Exchange) -> None:
         """The candidate being tried answered with success; its first byte is waited for."""
         self._exchange = exchange
+        self._running.waited_ns += exchange.waited_ns
 
     async def answer(self, exchange: Exchange, call: Call, health: Health) -> None:
         """Passes an upstream's answer on. Raises Fault while another candidate may still be tried."""
@@ -402,7 +412,10 @@ class Answerer:
         if not measured.hidden_tokens:
             return measured
         usage, hidden = measured.usage, measured.hidden_tokens
-        covered = self._running.within_hold(usage, hidden)
+        exchange = self._exchange
+        modes = () if exchange is None else exchange.prepared.modes
+        served = {} if exchange is None else exchange.modes_served()
+        covered = self._running.within_hold(usage, hidden, modes, served)
         usage = replace(usage, reasoning=usage.reasoning - hidden + covered)
         return replace(measured, usage=usage, hidden_tokens=covered)
 

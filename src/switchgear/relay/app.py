@@ -3,7 +3,6 @@
 import base64
 import binascii
 from collections.abc import Awaitable, Callable
-from urllib.parse import parse_qsl
 
 from switchgear.kernel.errors import (
     BAD_LOGIN,
@@ -17,7 +16,6 @@ from switchgear.kernel.errors import (
     ApiError,
 )
 from switchgear.kernel.ids import new_id
-from switchgear.kernel.limits import QUERY_FIELDS_MAX
 from switchgear.link.protocol import CheckAdmin, MetricsPage, Ok, Text, Throttled, WorkerCall
 from switchgear.link.snapshot import ModelView
 from switchgear.relay.admit import identify, may_use
@@ -26,6 +24,7 @@ from switchgear.relay.directory import Directory
 from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
 from switchgear.relay.http1.exchange import Exchange
 from switchgear.relay.pipeline import Pipeline
+from switchgear.relay.query import query_fields
 from switchgear.relay.refusals import OF_CREDENTIALS, address_of, network_of
 from switchgear.relay.replies import base_headers, preflight_headers
 from switchgear.relay.routes import Route, dialect_of_path, find_route
@@ -133,7 +132,7 @@ class App:
             model for model in view.snapshot.models.values() if may_use(caller.known, view.snapshot, model.id)
         ]
         cards = [_card(model) for model in sorted(shown, key=lambda model: model.id)]
-        return dialect.render_models(cards, dict(parse_qsl(request.query, max_num_fields=QUERY_FIELDS_MAX)))
+        return dialect.render_models(cards, dict(query_fields(request.query)))
 
     async def _model(self, request: Inbound, name: str, dialect: Dialect) -> bytes:
         view = self._tools.view()

@@ -45,6 +45,8 @@ from switchgear.wire.convert.answer_form import Form
 from switchgear.wire.faults.upstream_error import UpstreamError, counted, read_upstream_error, to_api_error
 from switchgear.wire.modes import ModeReports
 
+UNFIT = "unfit"
+"""Name of the fault of a candidate that was not asked, as it can't carry the request or costs too much."""
 HOPS_HEADER = "x-switchgear-hops"
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-ds-trace-id", "x-tt-logid")
 _USER_AGENT = f"switchgear/{__version__}"
@@ -110,6 +112,8 @@ class Exchange(msgspec.Struct, frozen=True):
     upstream_request_id: str
     form: Form = ""
     """Of its body, once that has begun."""
+    waited_ns: int = 0
+    """Before it was sent: for the embedded model to start."""
     reports: ModeReports | None = None
     """What is read of its body about the modes that it was asked for; None where there are none."""
 
@@ -159,7 +163,9 @@ async def open_exchange(
     operation, began_ns = prepared.operation, clock.monotonic_ns()
     timeouts = timeouts_of(candidate.channel, stream=prepared.is_streamed(call))
     try:
-        request = _request(candidate, await locator.locate(candidate, operation), prepared, call, passed_on)
+        address = await locator.locate(candidate, operation)
+        waited_ns = clock.monotonic_ns() - began_ns if candidate.channel.local_model else 0
+        request = _request(candidate, address, prepared, call, passed_on)
         sent_ns = clock.monotonic_ns()
         try:
             response = await transport.open(request, timeouts)
@@ -177,9 +183,17 @@ async def open_exchange(
         if response.status == 200:
             name = _upstream_id(response, candidate.channel)
             if not prepared.modes:
-                return Exchange(response, candidate, prepared, sent_ns, name)
+                return Exchange(response, candidate, prepared, sent_ns, name, waited_ns=waited_ns)
             watched = WatchedResponse(response)
-            return Exchange(watched, candidate, prepared, sent_ns, name, reports=watched.reports)
+            return Exchange(
+                watched,
+                candidate,
+                prepared,
+                sent_ns,
+                name,
+                waited_ns=waited_ns,
+                reports=watched.reports,
+            )
         error_body = await _error_body(response)
     except ApiError as error:
         health.faulted(candidate.channel.id, candidate.upstream_model, began_ns, clock.monotonic_ns())
@@ -271,11 +285,9 @@ def transport_fault(fault: TransportFault) -> Fault:
     """A broken exchange as the client would see it."""
     if fault.kind == "no_room":
         error = ApiError(OVERLOADED, "This server can't open a connection right now.", retry_after_s=1)
-        return Fault(fault.kind, error, 0, try_next=True)
-    row = _TRANSPORT_ERRORS.get(fault.kind, UPSTREAM_ERROR)
-    return Fault(
-        fault.kind, ApiError(row, _SENTENCES.get(row.name, _SENTENCES["upstream_error"])), 0, try_next=True
-    )
+    else:
+        error = upstream_sentence(_TRANSPORT_ERRORS.get(fault.kind, UPSTREAM_ERROR))
+    return Fault(fault.kind, error, 0, try_next=True)
 
 
 def is_stall(fault: TransportFault) -> bool:

@@ -4,11 +4,14 @@ The record is written before the end of the reply goes out, so a client that saw
 through any kill of any process.
 """
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
 import msgspec
 from msgspec.structs import replace
 
 from switchgear.catalog.modes import in_modes, served_modes
-from switchgear.catalog.price import charge
+from switchgear.catalog.price import Price, charge
 from switchgear.kernel.charge import FREE, Charge
 from switchgear.kernel.clock import Clock
 from switchgear.kernel.limits import DROPPED_NAME_CHARS_MAX, DROPPED_NAMES_MAX
@@ -81,6 +84,7 @@ class RunningCall:
         "request_id",
         "reserved",
         "terms",
+        "waited_ns",
     )
 
     def __init__(
@@ -100,10 +104,21 @@ class RunningCall:
         self.permit: Permit | None = None
         self.reserved = False
         self.attempts: list[Attempt] = []
+        self.waited_ns = 0
+        """For others, before the upstream that answered was asked."""
 
     def asked_for(self, call: Call) -> None:
         """The body was read."""
         self._call = call
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """What happens meanwhile takes others' time: that of the client, of a fund, of a link."""
+        since_ns = self._books.clock.monotonic_ns()
+        try:
+            yield
+        finally:
+            self.waited_ns += self._books.clock.monotonic_ns() - since_ns
 
     @property
     def caller(self) -> Caller:
@@ -118,16 +133,19 @@ class RunningCall:
     def ended(self) -> bool:
         return self._ended
 
-    def within_hold(self, usage: Usage, hidden_tokens: int) -> int:
-        """As much of a usage's hidden tokens as the money that is held for the call covers."""
+    def within_hold(
+        self, usage: Usage, hidden_tokens: int, modes: tuple[str, ...] = (), served: Mapping[str, str] = {}
+    ) -> int:
+        """As much of a usage's hidden tokens as the money that is held for the call covers. ``modes``,
+        ``served``: as in ``Outcome``."""
         if self.terms is None or not self.terms.ratio_ppm:
             return hidden_tokens
-        price, ratio_ppm = self.terms.price, self.terms.ratio_ppm
+        price, ratio_ppm = _price_of(self.terms, modes, served), self.terms.ratio_ppm
         held = min((nanos for _, nanos in self._books.funds.book.legs(self.request_id)), default=0)
         shown = replace(usage, reasoning=usage.reasoning - hidden_tokens)
         shown_nanos = charge(price, shown, ratio_ppm).nanos
         hidden_nanos = charge(price, usage, ratio_ppm).nanos - shown_nanos
-        if shown_nanos + hidden_nanos <= held:
+        if not hidden_nanos or shown_nanos + hidden_nanos <= held:
             return hidden_tokens
         return max(0, hidden_tokens * (held - shown_nanos) // hidden_nanos)
 
@@ -173,9 +191,7 @@ class RunningCall:
         )
         if basis == "nothing":
             return FREE
-        price = self.terms.price
-        if outcome.modes:
-            price = in_modes(price, served_modes(price, outcome.modes, outcome.modes_served))
+        price = _price_of(self.terms, outcome.modes, outcome.modes_served)
         return charge(price, outcome.usage, self.terms.ratio_ppm)
 
     def _record(self, outcome: Outcome, cost: Charge, now_ns: int) -> UsageRecord:
@@ -203,7 +219,7 @@ class RunningCall:
             error=outcome.error,
             delivered_bytes=outcome.delivered_bytes,
             attempts=tuple(self.attempts),
-            timings=_timings(outcome, self.arrived_ns, now_ns),
+            timings=_timings(outcome, self.arrived_ns, now_ns, self.waited_ns),
             client_ip=self._caller.client_ip,
             upstream_request_id=outcome.upstream_request_id,
             dropped=_some_of(outcome.dropped) if outcome.dropped else (),
@@ -212,19 +228,26 @@ class RunningCall:
         )
 
 
+def _price_of(terms: Terms, modes: tuple[str, ...], served: Mapping[str, str]) -> Price:
+    """What a call costs that asked for these modes and was served in those."""
+    price = terms.price
+    return in_modes(price, served_modes(price, modes, served)) if modes else price
+
+
 def _some_of(names: tuple[str, ...]) -> tuple[str, ...]:
     """Names of a client's fields, as far as a record has room for them: it may have sent any."""
     shown = tuple(name[:DROPPED_NAME_CHARS_MAX] for name in names[:DROPPED_NAMES_MAX])
     return (*shown, f"… {more} more") if (more := len(names) - len(shown)) else shown
 
 
-def _timings(outcome: Outcome, arrived_ns: int, now_ns: int) -> Timings:
-    # Ours is the way in, up to sending, and the way out, from the upstream's answer to ours.
+def _timings(outcome: Outcome, arrived_ns: int, now_ns: int, waited_ns: int) -> Timings:
+    # Ours is the way in, up to sending, without the waiting for others, and the way out, from the upstream's
+    # answer to ours.
     answered_ns = outcome.first_byte_ns or now_ns
-    own_ns = outcome.upstream_sent_ns - arrived_ns + answered_ns - outcome.replied_ns
+    own_ns = outcome.upstream_sent_ns - arrived_ns - waited_ns + answered_ns - outcome.replied_ns
     return Timings(
         (outcome.upstream_sent_ns - arrived_ns) // 1000 if outcome.upstream_sent_ns else 0,
         (outcome.first_byte_ns - arrived_ns) // 1000 if outcome.first_byte_ns else 0,
         (now_ns - arrived_ns) // 1000,
-        own_ns // 1000 if outcome.replied_ns else 0,
+        max(0, own_ns) // 1000 if outcome.replied_ns else 0,
     )

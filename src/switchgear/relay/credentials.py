@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from urllib.parse import parse_qsl
 
 from switchgear.kernel.errors import NO_KEY, ApiError
 from switchgear.kernel.ids import KEY_LENGTH
-from switchgear.kernel.limits import QUERY_FIELDS_MAX
 from switchgear.relay.http import Inbound
+from switchgear.relay.query import query_fields
 
 _SUBPROTOCOL_PREFIX = "openai-insecure-api-key."
 _SCHEMES = frozenset(("bearer", "token", "key", "apikey", "api-key"))
@@ -70,9 +69,7 @@ def _bare(sent: str) -> str:
 def _from_query(query: str) -> str | None:
     if "key=" not in query:
         return None
-    return next(
-        (value for name, value in parse_qsl(query, max_num_fields=QUERY_FIELDS_MAX) if name == "key"), None
-    )
+    return next((value for name, value in query_fields(query) if name == "key"), None)
 
 
 def _from_subprotocol(value: str | None) -> str | None:

@@ -24,6 +24,8 @@ def empty_answer(status: int, usage: Usage | None) -> Fault:
 
 
 def uncommitted(end: StreamEnd, tap: Tap, status: int) -> Fault:
+    """Of a stream that broke off before its first content. What its start announced is no report: only a
+    failure that counts itself, or an end, is."""
     if end.fault is not None:
         return transport_fault(end.fault)
     if end.state == "complete":

@@ -43,6 +43,8 @@ class Hold(msgspec.Struct, frozen=True):
     output_tokens: int
     """That it may write in each choice."""
     choices: int = 1
+    waited: bool = False
+    """The leases at hand did not cover it."""
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -132,7 +134,42 @@ async def reserve(funds: Funds, reservation: str, who: Principal, wanted: Wanted
     held = await funds.hold_with_help(reservation, who, span, refine)
     covered = bound.output_tokens(held)
     tokens = wanted.most if covered is None else min(wanted.most, max(wanted.least, covered))
-    return Hold(bound, tokens, choices)
+    return Hold(bound, tokens, choices, waited=True)
+
+
+class Cover:
+    """The money that is held for one call, as its candidates come."""
+
+    __slots__ = ("_count", "_funds", "_reservation", "hold", "wanted")
+
+    def __init__(self, funds: Funds, reservation: str, wanted: Wanted, hold: Hold, count: Count) -> None:
+        self._funds = funds
+        self._reservation = reservation
+        self._count = count
+        self.wanted = wanted
+        self.hold = hold
+
+    async def reach(self, fit: Fit) -> bool:
+        """Sees to it that a further candidate is covered, which may be dearer: it is called more often, or
+        offers more tools of its own. Whether more is held now. Raises ApiError ``quota``."""
+        if fit == self.wanted.fit:
+            return False
+        wanted = msgspec.structs.replace(self.wanted, fit=fit)
+        tokens = wanted.most
+        if not wanted.call.output_tokens_cap:
+            tokens = min(tokens, self.hold.output_tokens)
+        held = min((nanos for _, nanos in self._funds.book.legs(self._reservation)), default=0)
+        bound = wanted.bound()
+        if bound.nanos(tokens) <= held:
+            return False
+        bound = await wanted.refined_bound(self._count)
+        missing = bound.nanos(tokens) - held
+        if missing <= 0:
+            return False
+        if not await self._funds.raise_hold(self._reservation, missing):
+            raise _dearer_elsewhere()
+        self.wanted, self.hold = wanted, Hold(bound, tokens, self.hold.choices)
+        return True
 
 
 class Stretch:
@@ -177,6 +214,13 @@ class Stretch:
         """Of so many tokens more."""
         nanos, choices = self._hold.bound.nanos, self._hold.choices
         return nanos(-(-(self._tokens + step) // choices)) - nanos(-(-self._tokens // choices))
+
+
+def _dearer_elsewhere() -> ApiError:
+    return ApiError(
+        QUOTA,
+        "What is left of the balance or the key's quota does not cover the call at the next upstream.",
+    )
 
 
 def spent() -> ApiError:

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from switchgear.net.websocket import WebSocket, WebSocketTerms
 from switchgear.relay.room import Holding
 
 Headers = list[tuple[str, str]]
@@ -21,6 +22,21 @@ class Inbound(Protocol):
     async def read_body(self, bytes_max: int, holding: Holding) -> bytes:
         """The whole body, for which ``holding`` takes the room. Raises ApiError: too large, badly framed, or
         no room for it."""
+
+
+class Upgradable(Protocol):
+    """An ``Inbound`` that may go on as a WebSocket, in place of a Reply."""
+
+    @property
+    def offers_websocket(self) -> bool:
+        """Whether the client offers to."""
+
+    def upgrade(self, terms: WebSocketTerms) -> WebSocket:
+        """Answers 101 and takes the connection over; the session ends with the handler at the latest.
+
+        Raises BadHandshake, with nothing sent, for an offer that is none; ClientGone. Whether the client's
+        ``Origin`` is welcome is the caller's to say before.
+        """
 
 
 class Reply(Protocol):

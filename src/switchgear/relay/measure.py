@@ -158,7 +158,8 @@ class Measure(msgspec.Struct, frozen=True):
         hidden = self._hidden(silent_ns, known) if silent_ns and not counts_as_it_goes else 0
         if hidden:
             known = replace(known, reasoning=known.reasoning + hidden)
-        return Measured(known, "reported" if known == reported else "estimated", doubted, hidden)
+        # A report that was trimmed is one all the same: who left before any content pays for what it leaves.
+        return Measured(known, "reported" if known == usage else "estimated", doubted, hidden)
 
     def _hidden(self, silent_ns: int, usage: Usage) -> int:
         """Tokens of reasoning that nothing told of: what the model writes in the time before its first

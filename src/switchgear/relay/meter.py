@@ -58,10 +58,12 @@ class TokenTally:
         self._is_closed = True
 
     async def total(self) -> int:
-        """Tokens of all pieces so far."""
-        for task in self._pending:
-            self._counted += await task
-        self._pending.clear()
+        """Tokens of all pieces so far. May be given up, and asked again: counting goes on, and no piece is
+        counted twice."""
+        while self._pending:
+            tokens = await asyncio.shield(self._pending[0])
+            self._counted += tokens
+            del self._pending[0]
         return self._counted
 
 

@@ -5,7 +5,10 @@ path ends in exactly one outcome.
 """
 
 import asyncio
+import contextlib
 import random
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 from switchgear.kernel.errors import (
     BODY_TIMEOUT,
@@ -31,7 +34,6 @@ from switchgear.kernel.limits import (
 )
 from switchgear.relay.admit import (
     Caller,
-    Terms,
     check_tools,
     identify,
     take_permit,
@@ -41,6 +43,7 @@ from switchgear.relay.admit import (
 from switchgear.relay.alias import read_alias
 from switchgear.relay.answer import Answerer
 from switchgear.relay.attempt import (
+    UNFIT,
     Exchange,
     Fault,
     PassedOn,
@@ -53,7 +56,7 @@ from switchgear.relay.beside import beside
 from switchgear.relay.body import blame_media_type, decode_body
 from switchgear.relay.call import RunningCall
 from switchgear.relay.directory import disabled_key, disabled_user
-from switchgear.relay.hold import Wanted, reserve
+from switchgear.relay.hold import Cover, Wanted, reserve
 from switchgear.relay.http import ClientGone, Inbound, Reply
 from switchgear.relay.journal import JournalBroken
 from switchgear.relay.plan import Candidate, plan, why_not
@@ -68,6 +71,7 @@ from switchgear.relay.view import View
 from switchgear.wire.call import Call, InPath, Operation
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.framing.fields import is_responses_body, read_fields
+from switchgear.wire.neutral.request import RemoteFile
 
 
 class Pipeline:
@@ -133,7 +137,7 @@ class Pipeline:
         except ApiError as error:
             await answerer.refuse(error)
         except (ClientGone, asyncio.CancelledError):
-            await self._end_cancelled(answerer)
+            await to_its_end(self._end_cancelled(answerer))
         except JournalBroken:
             await answerer.fail(
                 ApiError(STORE_AWAY, "The call can't be recorded right now.", retry_after_s=1)
@@ -288,23 +292,35 @@ class Pipeline:
         who = caller.principal
         candidates = await tools.owned.check(dialect.account_ids(call), who, view.snapshot, candidates)
         seals = tools.seals.of(who.user_id)
-        preparation = Preparation(call, dialect, who, seals, tools.fetch, tools.thoughts.find, terms)
+
+        async def fetch(key_id: str, urls: tuple[str, ...]) -> Mapping[str, RemoteFile]:
+            with running.waiting():
+                return await tools.fetch(key_id, urls)
+
+        preparation = Preparation(call, dialect, who, seals, fetch, tools.thoughts.find, terms)
         first, fit = await preparation.first_fit(candidates)
         check_tools(terms, fit.calls)
         wanted = Wanted(call, dialect, terms, fit)
-        hold = await reserve(tools.books.funds, running.request_id, who, wanted, tools.count)
+        asked_ns = books.clock.monotonic_ns()
+        hold = await reserve(books.funds, running.request_id, who, wanted, tools.count)
+        if hold.waited:
+            running.waited_ns += books.clock.monotonic_ns() - asked_ns
         running.reserved = True
+        cover = Cover(books.funds, running.request_id, wanted, hold, tools.count)
         answerer.holds(hold)
         preparation.allow(hold.output_tokens)
         candidates = candidates[first:]
         first, prepared = await preparation.first_prepared(candidates)
+        if first and await cover.reach(await preparation.fit_beside(candidates[first])):
+            answerer.holds(cover.hold)
         if (more := len(prepared.body) - max(holding.bytes, UNREAD_BODY_BYTES_MAX)) > 0:
-            await holding.grow(more)  # files that it names by their links stand in it now
+            with running.waiting():
+                await holding.grow(more)  # files that it names by their links stand in it now
         check_tools(terms, prepared.calls)
         if answerer.keeping is not None and answerer.keeping.runs == "here":
             await answerer.go_on_alone(call, prepared)
         passed_on = passed_on_headers(request.header, hops, call.operation)
-        await self._try_in_turn(candidates[first:], preparation, prepared, call, answerer, passed_on, terms)
+        await self._try_in_turn(candidates[first:], preparation, prepared, call, answerer, passed_on, cover)
 
     def _plan(self, view: View, group: str, call: Call) -> tuple[Candidate, ...]:
         operation = call.operation
@@ -348,9 +364,9 @@ class Pipeline:
         call: Call,
         answerer: Answerer,
         passed_on: PassedOn,
-        terms: Terms,
+        cover: Cover,
     ) -> None:
-        """Tries candidates until one answers; the last fault is the client's answer."""
+        """Tries candidates until one answers; the fault of the last that was asked is the client's answer."""
         clock, health = self._tools.books.clock, self._tools.health
         turns, ready = Turns(candidates, health), (candidates[0].channel, candidates[0].left_out)
         retries = self._budget(call.model)
@@ -361,20 +377,24 @@ class Pipeline:
             candidate = turns.next(now_ns)
             if candidate is None:
                 break
-            retry = await retries.take(candidate, health) if turns.asked else Retry(None, candidate)
+            retry: Retry | None = Retry(None, candidate)
+            if turns.asked:
+                with answerer.waiting():
+                    retry = await retries.take(candidate, health)
             if retry is None:
                 continue
             if candidate.probe:
                 health.begin_probe(candidate.channel.id, candidate.upstream_model)
             try:
                 if (candidate.channel, candidate.left_out) != ready:
-                    prepared = await _prepared_again(preparation, candidate, terms)
+                    prepared = await _prepared_again(preparation, candidate, cover, answerer)
                     ready = candidate.channel, candidate.left_out
                 turns.asked = True
                 await self._try(candidate, prepared, call, answerer, passed_on, retry)
                 return
             except Fault as fault:
-                last = fault.with_traceback(None)  # which would hold this frame, and this frame it
+                if last is None or fault.name != UNFIT:  # which no upstream was asked about
+                    last = fault.with_traceback(None)  # which would hold this frame, and this frame it
                 if turns.asked:
                     retry.failed(clock.monotonic_ns())
                 if (again := without_refused(candidate, prepared, fault)) is not None:
@@ -439,11 +459,26 @@ class Pipeline:
                 exchange.response.close()
 
 
-async def _prepared_again(preparation: Preparation, candidate: Candidate, terms: Terms) -> Prepared:
-    """The request for a further candidate. Raises Fault when that one can't carry it."""
+async def to_its_end(ending: Coroutine[Any, Any, None]) -> None:
+    """Books a call that was cancelled, however often it is cancelled meanwhile: a client may leave while what
+    it got is counted. Raises what the ending raises."""
+    task = asyncio.ensure_future(ending)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait((task,))
+    task.result()
+
+
+async def _prepared_again(
+    preparation: Preparation, candidate: Candidate, cover: Cover, answerer: Answerer
+) -> Prepared:
+    """The request for a further candidate, and the money for it. Raises Fault when that one can't carry it,
+    or costs more than there is."""
     try:
+        if await cover.reach(await preparation.fit_beside(candidate)):
+            answerer.holds(cover.hold)
         prepared = await preparation.prepare(candidate)
-        check_tools(terms, prepared.calls)
+        check_tools(cover.wanted.terms, prepared.calls)
         return prepared
     except ApiError as error:
-        raise Fault("unfit", error, 0, try_next=True) from None
+        raise Fault(UNFIT, error, 0, try_next=True) from None

@@ -220,6 +220,10 @@ class Preparation:
             self._fitted = candidate, self._fit(candidate)
         return self._fitted
 
+    async def fit_beside(self, candidate: Candidate) -> Fit:
+        """The same, apart from the event loop where the body is large."""
+        return await self._beside(candidate, lambda: self.fit(candidate))
+
     def _fit(self, candidate: Candidate) -> Fit:
         operation, call, facts = candidate.operations[0], self._call, _facts(candidate)
         if call.images and candidate.channel.local_model:

@@ -102,6 +102,11 @@ class Holding:
         self.bytes += amount
         return True
 
+    def shrink(self, amount: int) -> None:
+        """Gives a part back."""
+        self.bytes -= amount
+        self._room.give_back(self._owner, amount)
+
     async def grow(self, amount: int) -> None:
         """Takes more, waiting for it a little. Raises ApiError when there is none."""
         room = self._room

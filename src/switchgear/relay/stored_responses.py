@@ -6,7 +6,7 @@ the keys of the user whose it is see that it is there at all.
 
 import asyncio
 from functools import partial
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -15,7 +15,6 @@ from switchgear.kernel.limits import (
     BACKGROUND_POLL_S_MIN,
     FRAME_BYTES_MAX,
     HEARTBEAT_INTERVAL_S,
-    QUERY_FIELDS_MAX,
     RESPONSE_CALL_TIMEOUT_S,
     TOTAL_TIMEOUT_S,
 )
@@ -25,6 +24,7 @@ from switchgear.net.transport import TransportFault
 from switchgear.relay.admit import identify
 from switchgear.relay.http import ClientGone, Headers, Inbound, Reply
 from switchgear.relay.place import Place, place_of
+from switchgear.relay.query import query_fields
 from switchgear.relay.redact import StreamRedactor, redactor_of
 from switchgear.relay.routes import Route
 from switchgear.relay.tools import Tools
@@ -248,11 +248,7 @@ def _tail(request: Inbound) -> str:
 
 
 def _asked(request: Inbound) -> list[tuple[str, str]]:
-    try:
-        pairs = parse_qsl(request.query, max_num_fields=QUERY_FIELDS_MAX)
-    except ValueError:
-        raise ApiError(INVALID_VALUE, "The query has too many parameters.") from None
-    return [(name, value) for name, value in pairs if name in _ASKED]
+    return [(name, value) for name, value in query_fields(request.query) if name in _ASKED]
 
 
 def _whole_number(query: dict[str, str], name: str, default: int) -> int:

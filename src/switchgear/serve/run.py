@@ -5,7 +5,6 @@ watch over a few children, and all of it would stay in memory for as long as the
 """
 
 import argparse
-import logging
 import os
 import signal
 import sys
@@ -18,8 +17,6 @@ from switchgear.kernel.log import set_up_logging
 from switchgear.kernel.process import refuse_core_dumps
 from switchgear.serve.boot import Boot, read_unnamed, write_unnamed
 from switchgear.serve.supervisor import supervise
-
-log = logging.getLogger("switchgear.supervisor")
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -46,11 +43,8 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     refuse_core_dumps()
     _keep_from_children(vars(options).values())
-    refuse_core_dumps()
     boot = Boot.read(options.boot_fd)
     set_up_logging("supervisor", boot.server.log_level, boot.server.log_format)
-    if os.geteuid() == 0:
-        log.warning("the server runs as root; a user of its own that owns the data folder is enough")
     welcome = read_unnamed(options.welcome_fd).decode()
     os.close(options.welcome_fd)
     return supervise(boot, options.listener_fd, lambda: say_welcome(welcome, Home(Path(boot.data))))

@@ -103,7 +103,8 @@ def sweep_responses(connection: Connection, now_ms: int) -> int:
 
 def trim_responses(connection: Connection, bytes_max: int) -> int:
     """Deletes some of the oldest responses of owners who have more than ``bytes_max``; how many."""
-    over = select(_ROW.owner).group_by(_ROW.owner).having(func.sum(_ROW.bytes) > bytes_max).limit(1)
+    kept = select(_ROW.owner).where(~_ROW.due).group_by(_ROW.owner)
+    over = kept.having(func.sum(_ROW.bytes) > bytes_max).limit(1)
     owner = connection.execute(over).scalar()
     return 0 if owner is None else _trim(connection, owner, bytes_max)
 

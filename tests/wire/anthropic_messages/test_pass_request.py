@@ -272,6 +272,19 @@ def test_a_wish_about_reasoning_replaces_what_the_body_says() -> None:
     assert found["max_tokens"] == 4096
 
 
+@pytest.mark.parametrize("cap", [10, 1024, 1025, 4096, 8192, 100_000])
+@pytest.mark.parametrize("effort", ["low", "medium", "high"])
+def test_no_budget_raises_a_clients_own_cap(cap: int, effort: str) -> None:
+    """For more than that no money is held."""
+    adaptive = {"max_tokens": cap, "thinking": {"type": "adaptive"}, "output_config": {"effort": effort}}
+    found = passed(adaptive, Edits(facts=ModelFacts(64_000, thinking="manual")))
+    assert found["max_tokens"] == min(cap, 64_000)
+    if cap > 1024:
+        assert 1024 <= found["thinking"]["budget_tokens"] < found["max_tokens"]
+    else:
+        assert found.get("thinking", {}).get("type") in (None, "disabled")
+
+
 @pytest.mark.parametrize(
     ("facts", "sent", "expected"),
     [

@@ -158,13 +158,20 @@ def test_two_texts_are_an_array_that_templates_of_small_servers_do_not_take(clie
     ]
 
 
-def test_texts_around_a_picture_or_a_cache_mark_stay_parts() -> None:
+def test_a_text_beside_a_picture_stays_a_part() -> None:
     picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}
-    for block in (picture, {"type": "text", "text": "Two.", "cache_control": {"type": "ephemeral"}}):
-        content = [{"type": "text", "text": "One."}, block]
-        body = {"max_tokens": 99, "messages": [{"role": "user", "content": content}]}
-        (message,) = asked(MESSAGES, body, CHAT)["messages"]
-        assert len(message["content"]) == 2
+    content = [{"type": "text", "text": "One."}, picture]
+    body = {"max_tokens": 99, "messages": [{"role": "user", "content": content}]}
+    (message,) = asked(MESSAGES, body, CHAT)["messages"]
+    assert len(message["content"]) == 2
+
+
+def test_a_cache_mark_that_does_not_go_out_does_not_keep_its_text_apart() -> None:
+    marked = {"type": "text", "text": "Two.", "cache_control": {"type": "ephemeral"}}
+    blocks = [{"type": "text", "text": "One."}, marked]
+    body = {"max_tokens": 99, "system": blocks, "messages": [{"role": "user", "content": blocks}]}
+    contents = [message["content"] for message in asked(MESSAGES, body, CHAT)["messages"]]
+    assert contents == ["One.\nTwo."] * 2
 
 
 @pytest.mark.parametrize("upstream", [CHAT, MESSAGES])

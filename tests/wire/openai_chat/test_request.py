@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.sim.requests import read_request
 
+from switchgear.kernel.facts import ModelFacts
 from switchgear.wire.dialect import Edits
 from switchgear.wire.openai_chat.passing.request import pass_request
 
@@ -64,6 +65,25 @@ def test_stream_options_go_when_not_streaming() -> None:
 @pytest.mark.parametrize(("tools", "kept"), [(None, False), ([], False), ([{"type": "function"}], True)])
 def test_parallel_tool_calls_need_tools(tools: Any, kept: bool) -> None:
     assert ("parallel_tool_calls" in render({**CHAT, "tools": tools, "parallel_tool_calls": False})) == kept
+
+
+@pytest.mark.parametrize("choice", ["auto", "none"])
+def test_an_empty_list_of_tools_goes_with_the_choice_among_them(choice: str) -> None:
+    for tools in ({"tools": []}, {}):
+        assert render({**CHAT, **tools, "tool_choice": choice}).keys() == CHAT.keys()
+
+
+def test_a_choice_that_there_is_no_tool_for_is_blamed_by_the_upstream() -> None:
+    assert render({**CHAT, "tool_choice": "required"})["tool_choice"] == "required"
+
+
+def test_instructions_stand_together_where_they_are_taken_only_at_the_front() -> None:
+    said = [("system", "A."), ("user", "Hi"), ("system", [{"type": "text", "text": "B."}]), ("user", "Now?")]
+    messages = [{"role": role, "content": content} for role, content in said]
+    body = {**CHAT, "messages": messages}
+    found = render(body, facts=ModelFacts(system_first=True))["messages"]
+    assert found == [{"role": "system", "content": "A.\n\nB."}, messages[1], messages[3]]
+    assert render(body)["messages"] == messages
 
 
 def test_nulls_go_at_the_top_and_stay_inside() -> None:

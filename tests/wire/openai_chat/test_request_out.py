@@ -172,11 +172,11 @@ def test_arguments_that_a_model_wrote_wrongly_are_an_object_all_the_same() -> No
 def test_an_answer_without_text_has_an_empty_one() -> None:
     found = messages_of(HI, answered(ToolCall("a", "f", "{}")))
     assert found[1]["content"] == ""
-    assert messages_of(HI, answered(Refusal("No.")))[1] == {
-        "role": "assistant",
-        "content": None,
-        "refusal": "No.",
-    }
+
+
+def test_a_refusal_is_told_by_its_words() -> None:
+    """A turn without content is refused, and most servers know no other field for it."""
+    assert messages_of(HI, answered(Refusal("No.")))[1] == {"role": "assistant", "content": "No."}
 
 
 @pytest.mark.parametrize(

@@ -291,7 +291,7 @@ def test_an_end_marker_without_its_blank_line_still_ends(tail: bytes) -> None:
 
 
 def test_a_frame_over_the_bound_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("openai_chat.stream", "alike"):
+    for module in ("openai_chat.passing.tap", "framing.repeated_frames"):
         monkeypatch.setattr(f"switchgear.wire.{module}.FRAME_BYTES_MAX", 200)
     good, long = chunk({"content": "a"}), chunk({"content": "x" * 200})
     for parts in ([good + long], [good, long], [good, long[:50], long[50:]]):

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from tests.sim.speakers import PIXEL
 from tests.wire.pairs.asks import ASKERS, Ask
 from tests.wire.pairs.relay import Outcome, Target, run
 from tests.wire.pairs.scenarios import HEADERS, REASONER, TARGETS
@@ -121,6 +122,13 @@ def called(*functions: Any) -> Json:
     return {"delta": {"tool_calls": [{"index": 0, "function": function} for function in functions]}}
 
 
+def placed(index: Any, name: str, arguments: str = "") -> Json:
+    """A piece of the call at this index; with its name, the first one."""
+    head = {"id": f"call_{name}"} if name else {}
+    function = {"name": name, "arguments": arguments} if name else {"arguments": arguments}
+    return {"delta": {"tool_calls": [{"index": index, **head, "function": function}]}}
+
+
 WEATHER, CLOCK = {"name": "weather", "arguments": CITY}, {"name": "clock", "arguments": "{}"}
 TWO: Meaning = ("", [("weather", {"city": "Rome"}), ("clock", {})])
 ENDED = {"delta": {}, "finish_reason": "tool_calls"}
@@ -142,6 +150,16 @@ CHATS: dict[str, tuple[bytes, Meaning]] = {
     "an empty list": (chat(called({"name": "clock", "arguments": []}), ENDED), ("", TWO[1][1:])),
     "no arguments": (chat(called({"name": "clock"}), ENDED), ("", TWO[1][1:])),
     "the whole answer as one chunk": (chat(WHOLE), ("Hello", [])),
+    "two calls by indices that are texts": (
+        chat(
+            placed("0", "weather") | {"finish_reason": None},
+            placed("1", "clock"),
+            placed("0", "", CITY),
+            placed("1", "", "{}"),
+            ENDED,
+        ),
+        TWO,
+    ),
     "the whole answer once more at the end": (
         chat({"delta": {"content": "Hel"}}, {"delta": {"content": "lo"}}, WHOLE),
         ("Hello", []),
@@ -158,6 +176,21 @@ def test_chat(client: DialectName, name: str) -> None:
     ids = ids_of(client, reply)
     assert len(set(ids)) == len(ids)
     assert all(ids), "a result has to name its call"
+
+
+def test_thinking_as_the_text_of_a_part() -> None:
+    """Most hosts with typed parts nest it once more."""
+    parts = [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "Hi"}]
+    body = chat({"delta": {"content": parts}}, {"delta": {}, "finish_reason": "stop"})
+    thinking, text = heard(MESSAGES, REASONER, body)["content"]
+    assert (thinking["thinking"], text["text"]) == ("Hm.", "Hi")
+
+
+def test_a_picture_among_the_parts_of_the_content() -> None:
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}
+    body = chat({"delta": {"content": [picture]}}, {"delta": {}, "finish_reason": "stop"})
+    (part,) = heard(GEMINI, REASONER, body)["candidates"][0]["content"]["parts"]
+    assert part["inlineData"]["mimeType"] == "image/png"
 
 
 @pytest.mark.parametrize(
@@ -228,6 +261,15 @@ def told(kind: str, **fields: Any) -> Json:
     return {"type": f"response.{kind}", "output_index": 0, "content_index": 0, **fields}
 
 
+def named(kind: str, id: str, **fields: Any) -> Json:
+    """An event of a server that numbers nothing."""
+    return {"type": f"response.{kind}", "item_id": id, **fields}
+
+
+def item_of(id: str, name: str, arguments: str) -> Json:
+    return {"id": id, "type": "function_call", "call_id": f"c_{id}", "name": name, "arguments": arguments}
+
+
 ONE_CALL: Meaning = ("", TWO[1][:1])
 ADDED = told("output_item.added", item=call(""))
 ANSWERS: dict[str, tuple[bytes, Meaning]] = {
@@ -261,6 +303,22 @@ ANSWERS: dict[str, tuple[bytes, Meaning]] = {
             output=[message("Hello"), call(CITY)],
         ),
         ("Hello", ONE_CALL[1]),
+    ),
+    "two calls at once that only their ids tell apart": (
+        responses(
+            named("output_item.added", "", item=item_of("a", "weather", "")),
+            named("output_item.added", "", item=item_of("b", "clock", "")),
+            named("function_call_arguments.delta", "a", delta=CITY),
+            named("function_call_arguments.delta", "b", delta="{}"),
+            named("output_item.done", "", item=item_of("a", "weather", CITY)),
+            named("output_item.done", "", item=item_of("b", "clock", "{}")),
+            output=[item_of("a", "weather", CITY), item_of("b", "clock", "{}")],
+        ),
+        TWO,
+    ),
+    "the end under another name": (
+        responses(told("output_text.delta", delta="Hello")).replace(b"response.completed", b"response.done"),
+        ("Hello", []),
     ),
     "a text in the last event alone": (
         responses(
@@ -362,3 +420,27 @@ MESSAGE: dict[str, tuple[bytes, Meaning]] = {
 def test_messages(client: DialectName, name: str) -> None:
     body, meaning = MESSAGE[name]
     assert MEANING[client](heard(client, TARGETS[MESSAGES], body)) == meaning
+
+
+def test_content_that_comes_with_the_start_of_a_message() -> None:
+    body = messages().replace(b'"content": []', b'"content": [{"type": "text", "text": "Hello"}]')
+    assert _of_chat(heard(CHAT, TARGETS[MESSAGES], body)) == ("Hello", [])
+
+
+# --- Gemini
+
+
+@pytest.mark.parametrize("client", [CHAT, RESPONSES, MESSAGES])
+@pytest.mark.parametrize(("args", "meant"), [(CITY, {"city": "Rome"}), ([], {}), (None, {})])
+def test_arguments_of_a_gemini_call_that_are_no_object(client: DialectName, args: Any, meant: Json) -> None:
+    part = {"functionCall": {"name": "weather", "args": args}}
+    candidate = {"content": {"role": "model", "parts": [part]}, "finishReason": "STOP"}
+    body = b"data: %b\n\n" % json.dumps({"candidates": [candidate], "usageMetadata": {}}).encode()
+    assert MEANING[client](heard(client, TARGETS[GEMINI], body)) == ("", [("weather", meant)])
+
+
+def test_a_response_that_is_done_passes_as_complete() -> None:
+    """Some hosts name the last event so, which their own clients take for the end."""
+    body = responses(told("output_text.delta", delta="Hello"))
+    body = body.replace(b"response.completed", b"response.done")
+    assert played(RESPONSES, TARGETS[RESPONSES], body).usage.output_text == 5

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, cast
 
 import httptools
+from websockets.protocol import Side
 
 from switchgear.kernel.limits import (
     CLIENT_BUFFER_BYTES_MAX,
@@ -24,8 +25,12 @@ from switchgear.kernel.limits import (
     KEEP_ALIVE_S,
     LINGER_S,
     PIPELINED_REQUESTS_MAX,
+    WEBSOCKET_EARLY_BYTES_MAX,
 )
 from switchgear.net.header_names import kept_name, read_name
+from switchgear.net.lean_chunk import ReadBuffer
+from switchgear.net.websocket import GOING_AWAY, INTERNAL, WebSocketTerms
+from switchgear.net.websocket_session import WebSocketSession
 from switchgear.relay.http1.exchange import Exchange
 from switchgear.relay.http1.heads import (
     SINGLE,
@@ -37,6 +42,7 @@ from switchgear.relay.http1.heads import (
     split_target,
 )
 from switchgear.relay.http1.peer import has_left
+from switchgear.relay.http1.upgrade import answer_upgrade
 from switchgear.relay.room import Holding, Room
 
 log = logging.getLogger("switchgear.http")
@@ -56,6 +62,8 @@ class Host(Protocol):
     loop: asyncio.AbstractEventLoop
     room: Room
     """For bodies that nobody has asked for yet."""
+    session_buffer: ReadBuffer
+    """What WebSocket sessions read into."""
 
     def opened(self, connection: "Connection") -> None: ...
 
@@ -100,6 +108,10 @@ class Connection(asyncio.Protocol):
         self._overhead_bytes = 0
         """Read since the last byte of any body: a head, or what is between the chunks of a body."""
         self._paused = False
+        self._early: bytes | None = None
+        """What came behind the offer of a WebSocket; None without one."""
+        self._session: WebSocketSession | None = None
+        """What the connection has become."""
         self._lingering = False
         self._deaf = False
         """What the client sends is no request any more."""
@@ -118,6 +130,30 @@ class Connection(asyncio.Protocol):
 
     def want_body(self) -> None:
         self._resume()
+
+    @property
+    def offers_websocket(self) -> bool:
+        """Whether the running request does, in HTTP/1.1, and is the last one here."""
+        return self.can_chunk and self._early is not None and self._session is None
+
+    def upgrade(self, method: str, headers: dict[str, str], terms: WebSocketTerms) -> WebSocketSession:
+        """The connection goes on as a session; this object stays for those who count connections. Raises
+        BadHandshake."""
+        agreed, head = answer_upgrade(method, headers, terms, self.date_line(), offered=self.offers_websocket)
+        self.write(head)
+        self._pause()
+        early, self._early = self._early or b"", None
+        buffer = self._host.session_buffer
+        self._session = WebSocketSession(Side.SERVER, agreed, terms, buffer, self.connection_lost)
+        self._session.start(self._transport, early)
+        return self._session
+
+    def end_session(self) -> bool:
+        """At drain: a session that still runs is closed. False where there is none."""
+        if self._session is None:
+            return False
+        self._session.close(GOING_AWAY, "the server is shutting down")
+        return True
 
     def answered(self) -> None:
         """The running request has its whole answer."""
@@ -186,6 +222,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
+            self._keep_early(data)
             return
         if not self._overhead_bytes and self._running is None:
             self._since_s = self.loop.time()
@@ -353,10 +390,20 @@ class Connection(asyncio.Protocol):
         headers = self._headers
         if not offers_another(headers):
             self.closing = self._deaf = True
+            self._early = b""
+            self._keep_early(rest)
             return
         parser, self._parser = self._parser, httptools.HttpRequestParser(self)
         head = head_without_offer(parser.get_method(), self._target, parser.get_http_version(), headers)
         self._feed(head + rest)
+
+    def _keep_early(self, data: bytes) -> None:
+        """What a client sends behind its offer of a WebSocket, before that is answered."""
+        if self._early is None:
+            return
+        self._early += data
+        if len(self._early) > WEBSOCKET_EARLY_BYTES_MAX:
+            self._pause()
 
     def _start(self, exchange: Exchange) -> None:
         self._running = exchange
@@ -369,7 +416,9 @@ class Connection(asyncio.Protocol):
         except Exception:
             log.exception("a request failed in the relay itself")
         finally:
-            if not exchange.finished:
+            if self._session is not None:
+                self._session.close(INTERNAL)  # unless it is closed already
+            elif not exchange.finished:
                 # The handler broke off: the client must not take what it has for the whole.
                 exchange.finished = True
                 if not exchange.gone:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from switchgear.kernel.errors import BAD_FRAMING, BODY_TOO_LARGE, ApiError
 from switchgear.kernel.limits import UNREAD_BODY_BYTES_MAX
+from switchgear.net.websocket import WebSocketTerms
+from switchgear.net.websocket_session import WebSocketSession
 from switchgear.relay.http import ClientGone, DisconnectCallback, Headers
 from switchgear.relay.http1.heads import CONTINUE, header_block, kept_size_line, size_line, status_line
 from switchgear.relay.http1.incoming import IncomingBody
@@ -139,6 +141,22 @@ class Exchange:
         """What the client sends is no body any more, so it will never be whole."""
         self._body.fault = ApiError(BAD_FRAMING, f"The request body can't be read: {fault}.")
         self._wake()
+
+    # Another protocol.
+
+    @property
+    def offers_websocket(self) -> bool:
+        """See Upgradable.offers_websocket."""
+        return self._connection.offers_websocket
+
+    def upgrade(self, terms: WebSocketTerms) -> WebSocketSession:
+        """See Upgradable.upgrade."""
+        if self.gone:
+            raise ClientGone
+        session = self._connection.upgrade(self.method, self._headers, terms)
+        self.started = self.finished = True
+        self._body.drop()
+        return session
 
     # The answer.
 

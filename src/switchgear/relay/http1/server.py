@@ -9,7 +9,13 @@ import contextlib
 import socket
 from collections.abc import Callable
 
-from switchgear.kernel.limits import CONNECTIONS_LOOK_S, CONNECTIONS_MAX, LAST_REQUEST_S
+from switchgear.kernel.limits import (
+    CONNECTIONS_LOOK_S,
+    CONNECTIONS_MAX,
+    LAST_REQUEST_S,
+    WEBSOCKET_DRAIN_CLOSE_S,
+)
+from switchgear.net.lean_chunk import ReadBuffer
 from switchgear.relay.http1.connection import Connection, Handler
 from switchgear.relay.http1.crowd import Crowd
 from switchgear.relay.http1.heads import Dates, refusal
@@ -36,6 +42,7 @@ class HttpServer:
         self.handler = handler
         self.dates = Dates()
         self.room = room
+        self.session_buffer = ReadBuffer()
         self.loop: asyncio.AbstractEventLoop
         self._listener = listener
         self._is_trusted = is_trusted
@@ -69,10 +76,20 @@ class HttpServer:
                 await asyncio.sleep(LAST_REQUEST_S)
         for connection in list(self._crowd):
             connection.close_soon()
+        if not await self._emptied(timeout_s) and self._end_sessions():
+            await self._emptied(WEBSOCKET_DRAIN_CLOSE_S)
+        return not self._crowd
+
+    async def _emptied(self, within_s: float) -> bool:
+        """Whether every connection ended by itself."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(within_s):
                 await self._empty.wait()
         return not self._crowd
+
+    def _end_sessions(self) -> bool:
+        """Whether there were any: a session has no end of its own to wait for."""
+        return sum(connection.end_session() for connection in list(self._crowd)) > 0
 
     def stop(self) -> None:
         """No more looking after connections."""

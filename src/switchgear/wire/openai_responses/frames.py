@@ -17,13 +17,16 @@ TERMINAL = {
     "response.incomplete": "incomplete",
     "response.failed": "failed",
     "response.cancelled": "cancelled",
+    "response.done": "",
 }
-"""Events that end a stream → the status that the response has then."""
+"""Events that end a stream → the status that the response has then; empty: the response says it itself, as
+some hosts have it."""
 
 
 class StreamEvent(msgspec.Struct, gc=False):
     type: str = ""
     output_index: int | None = None
+    item_id: str | None = None
     content_index: int = 0
     summary_index: int = 0
     delta: str | None = None

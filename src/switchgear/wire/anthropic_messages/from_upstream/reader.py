@@ -140,6 +140,9 @@ class Reader:
                 if head is not None and is_given(head.usage):
                     self._usage.take_start(any_of(head.usage))
                     self._tell_usage(out)
+                for raw in (head and head.content) or ():  # of hosts that have all of it at once
+                    self._blocks.start(raw, out)
+                    self._blocks.stop(out)
             case "message_delta":
                 if is_given(event.usage):
                     self._usage.take(any_of(event.usage))

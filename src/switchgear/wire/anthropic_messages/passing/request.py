@@ -111,4 +111,13 @@ def _fit_thinking(call: Call, facts: ModelFacts) -> Call:
     is_wrong = (kind == "adaptive" and facts.thinking in _WITHOUT_ADAPTIVE) or (
         kind == "enabled" and facts.thinking == "adaptive"
     )
-    return with_thinking(call, thinking_of(call.fields), facts) if is_wrong else call
+    return with_thinking(call, thinking_of(call.fields), _within_cap(call, facts)) if is_wrong else call
+
+
+def _within_cap(call: Call, facts: ModelFacts) -> ModelFacts:
+    """The same for a model that writes no more than the body's own cap, which reasoning counts against, and
+    for which money is held: no budget raises it."""
+    cap = decoded(call.fields, "max_tokens") if "max_tokens" in call.fields else None
+    if not isinstance(cap, int) or cap <= 0 or 0 < facts.output_tokens_max <= cap:
+        return facts
+    return msgspec.structs.replace(facts, output_tokens_max=cap)

@@ -141,7 +141,7 @@ class Answer:
         self.has_content = True
         key = self._calls
         self._calls += 1
-        args = call.args if is_given(call.args) else _NO_ARGUMENTS
+        args = _object(call.args) if is_given(call.args) else _NO_ARGUMENTS
         opaque = Opaque("", "signature", signature) if signature else None
         events.append(
             ToolStart(key, call.id or self._make_id(key, call.name, args), call.name, opaque=opaque)
@@ -185,6 +185,15 @@ class Answer:
                 is_free=True,
             )
         )
+
+
+def _object(args: Raw) -> Raw:
+    """Arguments as the object that they have to be: some hosts write it as text, an empty one as a list."""
+    first = bytes(args)[:1]
+    if first == b'"' and isinstance(said := any_of(args), str):
+        spelt = Raw(said.encode("utf-8", "replace"))
+        return spelt if isinstance(any_of(spelt), dict) else args
+    return _NO_ARGUMENTS if first == b"[" and not any_of(args) else args
 
 
 def _text_in(raw: Raw | None, key: str) -> str:

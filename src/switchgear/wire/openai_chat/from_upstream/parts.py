@@ -50,6 +50,8 @@ FINISHES: dict[str, FinishReason] = {
 """Of the dialect, and of vendors; any other ends an answer in the ordinary way."""
 
 _encode = msgspec.json.Encoder().encode
+_INDEX_DIGITS_MAX = 6
+"""Of an index that is written as text."""
 
 
 _USUAL = frozenset(
@@ -174,10 +176,10 @@ class ChoiceReader:
                 continue
             if isinstance(text := part.get("text"), str) and text:
                 events.append(TextDelta(text))
-            elif isinstance(thinking := part.get("thinking"), list):
-                said = "".join(_text(piece.get("text")) for piece in thinking if isinstance(piece, dict))
-                if said:
-                    events.append(ReasoningDelta(said))
+            elif said := _thinking(part.get("thinking")):
+                events.append(ReasoningDelta(said))
+            else:
+                _show(part, events)
 
     def _reason_about(self, message: dict[str, Any], events: list[Event]) -> None:
         begin = len(events)
@@ -257,6 +259,8 @@ class ChoiceReader:
 
     def _index_of(self, index: Any, id: str, name: str) -> int:
         """Where an index is missing: the call with that id, the last one, or a new one."""
+        if isinstance(index, str) and index.isdecimal() and len(index) <= _INDEX_DIGITS_MAX:
+            return int(index)
         if isinstance(index, int | float) and index == index // 1:
             return int(index)
         if id:
@@ -273,10 +277,8 @@ class ChoiceReader:
                 self.has_cited = True
                 events.append(Cite(_citation(cited)))
         for item in _list(message.get("images")):
-            image = item.get("image_url") if isinstance(item, dict) else None
-            url = image.get("url") if isinstance(image, dict) else image
-            if isinstance(url, str) and (data := parse_data_url(url)) is not None:
-                events.append(ImageOut(data.data, data.media_type))
+            if isinstance(item, dict):
+                _show(item, events)
         if (signature := _google_signature(message)) is not None:
             events.append(Signature(signature, "text"))
         if isinstance(audio := message.get("audio"), dict):
@@ -290,6 +292,21 @@ class ChoiceReader:
                     expires if isinstance(expires, int) else 0,
                 )
             )
+
+
+def _thinking(value: Any) -> str:
+    """Of a typed part: a text, or parts of it."""
+    if isinstance(value, str):
+        return value
+    return "".join(_text(piece.get("text")) for piece in _list(value) if isinstance(piece, dict))
+
+
+def _show(part: dict[str, Any], events: list[Event]) -> None:
+    """The picture of a part, if it holds one."""
+    image = part.get("image_url")
+    url = image.get("url") if isinstance(image, dict) else image
+    if isinstance(url, str) and (data := parse_data_url(url)) is not None:
+        events.append(ImageOut(data.data, data.media_type))
 
 
 def _citation(cited: dict[str, Any]) -> Citation:

@@ -72,6 +72,20 @@ def _roles(fields: Fields, facts: ModelFacts, dropped: list[str]) -> None:
         fields["messages"] = Raw(write_array(messages)) if messages else raw
     if facts.system_role == "none":
         _fold_system(fields)
+    elif facts.system_first:
+        _gather_system(fields)
+
+
+def _gather_system(fields: Fields) -> None:
+    """All instructions in one message at the front, for models that take them only there."""
+    messages = _objects(fields.get("messages", NULL))
+    places = [at for at, message in enumerate(messages) if message.get("role") in (_SYSTEM, _DEVELOPER)]
+    if places in ([], [0]):
+        return
+    texts = [_text_of(messages[at].get("content", NULL)) for at in places]
+    content = Raw(_encode("\n\n".join(filter(None, texts))))
+    rest = [message for at, message in enumerate(messages) if at not in set(places)]
+    fields["messages"] = Raw(write_array([{**messages[places[0]], "content": content}, *rest]))
 
 
 def _fold_system(fields: Fields) -> None:

@@ -15,6 +15,8 @@ _REASONING = ("reasoning_content", "reasoning", "reasoning_details")
 _NO_REASONING = (NULL, Raw(b'""'), Raw(b"[]"))
 _PLACEHOLDER = Raw(b'" "')
 _TRUE = Raw(b"true")
+_ABOUT_TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
+_FREE_CHOICES = (Raw(b'"auto"'), Raw(b'"none"'))
 CAPS = ("max_completion_tokens", "max_tokens")
 _encode = msgspec.json.Encoder().encode
 
@@ -36,8 +38,7 @@ def pass_request(call: Call, upstream_model: str, edits: Edits) -> Passed:
         _set_include_usage(fields, edits.asks_usage)
     else:
         fields.pop("stream_options", None)
-    if "parallel_tool_calls" in fields and not _has_tools(fields):
-        del fields["parallel_tool_calls"]
+    _drop_empty_tools(fields)
     if edits.facts.needs_reasoning_back and "messages" in fields and _has_tools(fields):
         fields["messages"] = _with_reasoning(fields)
     if edits.drop or edits.rename:
@@ -89,6 +90,17 @@ def _set_include_usage(fields: dict[str, Raw], asks_usage: bool) -> None:
         fields["stream_options"] = Raw(write_object(options))
     else:
         fields.pop("stream_options", None)
+
+
+def _drop_empty_tools(fields: dict[str, Raw]) -> None:
+    """Many servers refuse an empty list of tools, and a wish about tools where there are none."""
+    if _has_tools(fields) or not _ABOUT_TOOLS & fields.keys():
+        return
+    if bytes(fields.get("tools", b"["))[:1] == b"[":
+        fields.pop("tools", None)
+    fields.pop("parallel_tool_calls", None)
+    if fields.get("tool_choice") in _FREE_CHOICES:
+        del fields["tool_choice"]
 
 
 def _has_tools(fields: dict[str, Raw]) -> bool:

@@ -1,7 +1,7 @@
 """Turns as messages for an upstream of this dialect."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeGuard
+from typing import Any
 
 import msgspec
 
@@ -157,14 +157,10 @@ def _kind_of(parts: Sequence[Part]) -> str:
 def _content(parts: Sequence[Part]) -> str | list[dict[str, Any]]:
     """Texts alone as one: templates of many servers take nothing but a string."""
     spelt = _spelt_out(parts)
-    texts = [part.text for part in spelt if isinstance(part, Refusal) or _is_plain(part)]
+    texts = [part.text for part in spelt if isinstance(part, Text | Refusal)]
     if len(texts) == len(spelt):
         return "\n".join(filter(None, texts))
     return [written for part in spelt if (written := _part(part)) is not None]
-
-
-def _is_plain(part: Part) -> TypeGuard[Text]:
-    return isinstance(part, Text) and not part.cache
 
 
 def _spelt_out(parts: Iterable[Part]) -> list[Part]:
@@ -218,8 +214,8 @@ def _assistant(turn: Turn, upstream: Upstream, names: ToolNames) -> dict[str, An
     # An empty text where there is none: null is refused by some, "" by nobody.
     message: dict[str, Any] = {"role": "assistant", "content": "".join(texts)}
     if refusals:
-        message["refusal"] = "".join(refusals)
-        message["content"] = message["content"] or None
+        # Few servers know the field, and none takes a turn without content.
+        message["content"] = "".join([*texts, *refusals])
     message |= _reasoning(turn, upstream)
     audio = next((part for part in turn.parts if isinstance(part, Audio) and part.answer_id), None)
     if audio is not None:

@@ -62,6 +62,8 @@ class Answer:
         self._items: dict[int, OpenItem] = {}
         self._counter = CallCounter()
         self._last = 0
+        self._indices: dict[str, int] = {}
+        """Of announced items by id, for servers that number nothing."""
         self._calls = 0
         self._call_ids: set[str] = set()
         self._said = 0
@@ -174,7 +176,7 @@ class Answer:
 
     def _unfinished(self, event: StreamEvent, kind: str) -> OpenItem | None:
         """The item that a ``done`` of one of its parts is about; None when it is over already."""
-        index = self._last if event.output_index is None else event.output_index
+        index = self._index_of(event)
         known = self._items.get(index)
         return None if known is not None and known.is_done else self._item_of(event, kind)
 
@@ -182,28 +184,37 @@ class Answer:
         self._cite(self._item_of(event, "message"), event.content_index, event.annotation)
 
     def _take_added(self, event: StreamEvent) -> None:
-        index = self._last + 1 if event.output_index is None and self._items else event.output_index or 0
+        index = max(self._items, default=-1) + 1 if event.output_index is None else event.output_index
         item = read_item(event.item)
         before = self._items.get(index)
         if before is not None and not before.is_done:
             self._end_call(before)
         opened = self._items[index] = OpenItem(item.type)
         self._last = index
+        if item.id:
+            self._indices[item.id] = index
         if item.type in _CALLS:
             self._start_call(opened, item)
 
     def _take_done(self, event: StreamEvent) -> None:
-        index = self._last if event.output_index is None else event.output_index
-        self._finish_item(index, event.item)
+        if event.output_index is None:
+            event.item_id = read_item(event.item).id
+        self._finish_item(self._index_of(event), event.item)
 
     def _take_end(self, event: StreamEvent) -> None:
         response = read_response(event.response) or Response()
-        response.status = TERMINAL[event.type]
+        response.status = TERMINAL[event.type] or response.status
         self.take_whole(response)
+
+    def _index_of(self, event: StreamEvent) -> int:
+        """Where the item of an event stands: by its number, by its id, or as the last one."""
+        if event.output_index is not None:
+            return event.output_index
+        return self._indices.get(event.item_id or "", self._last)
 
     def _item_of(self, event: StreamEvent, kind: str) -> OpenItem:
         """The item of a delta; made up where the server didn't announce it."""
-        index = self._last if event.output_index is None else event.output_index
+        index = self._index_of(event)
         item = self._items.get(index)
         if item is None or item.is_done:
             item = self._items[index] = OpenItem(kind)

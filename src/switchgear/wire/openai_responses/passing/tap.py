@@ -234,7 +234,7 @@ class StreamTap:
             self.response = bytes(raw)
             self.response_id = response.id or self.response_id
             self.usage = usage_in(response, self._counter)
-        status = TERMINAL[kind]
+        status = TERMINAL[kind] or (response.status if response is not None else "")
         if status in ("failed", "cancelled"):
             has_reason = response is not None and response.error != NULL
             error = (
