@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
 from bench.bodies import chat_body, messages_body, responses_body
+from tests.wire.pairs.relay import TERMS, WHO
 
 from switchgear.kernel.dialects import OperationName
 from switchgear.kernel.ids import new_id
@@ -154,8 +155,8 @@ class _Conversion:
         fields = read_fields(self._body)
         model = self._dialect.read_model(fields, NOTHING_IN_PATH)
         call = self._dialect.read_call(self._operation, fields, model, NOTHING_IN_PATH)
-        preparation = Preparation(call, self._dialect, "owner", self._seals, _fetch, _find)
-        return call, _result(preparation.first_fit((self._candidate,)))[1]
+        preparation = Preparation(call, self._dialect, WHO, self._seals, _fetch, _find, TERMS)
+        return call, _result(preparation.first_prepared((self._candidate,)))[1]
 
     def _head(self) -> Head:
         call, prepared = self._prepared

@@ -140,7 +140,7 @@ def test_an_answer_that_holds_none_stays_as_it_is() -> None:
     assert not redactor_of(ChannelView("c", "c", "v", {}, "", "", (), {}, ()), -1)
 
 
-@pytest.mark.parametrize("form", ["plain", "base64 of a header", "hexadecimal"])
+@pytest.mark.parametrize("form", FORMS)
 def test_a_stream_holds_no_secret_wherever_it_is_cut(form: str) -> None:
     stream = f'data: {{"x":"{FORMS[form]}"}}\n\ndata: [DONE]\n\n'.encode()
     for size in (1, 2, 3, 7, 16, len(stream) // 2):

@@ -50,6 +50,10 @@ UPSTREAM_ID_CHARS_MAX = 128
 """Of the upstream's own request id, as it is kept."""
 REDACT_AT_ONCE_BYTES_MAX = 2 * MIB
 """Of an answer that is searched for secrets on the loop; about 5 ms."""
+OUTLINE_BYTES_MAX = 2 * KIB
+"""Of a stream's frame whose recurring head and tail are remembered."""
+OUTLINE_TRIES = 8
+"""How often a stream may learn new ones."""
 REDACTORS_KEPT = 256
 """Upstream keys whose forms are remembered."""
 SECRET_CHARS_MIN = 8

@@ -70,6 +70,8 @@ class Fit(msgspec.Struct, frozen=True):
     """Tokens that it may write in each choice, when nobody caps it further; 0 = unknown."""
     modes: tuple[str, ...] = ()
     """That it is asked to serve in, all of them priced."""
+    left_out: tuple[str, ...] = ()
+    """Fields of a body that passes through which the upstream must not get."""
 
     def multiplied(self, call: Call) -> Call:
         """The call as it costs: its input is paid for in every copy."""
@@ -176,7 +178,7 @@ class Preparation:
         self._request: Request | None = None
         self._concepts: dict[str, str] = {}
         self._files: dict[str, RemoteFile] = {}
-        self._size = sum(len(memoryview(value)) for value in call.fields.values())
+        self._size = sum([len(memoryview(value)) for value in call.fields.values()])
 
     async def first_fit(self, candidates: tuple[Candidate, ...]) -> tuple[int, Fit]:
         """The first candidate that can carry the request, by its place. Raises the first one's ApiError when
@@ -209,10 +211,14 @@ class Preparation:
     def fit(self, candidate: Candidate) -> Fit:
         """What the candidate makes of the request, before money is held. Raises ApiError for what it can't
         carry."""
+        return self._with_fit(candidate)[1]
+
+    def _with_fit(self, candidate: Candidate) -> tuple[Candidate, Fit]:
+        """Also the candidate, with the ways that are left to it."""
         candidate = self._unhindered(candidate)
         if self._fitted is None or self._fitted[0] is not candidate:
             self._fitted = candidate, self._fit(candidate)
-        return self._fitted[1]
+        return self._fitted
 
     async def fit_beside(self, candidate: Candidate) -> Fit:
         """The same, apart from the event loop where the body is large."""
@@ -226,8 +232,9 @@ class Preparation:
             if self._gathers(candidate):
                 self._read()
             calls = self._client.calls_offered(call.fields, candidate.upstream_model)
-            modes, _ = self._settled(call.fields, operation, candidate)
-            return Fit(operation, calls=calls, output_ceiling=self._ceiling(self._client, facts), modes=modes)
+            modes, left_out = self._settled(call.fields, operation, candidate)
+            ceiling = self._ceiling(self._client, facts)
+            return Fit(operation, calls=calls, output_ceiling=ceiling, modes=modes, left_out=left_out)
         if operation in EMBEDDING_OPERATIONS:
             write_embeddings(call, candidate.upstream_model)
             return Fit(operation)
@@ -281,9 +288,9 @@ class Preparation:
         for field in channel.refuse.get(operation, ()):
             if fields.get(field, NULL) != NULL:
                 raise _unpriced(field, self._call.model)
-        left_out = tuple(
-            field for field in channel.omit.get(operation, ()) if fields.get(field, NULL) != NULL
-        )
+        left_out: tuple[str, ...] = ()
+        if omit := channel.omit.get(operation):
+            left_out = tuple(field for field in omit if fields.get(field, NULL) != NULL)
         modes: tuple[str, ...] = ()
         for mode in modes_of(operation, fields):
             if mode.name in self._terms.price.modes:
@@ -296,8 +303,8 @@ class Preparation:
 
     async def prepare(self, candidate: Candidate) -> Prepared:
         """The request for a candidate. Raises ApiError for what it can't carry."""
-        candidate = await self._beside(candidate, lambda: self._unhindered(candidate))
-        fit = await self.fit_beside(candidate)
+        asked = candidate
+        candidate, fit = await self._beside(asked, lambda: self._with_fit(asked))
         if self._passes(candidate):
             return await self._beside(candidate, lambda: self._passed(candidate, fit))
         if fit.operation in EMBEDDING_OPERATIONS:
@@ -308,9 +315,8 @@ class Preparation:
     def _passed(self, candidate: Candidate, fit: Fit) -> Prepared:
         call, facts = self._call, _facts(candidate)
         gathered = self._read() if self._gathers(candidate) else None
-        _, left_out = self._settled(call.fields, fit.operation, candidate)
-        if left_out:
-            kept = {field: raw for field, raw in call.fields.items() if field not in left_out}
+        if fit.left_out:
+            kept = {field: raw for field, raw in call.fields.items() if field not in fit.left_out}
             call = msgspec.structs.replace(call, fields=kept)
         if gathered is not None:
             call = _streamed(call)
@@ -327,7 +333,7 @@ class Preparation:
             fit.operation,
             passed.body,
             passage=passage,
-            dropped=(*left_out, *passed.dropped),
+            dropped=(*fit.left_out, *passed.dropped),
             foreign=edits.foreign,
             calls=fit.calls,
             shown_model="" if shown == candidate.upstream_model else shown,
@@ -380,6 +386,8 @@ class Preparation:
 
     async def _beside(self, candidate: Candidate, work: Callable[[], T]) -> T:
         """What may take long for a large body."""
+        if self._size <= CONVERTED_AT_ONCE_BYTES_MAX:
+            return work()
         passes = self._passes(candidate) and not self._gathers(candidate)
         size_max = PASSED_AT_ONCE_BYTES_MAX if passes else CONVERTED_AT_ONCE_BYTES_MAX
         return await beside(self._size, size_max, work)

@@ -32,6 +32,7 @@ _decode_floats = msgspec.json.Decoder(list[float]).decode
 _decode_str = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
 _FINISH = re.compile(rb'"finish_reason"\s*:\s*"([\w:. -]+)"', re.ASCII)
+_USUAL_FINISHES = frozenset({b"stop", b"length", b"tool_calls"})
 _QUOTE = 0x22
 _BRACKET = 0x5B
 
@@ -102,8 +103,10 @@ def read_reply(operation: Operation, body: bytes) -> WholeReply:
 def _failed_finish(choices: Raw) -> UpstreamError | None:
     """The fault of an answer that says at its end that it failed. No string holds a quote that is not
     escaped, so what is found is a field."""
-    words = (found[1].decode() for found in _FINISH.finditer(choices))
-    return next((failure_of(word) for word in words if is_failed(word)), None)
+    for found in _FINISH.finditer(choices):
+        if found[1] not in _USUAL_FINISHES and is_failed(word := found[1].decode()):
+            return failure_of(word)
+    return None
 
 
 def _read_odd(operation: Operation, body: bytes) -> WholeReply:
