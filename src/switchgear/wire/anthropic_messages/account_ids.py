@@ -5,19 +5,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from switchgear.wire.call import Call
-from switchgear.wire.framing.splice import NULL, any_of
-from switchgear.wire.neutral.account_ids import AccountId, id_of, ids_in
+from switchgear.wire.framing.splice import any_of
+from switchgear.wire.neutral.account_ids import AccountId, IdKeys, id_of, ids_in
 
-_FREE = ("input", "input_schema", "metadata")
+_KEYS = IdKeys(("file_id",), ("input", "input_schema", "metadata"))
 _CONTAINER = re.compile(rb'"container"\s*:\s*\{[^{}]{0,4096}?"id"\s*:\s*"([A-Za-z0-9_-]{1,256})"')
 
 
 def account_ids(call: Call) -> tuple[AccountId, ...]:
     fields = call.fields
-    found = [*id_of(fields, "container"), *_skills(any_of(bytes(fields.get("container", NULL))))]
-    for param in ("messages", "system"):
-        found += ids_in(fields, param, ("file_id",), _FREE)
-    return tuple(found)
+    named = ids_in(fields, "messages", _KEYS) + ids_in(fields, "system", _KEYS)
+    if "container" not in fields:
+        return named
+    return (*id_of(fields, "container"), *_skills(any_of(bytes(fields["container"]))), *named)
 
 
 def _skills(container: Any) -> Iterator[AccountId]:

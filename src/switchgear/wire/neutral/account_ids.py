@@ -4,7 +4,7 @@ All customers of a channel share that account, so such an id must have been made
 Each dialect says where its ids stand; free JSON (arguments of calls, schemas of tools) is not looked into.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -20,37 +20,54 @@ class AccountId(msgspec.Struct, frozen=True):
     param: str
 
 
+class IdKeys:
+    """Keys whose values are ids, and those whose values are free JSON; one for each place, made once."""
+
+    __slots__ = ("free", "marks", "named")
+
+    def __init__(self, named: Iterable[str], free: Iterable[str] = ()) -> None:
+        self.named = frozenset(named)
+        self.free = frozenset(free)
+        starts = [f'"{key}' for key in self.named]
+        self.marks = tuple(
+            start.encode()
+            for start in starts
+            if not any(start != other and start.startswith(other) for other in starts)
+        )
+        """One of them stands in any JSON that has one of the keys, written without escapes."""
+
+
 def may_hold(raw: Raw | None, marks: Collection[bytes]) -> bool:
     """Whether a field may hold one of the keys. An escaped letter may hide any of them."""
     if raw is None or raw == NULL:
         return False
     data = bytes(raw)
-    return any(mark in data for mark in marks) or b"\\u00" in data
+    for mark in marks:
+        if mark in data:
+            return True
+    return b"\\" in data and b"\\u00" in data
 
 
-def ids_in(
-    fields: Mapping[str, Raw], param: str, keys: Collection[str], free: Collection[str] = ()
-) -> Iterator[AccountId]:
-    """Every text, or text of a list, under one of the keys, at any depth of a field; ``free``: keys whose
-    values are free JSON."""
+def ids_in(fields: Mapping[str, Raw], param: str, keys: IdKeys) -> tuple[AccountId, ...]:
+    """Every text, or text of a list, under one of the keys, at any depth of a field."""
     raw = fields.get(param)
-    if may_hold(raw, [key.encode() for key in keys]):
-        yield from _found(any_of(bytes(raw or NULL)), param, frozenset(keys), frozenset(free))
+    if raw is None or not may_hold(raw, keys.marks):
+        return ()
+    return tuple(_found(any_of(bytes(raw)), param, keys))
 
 
-def id_of(fields: Mapping[str, Raw], param: str) -> Iterator[AccountId]:
+def id_of(fields: Mapping[str, Raw], param: str) -> tuple[AccountId, ...]:
     """A field that is an id itself, or an object with one."""
     raw = fields.get(param)
     if raw is None or raw == NULL:
-        return
+        return ()
     value = any_of(bytes(raw))
     if isinstance(value, dict):
         value = value.get("id")
-    if isinstance(value, str) and value:
-        yield AccountId(value, param)
+    return (AccountId(value, param),) if isinstance(value, str) and value else ()
 
 
-def _found(value: Any, param: str, keys: frozenset[str], free: frozenset[str]) -> Iterator[AccountId]:
+def _found(value: Any, param: str, keys: IdKeys) -> Iterator[AccountId]:
     waiting: list[Any] = [value]
     while waiting:
         value = waiting.pop()
@@ -58,9 +75,9 @@ def _found(value: Any, param: str, keys: frozenset[str], free: frozenset[str]) -
             waiting += value
         elif isinstance(value, dict):
             for key, inner in value.items():
-                if key in free:
+                if key in keys.free:
                     continue
-                if key in keys:
+                if key in keys.named:
                     named = inner if isinstance(inner, list) else [inner]
                     yield from (AccountId(id, param) for id in named if isinstance(id, str) and id)
                 waiting.append(inner)

@@ -4,15 +4,17 @@ import re
 
 from switchgear.wire.call import Call
 from switchgear.wire.framing.splice import BadJson, read_objects
-from switchgear.wire.neutral.account_ids import AccountId, id_of, ids_in, may_hold
+from switchgear.wire.neutral.account_ids import AccountId, IdKeys, id_of, ids_in, may_hold
 
+_KEYS = IdKeys(("file_id",), ("arguments",))
+_SOUND = (b'"audio"',)
 _AUDIO = re.compile(rb'"audio"\s*:\s*\{[^{}]{0,256}?"id"\s*:\s*"([A-Za-z0-9_.-]{1,256})"')
 
 
 def account_ids(call: Call) -> tuple[AccountId, ...]:
     fields = call.fields
-    found = [*ids_in(fields, "messages", ("file_id",), ("arguments",))]
-    if may_hold(fields.get("messages"), (b'"audio"',)):
+    found = [*ids_in(fields, "messages", _KEYS)]
+    if may_hold(fields.get("messages"), _SOUND):
         try:
             messages = read_objects(fields["messages"])
         except BadJson:

@@ -6,10 +6,13 @@ from typing import Any
 from switchgear.kernel.limits import MADE_IDS_MAX
 from switchgear.wire.call import Call
 from switchgear.wire.framing.splice import NULL, any_of
-from switchgear.wire.neutral.account_ids import AccountId, id_of, ids_in, may_hold
+from switchgear.wire.neutral.account_ids import AccountId, IdKeys, id_of, ids_in, may_hold
 
-_KEYS = ("file_id", "file_ids", "container", "container_id", "vector_store_ids", "skill_id")
-_FREE = ("parameters", "input_schema", "arguments", "metadata")
+_KEYS = IdKeys(
+    ("file_id", "file_ids", "container", "container_id", "vector_store_ids", "skill_id"),
+    ("parameters", "input_schema", "arguments", "metadata"),
+)
+_ID = (b'"id"',)
 _MADE = frozenset(("file_id", "container_id"))
 
 
@@ -17,9 +20,9 @@ def account_ids(call: Call) -> tuple[AccountId, ...]:
     """Without ``previous_response_id``, which has a way of its own."""
     fields = call.fields
     found = [*id_of(fields, "conversation"), *id_of(fields, "prompt")]
-    for param in ("input", "tools"):
-        found += ids_in(fields, param, _KEYS, _FREE)
-    if may_hold(fields.get("input"), (b'"id"',)):
+    found += ids_in(fields, "input", _KEYS)
+    found += ids_in(fields, "tools", _KEYS)
+    if may_hold(fields.get("input"), _ID):
         found += _references(any_of(bytes(fields.get("input", NULL))))
     return tuple(found)
 
