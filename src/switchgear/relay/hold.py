@@ -106,12 +106,14 @@ class Wanted(msgspec.Struct, frozen=True):
                 return "Top up, or send less."
             return f"Set '{self.dialect.cap_field}' to {fitting} or less, or top up."
 
-        return Span(bound.nanos(self.most), bound.nanos(self.least), advice)
+        most, least = self.most, self.least
+        dearest = bound.nanos(most)
+        return Span(dearest, dearest if least == most else bound.nanos(least), advice)
 
 
 def _dearer(modes: tuple[str, ...], price: Price) -> tuple[str, ...]:
     """An upstream may serve a call in the usual way that asked for less."""
-    return tuple(mode for mode in modes if price.modes.get(mode, PPM) > PPM)
+    return tuple(mode for mode in modes if price.modes.get(mode, PPM) > PPM) if modes else ()
 
 
 def _named_tokens(call: Call) -> int:

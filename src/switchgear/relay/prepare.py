@@ -149,6 +149,7 @@ class Preparation:
         "_files",
         "_find",
         "_fitted",
+        "_is_small",
         "_request",
         "_seals",
         "_size",
@@ -172,13 +173,16 @@ class Preparation:
         self._who = who
         self._allowed = 0
         self._terms = terms
-        self._fitted: tuple[Candidate, Fit] | None = None
+        self._fitted: tuple[Candidate, Candidate, Fit] | None = None
+        """The candidate that was asked for last, what is left of it, and its fit."""
         self._fetch = fetch
         self._find = find
         self._request: Request | None = None
         self._concepts: dict[str, str] = {}
         self._files: dict[str, RemoteFile] = {}
-        self._size = sum([len(memoryview(value)) for value in call.fields.values()])
+        self._size = sum(map(len, map(memoryview, call.fields.values())))
+        self._is_small = self._size <= CONVERTED_AT_ONCE_BYTES_MAX
+        """Nothing of it is worth a thread of its own."""
 
     async def first_fit(self, candidates: tuple[Candidate, ...]) -> tuple[int, Fit]:
         """The first candidate that can carry the request, by its place. Raises the first one's ApiError when
@@ -215,10 +219,11 @@ class Preparation:
 
     def _with_fit(self, candidate: Candidate) -> tuple[Candidate, Fit]:
         """Also the candidate, with the ways that are left to it."""
-        candidate = self._unhindered(candidate)
-        if self._fitted is None or self._fitted[0] is not candidate:
-            self._fitted = candidate, self._fit(candidate)
-        return self._fitted
+        fitted = self._fitted
+        if fitted is None or fitted[0] is not candidate:
+            left = self._unhindered(candidate)
+            fitted = self._fitted = candidate, left, self._fit(left)
+        return fitted[1], fitted[2]
 
     async def fit_beside(self, candidate: Candidate) -> Fit:
         """The same, apart from the event loop where the body is large."""
@@ -272,7 +277,8 @@ class Preparation:
         dialect = DIALECT_OF_OPERATION[operation]
         fields: Mapping[str, Raw] = {}
         is_plain = not request.modalities and not request.service_tier
-        if not is_plain or any(isinstance(tool, HostedTool) for tool in request.tools):
+        tools = request.tools
+        if not is_plain or (tools and any(isinstance(tool, HostedTool) for tool in tools)):
             without_turns = msgspec.structs.replace(request, turns=_NO_TURNS)
             fields = dialect.write_request(without_turns, self._upstream(candidate, dialect)).body
         calls = dialect.calls_offered(fields, candidate.upstream_model)
@@ -285,9 +291,10 @@ class Preparation:
         """(modes that are priced, fields to leave out) of a body that goes to the candidate. Raises ApiError
         for what would change the price and can't be left out."""
         channel = candidate.channel
-        for field in channel.refuse.get(operation, ()):
-            if fields.get(field, NULL) != NULL:
-                raise _unpriced(field, self._call.model)
+        if channel.refuse:
+            for field in channel.refuse.get(operation, ()):
+                if fields.get(field, NULL) != NULL:
+                    raise _unpriced(field, self._call.model)
         left_out: tuple[str, ...] = ()
         if omit := channel.omit.get(operation):
             left_out = tuple(field for field in omit if fields.get(field, NULL) != NULL)
@@ -304,8 +311,13 @@ class Preparation:
     async def prepare(self, candidate: Candidate) -> Prepared:
         """The request for a candidate. Raises ApiError for what it can't carry."""
         asked = candidate
-        candidate, fit = await self._beside(asked, lambda: self._with_fit(asked))
+        if self._is_small:
+            candidate, fit = self._with_fit(asked)
+        else:
+            candidate, fit = await self._beside(asked, lambda: self._with_fit(asked))
         if self._passes(candidate):
+            if self._is_small:
+                return self._passed(candidate, fit)
             return await self._beside(candidate, lambda: self._passed(candidate, fit))
         if fit.operation in EMBEDDING_OPERATIONS:
             written = write_embeddings(self._call, candidate.upstream_model)
@@ -360,7 +372,9 @@ class Preparation:
         to = upstream
         written = await self._beside(candidate, lambda: dialect.write_request(asked, to))
         modes, left_out = self._settled(written.body, fit.operation, candidate)
-        body = {field: raw for field, raw in written.body.items() if field not in left_out}
+        body = written.body
+        if left_out:
+            body = {field: raw for field, raw in body.items() if field not in left_out}
         lost = ("service_tier",) if left_out else ()
         edits = _edits(candidate, fit.operation, converted=True)
         return Prepared(
@@ -386,7 +400,7 @@ class Preparation:
 
     async def _beside(self, candidate: Candidate, work: Callable[[], T]) -> T:
         """What may take long for a large body."""
-        if self._size <= CONVERTED_AT_ONCE_BYTES_MAX:
+        if self._is_small:
             return work()
         passes = self._passes(candidate) and not self._gathers(candidate)
         size_max = PASSED_AT_ONCE_BYTES_MAX if passes else CONVERTED_AT_ONCE_BYTES_MAX
@@ -548,13 +562,16 @@ def _blind(model: str) -> ApiError:
 
 def _edited_out(body: Mapping[str, Raw], edits: Edits, dialect: Dialect) -> tuple[str, ...]:
     """Concepts of a written request that its vendor does not take."""
+    if not edits.drop and not edits.rename:
+        return ()
     concept_of = {field: concept for concept, field in dialect.fields.items()}
     lost = (concept_of.get(key, key) for key in left_out(body, edits))
     return tuple(concept for concept in lost if concept in CONCEPTS)
 
 
 def _facts(candidate: Candidate) -> ModelFacts:
-    return candidate.channel.facts.get(candidate.upstream_model, _NO_FACTS)
+    known = candidate.channel.facts
+    return known.get(candidate.upstream_model, _NO_FACTS) if known else _NO_FACTS
 
 
 def _left_out(candidate: Candidate, operation: Operation, *, converted: bool) -> tuple[str, ...]:

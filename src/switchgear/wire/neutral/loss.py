@@ -136,9 +136,15 @@ def weigh(
     found: Mapping[str, str], carries: Mapping[str, Carriage]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(dropped, refused) concepts of a request in a dialect with this table."""
-    dropped = tuple(concept for concept in found if carries.get(concept, "refuse") == "drop")
-    refused = tuple(concept for concept in found if carries.get(concept, "refuse") == "refuse")
-    return dropped, refused
+    dropped: list[str] = []
+    refused: list[str] = []
+    for concept in found:
+        carriage = carries.get(concept, "refuse")
+        if carriage == "drop":
+            dropped.append(concept)
+        elif carriage == "refuse":
+            refused.append(concept)
+    return tuple(dropped), tuple(refused)
 
 
 def refusal(concept: str, field: str, detail: str) -> ApiError:

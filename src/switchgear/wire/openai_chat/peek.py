@@ -14,6 +14,8 @@ from switchgear.wire.framing.splice import NULL, BadJson, read_object
 
 _CAPS = ("max_tokens", "max_completion_tokens")
 _COUNTS = ("n", "best_of")
+_LIMITS = frozenset(_CAPS + _COUNTS)
+_MINUS = 0x2D
 _ZERO = Raw(b"0")
 _TRUE = Raw(b"true")
 _FALSE = Raw(b"false")
@@ -158,10 +160,15 @@ def _read_output_cap(fields: dict[str, Raw]) -> int:
 
 def _without_limitless(fields: dict[str, Raw]) -> dict[str, Raw]:
     """Without limits by which clients say that there is none: ``max_tokens: -1``, ``n: 0``."""
-    gone = [key for key in _COUNTS if fields.get(key) == _ZERO]
-    gone += [
-        key for key in _CAPS if bytes(fields.get(key, NULL))[:1] == b"-" and _read_count(fields, key, 1) < 0
-    ]
+    if _LIMITS.isdisjoint(fields):
+        return fields
+    gone: list[str] = []
+    for key in _COUNTS:
+        if key in fields and fields[key] == _ZERO:
+            gone.append(key)
+    for key in _CAPS:
+        if key in fields and memoryview(fields[key])[0] == _MINUS and _read_count(fields, key, 1) < 0:
+            gone.append(key)
     return {key: raw for key, raw in fields.items() if key not in gone} if gone else fields
 
 
@@ -195,8 +202,9 @@ def _read_count(fields: dict[str, Raw], key: str, default: int) -> int:
 
 def _input_bytes(fields: dict[str, Raw]) -> int:
     size = 0
-    for key in _INPUT_KEYS & fields.keys():
-        size += len(memoryview(fields[key]))
+    for key, raw in fields.items():
+        if key in _INPUT_KEYS:
+            size += len(memoryview(raw))
     return size
 
 

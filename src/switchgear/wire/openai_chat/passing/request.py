@@ -94,7 +94,7 @@ def _set_include_usage(fields: dict[str, Raw], asks_usage: bool) -> None:
 
 def _drop_empty_tools(fields: dict[str, Raw]) -> None:
     """Many servers refuse an empty list of tools, and a wish about tools where there are none."""
-    if _has_tools(fields) or not _ABOUT_TOOLS & fields.keys():
+    if _ABOUT_TOOLS.isdisjoint(fields) or _has_tools(fields):
         return
     if bytes(fields.get("tools", b"["))[:1] == b"[":
         fields.pop("tools", None)
