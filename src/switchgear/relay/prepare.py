@@ -357,8 +357,7 @@ class Preparation:
     async def _converted(self, candidate: Candidate, fit: Fit) -> Prepared:
         dialect = DIALECT_OF_OPERATION[fit.operation]
         upstream = self._upstream(candidate, dialect)
-        read = await self._beside(candidate, self._read)
-        request = await self._with_thoughts(read, upstream.origin, _source(candidate))
+        request = await self._with_thoughts(self._read(), upstream.origin, _source(candidate))
         if urls := dialect.remote_files(request, upstream):
             upstream = msgspec.structs.replace(upstream, files=await self._files_of(urls))
         gathers = self._gathers(candidate)

@@ -52,7 +52,7 @@ def read_call(operation: Operation, fields: dict[str, Raw], model: str) -> Call:
         stream=not counts and read_bool(fields, "stream"),
         include_usage=True,
         output_tokens_cap=max(0, min(cap, TOKENS_MAX)),
-        input_bytes=sum(len(memoryview(fields[key])) for key in _INPUT_KEYS if key in fields),
+        input_bytes=sum([len(memoryview(fields[key])) for key in _INPUT_KEYS if key in fields]),
         **_media(fields["messages"]),
     )
 

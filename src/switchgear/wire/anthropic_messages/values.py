@@ -20,6 +20,7 @@ _TYPES = {
     "array": "an array",
     "object": "an object",
 }
+_NUMBERS = (int, float)
 _decode_any = msgspec.json.Decoder().decode
 _decode_str = msgspec.json.Decoder(str).decode
 
@@ -86,7 +87,7 @@ def read_number(fields: Fields, key: str) -> float | None:
     value = decoded(fields, key)
     if value is None and not is_there(fields, key):
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, _NUMBERS) or not math.isfinite(value):
         raise wrong_type(key, "a number")
     return float(value)
 

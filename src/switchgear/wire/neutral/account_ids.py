@@ -23,35 +23,44 @@ class AccountId(msgspec.Struct, frozen=True):
 class IdKeys:
     """Keys whose values are ids, and those whose values are free JSON; one for each place, made once."""
 
-    __slots__ = ("free", "marks", "named")
+    __slots__ = ("free", "joined", "marks", "named")
 
     def __init__(self, named: Iterable[str], free: Iterable[str] = ()) -> None:
         self.named = frozenset(named)
         self.free = frozenset(free)
         starts = [f'"{key}' for key in self.named]
-        self.marks = tuple(
+        marks = [
             start.encode()
             for start in starts
             if not any(start != other and start.startswith(other) for other in starts)
-        )
-        """One of them stands in any JSON that has one of the keys, written without escapes."""
+        ]
+        self.marks = tuple(mark for mark in marks if b"_" not in mark)
+        """One of these or of ``joined`` stands in any JSON that has one of the keys, written without
+        escapes."""
+        self.joined = tuple(mark for mark in marks if b"_" in mark)
+        """Looked for only where there is an underscore at all, which is found much faster."""
 
 
-def may_hold(raw: Raw | None, marks: Collection[bytes]) -> bool:
-    """Whether a field may hold one of the keys. An escaped letter may hide any of them."""
+def may_hold(raw: Raw | None, marks: Collection[bytes], joined: Collection[bytes] = ()) -> bool:
+    """Whether a field may hold one of the keys; ``joined``: those with an underscore. An escaped letter may
+    hide any of them."""
     if raw is None or raw == NULL:
         return False
     data = bytes(raw)
     for mark in marks:
         if mark in data:
             return True
+    if joined and b"_" in data:
+        for mark in joined:
+            if mark in data:
+                return True
     return b"\\" in data and b"\\u00" in data
 
 
 def ids_in(fields: Mapping[str, Raw], param: str, keys: IdKeys) -> tuple[AccountId, ...]:
     """Every text, or text of a list, under one of the keys, at any depth of a field."""
     raw = fields.get(param)
-    if raw is None or not may_hold(raw, keys.marks):
+    if raw is None or not may_hold(raw, keys.marks, keys.joined):
         return ()
     return tuple(_found(any_of(bytes(raw)), param, keys))
 

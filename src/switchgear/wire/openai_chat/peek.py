@@ -16,6 +16,7 @@ _CAPS = ("max_tokens", "max_completion_tokens")
 _COUNTS = ("n", "best_of")
 _LIMITS = frozenset(_CAPS + _COUNTS)
 _MINUS = 0x2D
+_NUMBERS = (int, float)
 _ZERO = Raw(b"0")
 _TRUE = Raw(b"true")
 _FALSE = Raw(b"false")
@@ -193,7 +194,7 @@ def _read_count(fields: dict[str, Raw], key: str, default: int) -> int:
         value: Any = _decode_any(fields[key])
     except ValueError:
         raise _invalid_type(key, "an integer") from None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, _NUMBERS):
         raise _invalid_type(key, "an integer")
     if isinstance(value, float) and not (math.isfinite(value) and value.is_integer()):
         raise _invalid_type(key, "an integer")

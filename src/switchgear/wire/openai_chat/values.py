@@ -24,6 +24,9 @@ def value_of(fields: dict[str, Raw], key: str) -> Any:
         raise wrong_type(key, "a JSON value of ordinary size") from None
 
 
+_NUMBERS = (int, float)
+
+
 def text_of(fields: dict[str, Raw], key: str) -> str:
     """A string; empty when absent. Raises ApiError."""
     if key not in fields:
@@ -43,7 +46,7 @@ def number_of(fields: dict[str, Raw], key: str) -> float | None:
     value = value_of(fields, key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, _NUMBERS) or not math.isfinite(value):
         raise wrong_type(key, "a number")
     return value
 

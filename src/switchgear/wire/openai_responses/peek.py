@@ -72,7 +72,7 @@ def read_call(operation: Operation, fields: Fields, model: str, in_path: InPath 
         stream,
         min(cap or 0, TOKENS_MAX),
         1,
-        sum(len(memoryview(fields[key])) for key in _INPUT_KEYS if key in fields),
+        sum([len(memoryview(fields[key])) for key in _INPUT_KEYS if key in fields]),
         *_count_media(fields),
         in_path=in_path,
     )

@@ -14,6 +14,7 @@ from switchgear.wire.framing.bounds import excess
 from switchgear.wire.framing.splice import NULL, repair_surrogates
 
 _decode_any = msgspec.json.Decoder().decode
+_NUMBERS = (int, float)
 _TRUE = Raw(b"true")
 _FALSE = Raw(b"false")
 
@@ -74,7 +75,7 @@ def number_of(fields: Fields, key: str) -> float | None:
     found = value_of(fields, key)
     if found is None:
         return None
-    if isinstance(found, bool) or not isinstance(found, int | float):
+    if isinstance(found, bool) or not isinstance(found, _NUMBERS):
         raise invalid_type(key, "a number")
     return found
 

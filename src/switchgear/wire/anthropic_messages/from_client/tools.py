@@ -91,7 +91,9 @@ def read_tools(fields: Fields) -> tuple[Tool, ...]:
 
 def unread_of_tools(fields: Fields) -> tuple[str, ...]:
     """What tools say that no other dialect knows, by its full name."""
-    raw = bytes(fields.get("tools", b""))
+    if "tools" not in fields:
+        return ()
+    raw = bytes(fields["tools"])
     found: dict[str, None] = {}
     if _SEARCH_OF_TOOLS.encode() in raw and any(
         (tool.type or "").startswith(_SEARCH_OF_TOOLS) for tool in _decode_tools(raw)

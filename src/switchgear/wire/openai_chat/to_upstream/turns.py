@@ -156,6 +156,8 @@ def _kind_of(parts: Sequence[Part]) -> str:
 
 def _content(parts: Sequence[Part]) -> str | list[dict[str, Any]]:
     """Texts alone as one: templates of many servers take nothing but a string."""
+    if len(parts) == 1 and type(parts[0]) is Text:
+        return parts[0].text
     spelt = _spelt_out(parts)
     texts = [part.text for part in spelt if isinstance(part, Text | Refusal)]
     if len(texts) == len(spelt):
