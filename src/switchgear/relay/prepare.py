@@ -180,7 +180,7 @@ class Preparation:
         self._request: Request | None = None
         self._concepts: dict[str, str] = {}
         self._files: dict[str, RemoteFile] = {}
-        self._size = sum(map(len, map(memoryview, call.fields.values())))
+        self._size = sum([len(memoryview(raw)) for raw in call.fields.values()])
         self._is_small = self._size <= CONVERTED_AT_ONCE_BYTES_MAX
         """Nothing of it is worth a thread of its own."""
 
