@@ -5,10 +5,12 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from switchgear.wire.call import NOTHING_IN_PATH, InPath
 from switchgear.wire.dialects import DIALECT_OF_OPERATION
 from switchgear.wire.framing.fields import read_fields
+from switchgear.wire.neutral.account_ids import IdKeys, ids_in
 
 PATH = {"gemini_generate": InPath(model="m")}
 
@@ -243,3 +245,23 @@ def test_a_stream_of_messages_tells_its_container() -> None:
     for event in (start, end):
         tap.feed(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
     assert tap.made_ids() == ("container_9",)
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        '"file_id"',
+        '"file_ids"',
+        '"container" ',
+        '"container_id"',
+        '"vector_store_ids"',
+        '"\\u0073kill_id"',
+        '"skill\\u005fid"',
+    ],
+)
+def test_each_key_of_a_place_is_found_however_it_is_spelt(spelt: str) -> None:
+    keys = IdKeys(("file_id", "file_ids", "container", "container_id", "vector_store_ids", "skill_id"))
+    fields = {"input": Raw(f'[{{"a":{{{spelt}:["x"]}}}}]'.encode())}
+    assert [found.id for found in ids_in(fields, "input", keys)] == ["x"]
+    free = IdKeys(keys.named, ("a",))
+    assert ids_in(fields, "input", free) == ()
