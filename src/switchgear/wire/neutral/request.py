@@ -294,6 +294,8 @@ class Upstream(msgspec.Struct, frozen=True):
     """It understands ``stream_options.include_usage``."""
     files: Mapping[str, RemoteFile] = {}
     """By URL, those of ``Dialect.remote_files``."""
+    gives_back_reasoning: bool = False
+    """A model of which nothing is known gets all earlier reasoning back, not only what it said."""
 
 
 class Written(msgspec.Struct, frozen=True):
