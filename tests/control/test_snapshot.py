@@ -91,6 +91,11 @@ def test_a_channel_speaks_what_it_names_and_asks_each_dialect_in_its_own_way():
     assert view.headers_of["anthropic_messages"] == (("anthropic-version", "2023-06-01"),)
 
 
+def test_a_channel_gives_back_all_reasoning_only_where_its_operator_says_so():
+    assert not compiled(channel()).channels[0].gives_back_reasoning
+    assert compiled(channel(gives_back_reasoning=True)).channels[0].gives_back_reasoning
+
+
 def test_an_operator_s_header_goes_before_that_of_a_dialect():
     given = channel("b", "anthropic", models=("m",), headers=(("anthropic-version", "2026-10-21"),))
     view = compiled(given).channels[0]

@@ -66,6 +66,7 @@ FULL = Config(
             doubt_usage=True,
             only_streams=True,
             asks_usage=False,
+            gives_back_reasoning=True,
         ),
         ChannelConfig("env", "deepseek", keys_env="DEEPSEEK_API_KEY", enabled=False, groups=("vip",)),
     ),

@@ -317,6 +317,14 @@ CHANNELS = Table(
             "true",
         ),
         Field(
+            "gives_back_reasoning",
+            "boolean",
+            read.boolean,
+            "Give all earlier reasoning back, as `reasoning_content`, to chat models of which nothing is "
+            "known. What they said themselves they get anyway, where it led to calls of tools.",
+            "false",
+        ),
+        Field(
             "only_streams",
             "boolean",
             read.boolean,

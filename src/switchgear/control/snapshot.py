@@ -145,6 +145,7 @@ def _view(
         client_gone_read_s=_read_on_s(config),
         doubt_usage=config.doubt_usage,
         only_streams=config.only_streams,
+        gives_back_reasoning=config.gives_back_reasoning,
     )
 
 

@@ -125,6 +125,8 @@ class ChannelConfig(msgspec.Struct, frozen=True):
     """The host answers only as a stream; whole replies are made of it."""
     asks_usage: bool = True
     """The host bears ``stream_options``, by which streams are asked for their usage."""
+    gives_back_reasoning: bool = False
+    """Chat models of which nothing is known get all earlier reasoning back, not only what they said."""
 
 
 class PriceTierConfig(msgspec.Struct, frozen=True):

@@ -63,6 +63,8 @@ class ChannelView(msgspec.Struct, frozen=True):
     """Our own count is charged where a report is implausible beside its text."""
     only_streams: bool = False
     """The host answers only as a stream; whole replies are made of it."""
+    gives_back_reasoning: bool = False
+    """Chat models of which nothing is known get all earlier reasoning back, not only what they said."""
 
 
 class ModelView(msgspec.Struct, frozen=True):

@@ -409,7 +409,12 @@ class Preparation:
         channel = candidate.channel
         origin = origin_of(dialect.name, channel.vendor, candidate.upstream_model, channel.id)
         return Upstream(
-            candidate.upstream_model, channel.vendor, origin, _facts(candidate), channel.asks_usage
+            candidate.upstream_model,
+            channel.vendor,
+            origin,
+            _facts(candidate),
+            channel.asks_usage,
+            gives_back_reasoning=channel.gives_back_reasoning,
         )
 
     def _cap(self, fit: Fit) -> int:

@@ -81,6 +81,7 @@ def _wanted(channel: ChannelConfig) -> dict[str, Any]:
         "doubt_usage": channel.doubt_usage,
         "only_streams": channel.only_streams,
         "asks_usage": channel.asks_usage,
+        "gives_back_reasoning": channel.gives_back_reasoning,
     }
     return wanted if channel.enabled is None else wanted | {"enabled": channel.enabled}
 
@@ -152,5 +153,6 @@ def _channel(row: Any, secrets: dict[tuple[str, int], str]) -> ChannelRow:
         doubt_usage=row["doubt_usage"],
         only_streams=row["only_streams"],
         asks_usage=row["asks_usage"],
+        gives_back_reasoning=row["gives_back_reasoning"],
     )
     return ChannelRow(row["id"], config)

@@ -97,6 +97,7 @@ channels = Table(
     Column("doubt_usage", Boolean, nullable=False, server_default=false()),
     Column("only_streams", Boolean, nullable=False, server_default=false()),
     Column("asks_usage", Boolean, nullable=False, server_default=true()),
+    Column("gives_back_reasoning", Boolean, nullable=False, server_default=false()),
 )
 
 channel_secrets = Table(

@@ -45,11 +45,11 @@ CREATE TABLE channels (
 	timeouts JSON NOT NULL, 
 	concurrency INTEGER NOT NULL, 
 	operations JSON NOT NULL, 
-	finish_on_client_gone BOOLEAN NOT NULL, dialects JSON DEFAULT '[]' NOT NULL, only_streams BOOLEAN DEFAULT 0 NOT NULL, asks_usage BOOLEAN DEFAULT 1 NOT NULL, client_gone_read_s FLOAT, doubt_usage BOOLEAN DEFAULT 0 NOT NULL, 
+	finish_on_client_gone BOOLEAN NOT NULL, dialects JSON DEFAULT '[]' NOT NULL, only_streams BOOLEAN DEFAULT 0 NOT NULL, asks_usage BOOLEAN DEFAULT 1 NOT NULL, client_gone_read_s FLOAT, doubt_usage BOOLEAN DEFAULT 0 NOT NULL, gives_back_reasoning BOOLEAN DEFAULT 0 NOT NULL, 
 	PRIMARY KEY (id), 
 	UNIQUE (name)
 );
-INSERT INTO "channels" VALUES('0190000000000000000000000000cafe','main','openai','http://127.0.0.1:9000/v1',NULL,'["gpt-5.2"]','{}','["default"]',0,1,1,'{}',0,'[]',0,'["openai_chat"]',0,1,NULL,0);
+INSERT INTO "channels" VALUES('0190000000000000000000000000cafe','main','openai','http://127.0.0.1:9000/v1',NULL,'["gpt-5.2"]','{}','["default"]',0,1,1,'{}',0,'[]',0,'["openai_chat"]',0,1,NULL,0,0);
 CREATE TABLE cursors (
 	epoch VARCHAR NOT NULL, 
 	journal_offset BIGINT NOT NULL, 

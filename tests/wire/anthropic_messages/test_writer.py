@@ -225,6 +225,19 @@ def test_a_client_that_did_not_ask_for_thinking_gets_no_blocks_without_a_text() 
         assert block["type"] in ("tool_use", "text")
 
 
+def test_the_signature_of_a_text_stands_behind_it_unless_it_would_be_the_last_block() -> None:
+    token = Opaque("google", "signature", "SIG")
+    signed: list[Event] = [TextDelta("a"), Signature(token, "text"), TextDelta("b")]
+    call: list[Event] = [ToolStart(0, "c", "f", opaque=token), ToolEnd(0), Finish("tool_calls")]
+    text, *bare, used = content_of([*signed, *call], THINKING)
+    assert (text["text"], used["type"]) == ("ab", "tool_use")
+    own = "relay1.google.signature.SIG"
+    assert [block["signature"] for block in bare] == ["relay1.google.text_signature.SIG", own]
+    # Clients take the last block for the answer, and those that asked for no thinking know no such block.
+    assert [block["type"] for block in content_of([*signed, Finish("stop")], THINKING)] == ["text"]
+    assert [block["type"] for block in content_of([*signed, *call])] == ["text", "tool_use"]
+
+
 def test_a_client_that_switched_thinking_off_sees_none() -> None:
     off = head(Request(TURNS, thinking=Thinking(effort="none")))
     events: list[Event] = [ReasoningDelta("Hm"), Signature(Opaque("x", "signature", "s")), TextDelta("x")]

@@ -33,6 +33,7 @@ from switchgear.wire.neutral.request import (
     FunctionTool,
     Image,
     Opaque,
+    Part,
     Reasoning,
     Refusal,
     Request,
@@ -101,6 +102,30 @@ def test_reasoning_goes_back_to_models_that_ask_for_it_in_every_earlier_answer()
     assert (first["reasoning_content"], second["reasoning_content"]) == ("R", " ")
     without = [m for m in messages_of(*turns, upstream=DEEPSEEK) if m["role"] == "assistant"]
     assert "reasoning_content" not in without[1]
+
+
+def test_a_model_of_which_nothing_is_known_gets_back_its_own_reasoning_or_all_where_its_channel_says_so() -> (
+    None
+):
+    turns = (HI, answered(Reasoning("Other.", SIG), Reasoning("Own.", is_own=True), Text("a")), HI)
+    giving = msgspec.structs.replace(PLAIN, gives_back_reasoning=True)
+    for upstream, reasoning, dropped in (
+        (PLAIN, "Own.", ("earlier_reasoning",)),
+        (giving, "Other.Own.", ()),
+        # What is known of a model goes before what its channel says.
+        (msgspec.structs.replace(OPENAI, gives_back_reasoning=True), None, ()),
+        (DEEPSEEK, "Other.Own.", ()),
+    ):
+        written = write_request(Request(turns), upstream)
+        assert json.loads(bytes(written.body["messages"]))[1].get("reasoning_content") == reasoning
+        assert written.dropped == dropped
+
+
+@pytest.mark.parametrize(
+    "reasoning", [Reasoning("", SIG), Reasoning("Own.", is_own=True), Text("a")], ids=["token", "own", "none"]
+)
+def test_reasoning_that_nobody_could_read_there_is_not_named(reasoning: Part) -> None:
+    assert write_request(Request((HI, answered(reasoning, Text("a")), HI)), PLAIN).dropped == ()
 
 
 def test_results_come_directly_after_their_calls_and_pictures_after_all_of_them() -> None:

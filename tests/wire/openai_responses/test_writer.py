@@ -271,14 +271,36 @@ def test_other_choices_than_the_first_are_left_out() -> None:
     assert [part["text"] for part in json.loads(body)["output"][0]["content"]] == ["a"]
 
 
-def test_the_signature_of_a_text_opens_no_item() -> None:
-    events: list[Event] = [
-        Signature(GOOGLE, "text"),
-        TextDelta("a"),
-        Signature(GOOGLE, "text"),
-        Finish("stop"),
-    ]
-    assert len(json.loads(write_reply(events, head(store=False)))["output"]) == 1
+@pytest.mark.parametrize(
+    ("more", "store", "types"),
+    [
+        ([], False, ["message", "reasoning"]),
+        # Clients that asked for no tokens take the last item for the answer.
+        ([], True, ["message"]),
+        ([ToolStart(0, "1", "f"), ToolEnd(0)], False, ["message", "reasoning", "function_call"]),
+        ([ToolStart(0, "1", "f"), ToolEnd(0)], True, ["message", "reasoning", "function_call"]),
+        ([ReasoningDelta("Hm.")], False, ["message", "reasoning", "reasoning"]),
+    ],
+)
+def test_the_signature_of_a_text_is_an_item_behind_it(
+    more: list[Event], store: bool, types: list[str]
+) -> None:
+    signed: list[Event] = [Signature(GOOGLE, "text"), TextDelta("a"), Signature(GOOGLE, "text")]
+    # One that comes amid the text waits for its end.
+    events = [*signed, TextDelta("b"), *more, Finish("stop")]
+    frames = frames_of(stream_of(events, head(store=store)))
+    Grammar().check(frames)
+    output = frames[-1]["response"]["output"]
+    assert [item["type"] for item in output] == types
+    assert output[0]["content"][0]["text"] == "ab"
+    assert json.loads(write_reply(events, head(store=store)))["output"] == output
+
+
+def test_a_stream_that_breaks_off_does_not_end_with_an_item_that_never_began() -> None:
+    writer = Writer(head(store=False))
+    writer.feed([TextDelta("a"), Signature(GOOGLE, "text")])
+    frames = frames_of(writer.error_frame(ApiError(UPSTREAM_CUT, "broken"), "req_1"))
+    assert [item["type"] for item in frames[-1]["response"]["output"]] == ["message"]
 
 
 _contents = st.one_of(

@@ -86,6 +86,7 @@ class Target(msgspec.Struct, frozen=True):
     dialect: DialectName
     vendor: str
     model: str
+    gives_back_reasoning: bool = False
 
 
 class Outcome(msgspec.Struct):
@@ -128,6 +129,7 @@ def channel_of(target: Target) -> ChannelView:
         rename=made.rename,
         asks_usage=made.asks_usage,
         facts={target.model: shipped().facts_of(target.vendor, target.model)},
+        gives_back_reasoning=target.gives_back_reasoning,
     )
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from tests.wire.pairs.prepared import sent, unknown
 from tests.wire.pairs.relay import Target
@@ -227,3 +228,55 @@ def test_what_has_no_place_elsewhere_is_named(
     client: DialectName, target: Target, fields: dict[str, Any], names: set[str]
 ) -> None:
     assert set(sent(client, target, **fields)[1]) == names
+
+
+THOUGHTS: dict[DialectName, dict[str, Any]] = {
+    "openai_responses": {
+        "input": [
+            {"role": "user", "content": "hi"},
+            {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]},
+            {"role": "assistant", "content": "a"},
+            {"role": "user", "content": "b"},
+        ]
+    },
+    "anthropic_messages": {
+        "messages": [
+            {"role": "user", "content": "hi"},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
+                    {"type": "text", "text": "a"},
+                ],
+            },
+            {"role": "user", "content": "b"},
+        ]
+    },
+    "gemini_generate": {
+        "contents": [
+            {"role": "user", "parts": [{"text": "hi"}]},
+            {"role": "model", "parts": [{"text": "Hm.", "thought": True}, {"text": "a"}]},
+            {"role": "user", "parts": [{"text": "b"}]},
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("client", "field"),
+    [
+        ("openai_responses", "input.reasoning"),
+        ("anthropic_messages", "messages.content.thinking"),
+        ("gemini_generate", "contents.parts.thought"),
+    ],
+)
+def test_earlier_reasoning_that_an_unknown_chat_model_does_not_get_is_named(
+    client: DialectName, field: str
+) -> None:
+    body, dropped = sent(client, CHAT, **THOUGHTS[client])
+    assert ("Hm." in str(body), dropped) == (False, (field,))
+    giving = msgspec.structs.replace(CHAT, gives_back_reasoning=True)
+    body, dropped = sent(client, giving, **THOUGHTS[client])
+    assert (body["messages"][1]["reasoning_content"], dropped) == ("Hm.", ())
+    # A model that is known not to want it loses nothing.
+    assert sent(client, Target("openai_chat", "openai", "gpt-5.2"), **THOUGHTS[client])[1] == ()

@@ -48,6 +48,7 @@ CONCEPTS: tuple[str, ...] = (
     "citations",
     "author",
     "cache_marker",
+    "earlier_reasoning",
     # Tools.
     "tools",
     "custom_tool",

@@ -33,9 +33,9 @@ class Opaque(msgspec.Struct, frozen=True, array_like=True):
 
     origin: str
     """Whose it is; see ``wire.origin``."""
-    kind: Literal["signature", "encrypted", "redacted"]
+    kind: Literal["signature", "encrypted", "redacted", "text_signature"]
     """``signature`` vouches for a visible text, ``encrypted`` is the reasoning itself, ``redacted`` is
-    reasoning that nobody may see."""
+    reasoning that nobody may see; ``text_signature`` only in envelopes, see ``wire.text_signatures``."""
     payload: str
     """As the maker spelt it."""
 
@@ -294,6 +294,8 @@ class Upstream(msgspec.Struct, frozen=True):
     """It understands ``stream_options.include_usage``."""
     files: Mapping[str, RemoteFile] = {}
     """By URL, those of ``Dialect.remote_files``."""
+    gives_back_reasoning: bool = False
+    """A model of which nothing is known gets all earlier reasoning back, not only what it said."""
 
 
 class Written(msgspec.Struct, frozen=True):

@@ -32,6 +32,7 @@ from switchgear.wire.neutral.request import (
     ToolCall,
     ToolResult,
 )
+from switchgear.wire.neutral.text_signatures import sign_text
 
 SEALED_PREFIX = "relay1."
 """How a token that was sealed here begins; see ``wire.envelope``."""
@@ -105,6 +106,8 @@ def read_content(raw: Raw, place: str, seals: Seals) -> tuple[Part, ...]:
             parts.append(HostedItem("anthropic_messages", kind_of(block.name or block.type), raws[at]))
         else:
             parts += _parts(block, f"{place}.{at}", seals)
+            if block.type == "thinking":
+                sign_text(parts)
     return tuple(parts)
 
 

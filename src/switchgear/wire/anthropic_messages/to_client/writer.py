@@ -44,6 +44,7 @@ from switchgear.wire.neutral.events import (
     UsageSeen,
 )
 from switchgear.wire.neutral.request import Opaque
+from switchgear.wire.neutral.text_signatures import as_reasoning
 from switchgear.wire.neutral.tool_ids import clean_id
 
 _encode = msgspec.json.Encoder().encode
@@ -83,6 +84,9 @@ class Writer:
         """Key of the open call."""
         self._signed = False
         """The open block of thinking has its signature."""
+        self._text_token: Opaque | None = None
+        """The signature of the open text. It goes out before the next block; after the last one nowhere, as
+        clients take the last block for the answer."""
         self._waiting: deque[_Waiting | Event] = deque()
         self._waiting_calls: dict[int, _Waiting] = {}
         self._started = False
@@ -156,6 +160,8 @@ class Writer:
             case Signature():
                 if event.of == "reasoning":
                     self._sign(event.opaque)
+                elif self._open == "text":
+                    self._text_token = as_reasoning(event.opaque)
             case Redacted():
                 if self._shown.bare_tokens:
                     self._whole_block(redacted_block(self._head.seals, event.opaque))
@@ -192,6 +198,9 @@ class Writer:
     def _open_block(self, kind: str, block: dict[str, Any]) -> None:
         self._begin()
         self._close()
+        token, self._text_token = self._text_token, None
+        if token is not None:
+            self._sign(token)
         self._index += 1
         self._open = kind
         self._event("content_block_start", {"index": self._index, "content_block": block})

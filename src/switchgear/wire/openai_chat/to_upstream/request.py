@@ -20,6 +20,7 @@ from switchgear.wire.neutral.request import (
 )
 from switchgear.wire.neutral.tool_ids import PLAIN_NAME, ToolNames, short_name
 from switchgear.wire.openai_chat.switches import write_thinking
+from switchgear.wire.openai_chat.to_upstream.reasoning import loses_reasoning
 from switchgear.wire.openai_chat.to_upstream.tools import write_tools
 from switchgear.wire.openai_chat.to_upstream.turns import write_messages
 
@@ -36,7 +37,7 @@ def write_request(request: Request, upstream: Upstream) -> Written:
     turns = _hinted(request, upstream.facts)
     body: dict[str, Any] = {"model": upstream.model}
     body["messages"] = write_messages(turns, request, upstream, names)
-    dropped: list[str] = []
+    dropped = ["earlier_reasoning"] if loses_reasoning(turns, upstream) else []
     _sampling(body, request, upstream, dropped)
     if stops:
         body["stop"] = list(stops)

@@ -9,13 +9,12 @@ from switchgear.wire.framing.data_urls import build_data_url
 from switchgear.wire.neutral.documents import as_text, file_name, spelt_out
 from switchgear.wire.neutral.free_text_tools import wrapped
 from switchgear.wire.neutral.history import merged, paired, shown_by_user
-from switchgear.wire.neutral.maker import ANTHROPIC, GOOGLE
+from switchgear.wire.neutral.maker import GOOGLE
 from switchgear.wire.neutral.request import (
     Audio,
     File,
     Image,
     Part,
-    Reasoning,
     Refusal,
     Request,
     Text,
@@ -26,7 +25,7 @@ from switchgear.wire.neutral.request import (
     Video,
 )
 from switchgear.wire.neutral.tool_ids import ToolNames, clean_id
-from switchgear.wire.openai_chat.from_client.turns import CLAUDE_FORMAT
+from switchgear.wire.openai_chat.to_upstream.reasoning import write_reasoning
 
 _FOLLOWS = "[the {} is in the next message]"
 _WORDS: dict[type[Part], str] = {Image: "image", Audio: "audio"}
@@ -218,7 +217,7 @@ def _assistant(turn: Turn, upstream: Upstream, names: ToolNames) -> dict[str, An
     if refusals:
         # Few servers know the field, and none takes a turn without content.
         message["content"] = "".join([*texts, *refusals])
-    message |= _reasoning(turn, upstream)
+    message |= write_reasoning(turn.parts, upstream)
     audio = next((part for part in turn.parts if isinstance(part, Audio) and part.answer_id), None)
     if audio is not None:
         message["audio"] = {"id": audio.answer_id}
@@ -234,38 +233,6 @@ def _said(part: Part) -> str:
     if isinstance(part, Audio) and not part.answer_id:
         return part.transcript
     return part.text if isinstance(part, Text) else ""
-
-
-def _reasoning(turn: Turn, upstream: Upstream) -> dict[str, Any]:
-    """Back to a maker that reads it here: its own signed thoughts, or plain text for models that ask for
-    it."""
-    reasonings = [part for part in turn.parts if isinstance(part, Reasoning)]
-    own = [part for part in reasonings if part.opaque is not None and part.opaque.origin == upstream.origin]
-    text = "".join(part.text for part in reasonings)
-    if own and upstream.origin == ANTHROPIC:
-        return {"reasoning_content": text, "reasoning_details": [_detail(part) for part in own]}
-    gives_back = upstream.facts.needs_reasoning_back or upstream.facts.thinking in ("type", "always")
-    if not gives_back and not upstream.facts.thinking:
-        # A model of which nothing is known reads what it said itself, and may refuse what another one did.
-        text = "".join(part.text for part in reasonings if part.is_own)
-        gives_back = bool(text)
-    return {"reasoning_content": text} if text and gives_back else {}
-
-
-def _detail(part: Reasoning) -> dict[str, Any]:
-    opaque = part.opaque
-    if opaque is None or opaque.kind == "redacted":
-        return {
-            "type": "reasoning.encrypted",
-            "format": CLAUDE_FORMAT,
-            "data": opaque.payload if opaque else "",
-        }
-    return {
-        "type": "reasoning.text",
-        "format": CLAUDE_FORMAT,
-        "text": part.text,
-        "signature": opaque.payload,
-    }
 
 
 def _call(call: ToolCall, upstream: Upstream, names: ToolNames) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from switchgear.wire.neutral.request import (
     ToolResult,
     Turn,
 )
+from switchgear.wire.neutral.text_signatures import sign_text
 from switchgear.wire.openai_responses.from_client.parts import read_content, read_output
 from switchgear.wire.openai_responses.from_client.tools import ToolReader, flat_name, hosted_kind
 from switchgear.wire.openai_responses.values import (
@@ -199,6 +200,7 @@ class _InputReader:
             self._signature, opaque = opaque, None
         if text or opaque is not None:
             self._say((Reasoning(text, opaque),))
+            sign_text(self._parts)
 
     def _read_other(self, raw: Raw, item: Item, kind: str, param: str) -> None:
         if kind == "item_reference":

@@ -32,6 +32,7 @@ from switchgear.wire.neutral.events import (
     UsageSeen,
 )
 from switchgear.wire.neutral.request import Opaque
+from switchgear.wire.neutral.text_signatures import as_reasoning
 from switchgear.wire.openai_responses.errors import failure
 from switchgear.wire.openai_responses.from_client.display_options import client_names, shows_tokens
 from switchgear.wire.openai_responses.to_client.hosted import PREFIXES, add_step, hosted_item, image_item
@@ -66,6 +67,8 @@ class Writer:
         self._kept: list[bytes] = []
         self._said = 0
         self._message: MessageItem | None = None
+        self._text_token: Opaque | None = None
+        """The signature of the open message's text, which goes out behind it."""
         self._thinking: ReasoningItem | None = None
         self._calls: dict[int, CallItem] = {}
         self._has_calls = False
@@ -108,6 +111,7 @@ class Writer:
         if not self._has_begun:
             self._begin()
         # What was open never ended, so no event says that it did.
+        self._text_token = None
         muted, self._sequence.muted = self._sequence.muted, True
         self._close_all("incomplete")
         self._sequence.muted = muted
@@ -145,9 +149,10 @@ class Writer:
             self._open_thinking().think(event.text)
 
     def _take_signature(self, event: Signature) -> None:
-        # A text's signature has no place here, and an answer can do without it.
         if event.of == "reasoning":
             self._seal(event.opaque)
+        elif self._message is not None:
+            self._text_token = as_reasoning(event.opaque)
 
     def _take_redacted(self, event: Redacted) -> None:
         self._close_thinking()
@@ -228,8 +233,14 @@ class Writer:
         if self._message is not None:
             self._put(self._message.index, self._message.close(status))
             self._message = None
+            token, self._text_token = self._text_token, None
+            if token is not None:
+                self._seal(token)
 
     def _close_all(self, status: str) -> None:
+        if not self._shows_tokens:
+            # Many clients take the last item for the answer; those that get tokens know items of them alone.
+            self._text_token = None
         self._close_thinking()
         self._close_message(status)
         for call in self._calls.values():
