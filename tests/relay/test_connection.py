@@ -15,7 +15,7 @@ from switchgear.relay.http1.exchange import Exchange
 from switchgear.relay.http1.server import HttpServer
 from switchgear.relay.room import Holding, Room
 
-SOON_S = 2.0
+SOON_S = 10.0
 ROOM_BYTES = 64 * KIB * 16
 GET = b"GET /%d HTTP/1.1\r\nhost: a\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"

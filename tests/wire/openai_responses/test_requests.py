@@ -522,7 +522,8 @@ _files = st.sampled_from(
     [File("JVBERi0=", "application/pdf", filename="a.pdf"), File(url="https://a.example/b.pdf")]
 )
 _own = st.builds(lambda text: Reasoning(text, Opaque("openai:main", "encrypted", "ENC")), st.text(max_size=3))
-_calls = st.builds(ToolCall, _ids, st.just("f"), _texts, st.sampled_from(["function", "custom"]))
+_arguments = _texts.filter(str.strip)  # blanks are read as no arguments at all
+_calls = st.builds(ToolCall, _ids, st.just("f"), _arguments, st.sampled_from(["function", "custom"]))
 
 
 @st.composite
