@@ -87,7 +87,7 @@ class KeepThoughts(msgspec.Struct, frozen=True, tag="keep_thoughts"):
     answer is not shown to end, as the next turn may come at once."""
 
     thoughts: dict[bytes, bytes]
-    """Digest of owner and call id → ``wire.thoughts``."""
+    """Digest of owner and call id → ``wire.neutral.reasoning_memory``."""
 
 
 class FindThoughts(msgspec.Struct, frozen=True, tag="find_thoughts"):

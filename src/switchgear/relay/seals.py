@@ -30,7 +30,7 @@ class EnvelopeSeals:
 
 
 class OwnersSeals:
-    """``wire.ir.Seals`` by ``wire.envelope``."""
+    """``wire.neutral.request.Seals`` by ``wire.neutral.envelope``."""
 
     __slots__ = ("_key", "_owner")
 

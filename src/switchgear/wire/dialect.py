@@ -177,7 +177,7 @@ class Dialect(Protocol):
 
     name: DialectName
     carries: Mapping[str, Carriage]
-    """Concept (``wire.loss``) → what becomes of it in a request written in this dialect."""
+    """Concept (``wire.neutral.loss``) → what becomes of it in a request written in this dialect."""
     fields: Mapping[str, str]
     """Concept → the field by which a client of this dialect knows it; the concept itself where absent."""
     cap_field: str

@@ -49,7 +49,7 @@ class Passage(msgspec.Struct, frozen=True):
     """What has to be known of a request as it was written, to read its answer rightly."""
 
     origin: str
-    """Whose opaque tokens the answer brings; see ``wire.origin``."""
+    """Whose opaque tokens the answer brings; see ``wire.neutral.maker``."""
     source: str = ""
     """Which upstream gives the answer, where no token tells."""
     names: Mapping[str, str] = {}
@@ -57,7 +57,7 @@ class Passage(msgspec.Struct, frozen=True):
     unwrap_tool: str = ""
     """A tool whose call is the answer itself; see ``wire.unwrap``."""
     stops: tuple[str, ...] = ()
-    """Stop sequences that the upstream knows nothing of; see ``wire.stop_cut``."""
+    """Stop sequences that the upstream knows nothing of; see ``wire.convert.stop_cut``."""
     box_tags: bool = False
     """The model marks its answer; see ``wire.box_tags``."""
 

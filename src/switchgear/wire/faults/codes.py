@@ -7,7 +7,7 @@ alone.
 from typing import Literal
 
 FaultKind = Literal["client", "model", "auth", "funds", "limited", "transient", "content", "loop"]
-"""See ``wire.faults``."""
+"""See ``wire.faults.upstream_error``."""
 
 # Codes as vendors write them, compared in lower case. Sources: the vendors' error pages.
 _CONTENT_CODES = frozenset(

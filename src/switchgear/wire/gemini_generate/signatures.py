@@ -16,7 +16,7 @@ one."""
 _WORDS = frozenset({SKIP, "context_engineering_is_the_way_to_go"})
 
 SEALED = "cmVsYXkxL"
-"""How the base64 of any sealed token begins; see ``wire.envelope``."""
+"""How the base64 of any sealed token begins; see ``wire.neutral.envelope``."""
 
 
 def read_signature(signature: str, seals: Seals) -> Opaque | None:

@@ -32,7 +32,7 @@ class Opaque(msgspec.Struct, frozen=True, array_like=True):
     """A token of reasoning that only its maker can read: it goes back to the maker, or nowhere."""
 
     origin: str
-    """Whose it is; see ``wire.origin``."""
+    """Whose it is; see ``wire.neutral.maker``."""
     kind: Literal["signature", "encrypted", "redacted", "text_signature"]
     """``signature`` vouches for a visible text, ``encrypted`` is the reasoning itself, ``redacted`` is
     reasoning that nobody may see; ``text_signature`` only in envelopes, see ``wire.text_signatures``."""
@@ -131,7 +131,7 @@ class ToolResult(msgspec.Struct, frozen=True):
     call_id: str
     parts: tuple["Text | Image | File | Audio", ...]
     name: str = ""
-    """Of the called function; filled in by ``wire.history`` where a dialect leaves it out."""
+    """Of the called function; filled in by ``wire.neutral.history`` where a dialect leaves it out."""
     is_error: bool = False
     kind: Literal["function", "custom"] = "function"
     cache: CacheTtl = ""
@@ -221,7 +221,7 @@ Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 class Thinking(msgspec.Struct, frozen=True):
     """How much the model is to reason, in the one form that all switches are mapped to; see
-    ``wire.thinking``."""
+    ``wire.neutral.effort``."""
 
     effort: Effort | None = None
     budget_tokens: int | None = None
@@ -288,7 +288,7 @@ class Upstream(msgspec.Struct, frozen=True):
     """As the upstream names it."""
     vendor: str = "compatible"
     origin: str = ""
-    """Whose opaque tokens it takes back; see ``wire.origin``."""
+    """Whose opaque tokens it takes back; see ``wire.neutral.maker``."""
     facts: ModelFacts = ModelFacts()
     asks_usage: bool = True
     """It understands ``stream_options.include_usage``."""
@@ -312,7 +312,7 @@ class Written(msgspec.Struct, frozen=True):
     """A tool whose call is the answer itself: its arguments are the answer's text; see ``wire.unwrap``."""
     stops: tuple[str, ...] = ()
     """Stop sequences that this upstream would refuse, so that the answer is to be cut at them; see
-    ``wire.stop_cut``."""
+    ``wire.convert.stop_cut``."""
 
 
 class Seals(Protocol):

@@ -35,7 +35,7 @@ from switchgear.wire.neutral.request import (
 from switchgear.wire.neutral.text_signatures import sign_text
 
 SEALED_PREFIX = "relay1."
-"""How a token that was sealed here begins; see ``wire.envelope``."""
+"""How a token that was sealed here begins; see ``wire.neutral.envelope``."""
 
 
 class CacheControl(msgspec.Struct, gc=False):

@@ -13,7 +13,7 @@ Fields = dict[str, Raw]
 Block = dict[str, Raw]
 
 SEALED = b'"relay1.'
-"""How a sealed token of another maker begins; see ``wire.envelope``."""
+"""How a sealed token of another maker begins; see ``wire.neutral.envelope``."""
 
 _SYSTEM = Raw(b'"system"')
 _USER = Raw(b'"user"')

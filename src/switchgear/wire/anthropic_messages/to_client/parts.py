@@ -20,7 +20,7 @@ class Shown(msgspec.Struct, frozen=True):
     bare_tokens: bool
     """Blocks that hold no text, but what the model wants back. Only for those who asked for thinking: others
     take the first block for text. What comes before a call is put back by the call's id all the same; see
-    ``wire.thoughts``."""
+    ``wire.neutral.reasoning_memory``."""
     searches: bool
     """It declared a web search, so it knows the blocks of one."""
 

@@ -15,7 +15,7 @@ from switchgear.wire.openai_responses.passing.fit import fit_known
 from switchgear.wire.openai_responses.to_upstream.reasoning import write_reasoning
 
 _SEALED = b'"relay1.'
-"""How a sealed token of another maker begins; see ``wire.envelope``."""
+"""How a sealed token of another maker begins; see ``wire.neutral.envelope``."""
 _OWN_REASONING = re.compile(rb'"rs_[0-9a-f]{34,36}"')
 """Ids of reasoning that was written here, by ``writer``: those of upstreams are longer or shorter."""
 _REASONING = Raw(b'"reasoning"')
